@@ -1,0 +1,155 @@
+"""Every error that QuantLab raises on purpose; the type says what to do about it.
+
+::
+
+    QuantLabError
+    ├── ConfigurationError            stop at start-up: a setting or this machine is wrong
+    ├── InvalidParameter              the caller's argument is wrong; nothing was done
+    │   └── UnknownSymbol             a symbol that no securities list holds
+    ├── SourceError                   an exchange's site (carries .site)
+    │   ├── RetriableSourceError      try again later (carries .retry_after seconds, or None)
+    │   │   ├── SourceUnavailable     no answer, 5xx, cut off, time-out
+    │   │   ├── RateLimited           asked too often
+    │   │   └── NotYetPublished       the exchange has not published it yet
+    │   ├── SourceRefused             blocked or banned; the breaker opens; a person must look
+    │   ├── SourceChanged             the layout is not the known one; a person must look
+    │   │   └── WrongDate             the reply is for another date than the one asked for
+    │   └── NoData                    a valid empty answer
+    ├── DataError
+    │   ├── InvalidRow                one row breaks a rule: it is quarantined, the rest goes on
+    │   └── TooManyInvalidRows        more rows than the threshold: the unit is refused whole
+    ├── StoreError
+    │   └── StoreUnavailable          PostgreSQL or Redis does not answer; try again later
+    ├── ExportError                   the previous export stays published
+    └── RunSignal                     not an error: the run is recorded as SKIPPED
+        ├── NotASession               the market is closed at that time
+        └── AlreadyRunning            the same work is under way
+
+Each takes one sentence, which names what was wrong and, where it can, what to do. Errors cross process
+borders, so each survives pickling and ``copy`` with its data.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class QuantLabError(Exception):
+    """Base of all; ``str(error)`` is a whole sentence. Keyword data become attributes of the same name."""
+
+    def __init__(self, message: str, **facts: Any) -> None:
+        super().__init__(message)
+        self.facts = facts
+
+    def __getattr__(self, name: str) -> Any:
+        # Only called for what is missing, hence facts; `facts` itself is absent during unpickling.
+        try:
+            return self.__dict__["facts"][name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (type(self), str(self), self.facts)
+
+
+def _rebuild(cls: type[QuantLabError], message: str, facts: dict[str, Any]) -> QuantLabError:
+    return cls(message, **facts)
+
+
+class ConfigurationError(QuantLabError):
+    """A setting, or this machine, does not allow us to start."""
+
+
+class InvalidParameter(QuantLabError):
+    """An argument is wrong; nothing was done."""
+
+
+class UnknownSymbol(InvalidParameter):
+    """A symbol that no securities list holds."""
+
+
+class SourceError(QuantLabError):
+    """Something about an exchange's site; ``site`` names it (``twse``, ``tpex``, ``mis`` …)."""
+
+    def __init__(self, message: str, *, site: str | None = None, **facts: Any) -> None:
+        super().__init__(message, site=site, **facts)
+
+
+class RetriableSourceError(SourceError):
+    """Worth trying again; ``retry_after`` is the site's own wish in seconds, or None."""
+
+    def __init__(
+        self, message: str, *, site: str | None = None, retry_after: float | None = None, **facts: Any
+    ) -> None:
+        super().__init__(message, site=site, retry_after=retry_after, **facts)
+
+
+class SourceUnavailable(RetriableSourceError):
+    """No answer, a 5xx, a cut-off body or a time-out."""
+
+
+class RateLimited(RetriableSourceError):
+    """The site says that we ask too often, or our own quota had no room in time."""
+
+
+class NotYetPublished(RetriableSourceError):
+    """The exchange has not published it yet; neither a gap nor a failure."""
+
+
+class SourceRefused(SourceError):
+    """A ban or block page: stop asking this site and tell a person."""
+
+
+class SourceChanged(SourceError):
+    """The reply is not laid out as we know it: stop loudly rather than guess."""
+
+
+class WrongDate(SourceChanged):
+    """The reply carries another date than the one asked for."""
+
+
+class NoData(SourceError):
+    """A valid, empty answer: closed that day, or nothing to report."""
+
+
+class DataError(QuantLabError):
+    """Values that were read well and cannot be true."""
+
+
+class InvalidRow(DataError):
+    """One row breaks a rule; ``rule`` is the rule's id."""
+
+    def __init__(self, message: str, *, rule: str, **facts: Any) -> None:
+        super().__init__(message, rule=rule, **facts)
+
+
+class TooManyInvalidRows(DataError):
+    """So many rows break rules that the whole reply is in doubt."""
+
+
+class StoreError(QuantLabError):
+    """PostgreSQL or Redis."""
+
+
+class StoreUnavailable(StoreError):
+    """The server does not answer; worth trying again."""
+
+
+class ExportError(QuantLabError):
+    """An export could not be finished; the previous one stays published."""
+
+
+class RunSignal(QuantLabError):
+    """Not an error: the run ends as SKIPPED with this sentence as its reason."""
+
+
+class NotASession(RunSignal):
+    """The market is closed at that time."""
+
+
+class AlreadyRunning(RunSignal):
+    """The same work is under way in another run."""
+
+
+RETRIABLE: tuple[type[QuantLabError], ...] = (RetriableSourceError, StoreUnavailable)
+"""What a task may try again by itself; everything else needs a person or new code."""
