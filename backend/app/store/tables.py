@@ -1,0 +1,235 @@
+"""The tables, private to ``app.store``. Every CHECK defends something that can never be true of the market."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Date,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
+
+from app.market.bar import BAR_FIELDS, PRICE_FIELDS
+from app.market.security import SecurityKind, Venue
+
+METADATA = MetaData(
+    naming_convention={
+        "pk": "%(table_name)s_pkey",
+        "ck": "%(table_name)s_%(constraint_name)s",
+        "uq": "%(table_name)s_%(column_0_N_name)s_key",
+        "ix": "%(table_name)s_%(column_0_N_name)s_idx",
+        "fk": "%(table_name)s_%(column_0_N_name)s_fkey",
+    }
+)
+
+STATES = ("QUEUED", "STARTED", "RETRY", "SUCCESS", "PARTIAL", "FAILED", "SKIPPED")
+FINAL_STATES = ("SUCCESS", "PARTIAL", "FAILED", "SKIPPED")
+TRIGGERS = ("schedule", "manual", "api", "retry")
+COUNTS = ("expected", "fetched", "stored", "unchanged", "quarantined")
+SESSION_SOURCES = ("override", "exchange")
+
+SMALLEST_INT = -(2**31)
+"""Never a value: it stands for absent where a fixed-width read needs a number (see ``bar_copy``)."""
+
+
+def _one_of(column: str, words: tuple[str, ...], *, name: str) -> CheckConstraint:
+    return CheckConstraint(f"{column} IN ({', '.join(repr(word) for word in words)})", name=name)
+
+
+def _instant(name: str, *, nullable: bool = False) -> Column[object]:
+    return Column(name, TIMESTAMP(timezone=True), nullable=nullable)
+
+
+def _venue(name: str = "venue") -> tuple[Column[str], CheckConstraint]:
+    return Column(name, Text, nullable=False), _one_of(name, tuple(venue.value for venue in Venue), name="venue_known")
+
+
+def _counts() -> list[Column[int] | CheckConstraint]:
+    """Nullable: a count that nobody took is absent, never zero."""
+    return [Column(name, Integer) for name in COUNTS] + [
+        CheckConstraint(" AND ".join(f"{name} >= 0" for name in COUNTS), name="counts_not_negative")
+    ]
+
+
+provenance = Table(
+    "provenance",
+    METADATA,
+    Column("singleton", Boolean, primary_key=True, server_default=text("true")),
+    Column("source", Text, nullable=False),
+    _instant("created_at"),
+    CheckConstraint("singleton", name="one_row"),
+)
+
+securities = Table(
+    "securities",
+    METADATA,
+    Column("id", Integer, Identity(always=True), primary_key=True),
+    Column("symbol", Text, nullable=False, unique=True),
+    Column("name", Text, nullable=False),
+    *_venue(),
+    Column("kind", Text, nullable=False),
+    Column("isin", Text),
+    Column("listed_on", Date),
+    Column("delisted_on", Date),
+    # Whether its venue's newest list holds it. Not the same as delisted_on IS NULL: of a symbol that was only
+    # ever seen in old bars nobody knows the day on which it left.
+    Column("on_list", Boolean, nullable=False),
+    Column("industry", Text),
+    Column("cfi", Text),
+    _instant("first_seen_at"),
+    _instant("updated_at"),
+    CheckConstraint("symbol ~ '^[0-9A-Z]{4,6}$'", name="symbol_form"),
+    CheckConstraint("name <> ''", name="name_not_empty"),
+    CheckConstraint("NOT (on_list AND delisted_on IS NOT NULL)", name="listed_or_delisted"),
+    # Warrants are 96 % of the exchanges' lists and gone within months.
+    _one_of("kind", tuple(kind.value for kind in SecurityKind if kind is not SecurityKind.WARRANT), name="kind_known"),
+)
+
+# No foreign key to securities and no second index: together they cost a load 5 × (PERFORMANCE.md §1), and ids come
+# from `securities`, whose rows are never deleted, in the transaction that writes. The order of the columns leaves
+# no padding; the order of the key is argued in docs/adr/0002.
+bars = Table(
+    "bars",
+    METADATA,
+    Column("session", Date, nullable=False),
+    Column("security_id", Integer, nullable=False),
+    _instant("recorded_at"),
+    Column("volume", BigInteger),
+    Column("turnover", BigInteger),
+    *(Column(name, Integer) for name in PRICE_FIELDS),
+    Column("trades", Integer),
+    PrimaryKeyConstraint("session", "security_id"),
+    CheckConstraint(" AND ".join(f"{name} > 0" for name in PRICE_FIELDS if name != "change"), name="prices_positive"),
+    CheckConstraint("volume >= 0 AND turnover >= 0 AND trades >= 0", name="amounts_not_negative"),
+    CheckConstraint(f"change > {SMALLEST_INT}", name="change_in_range"),
+)
+
+revisions = Table(
+    "revisions",
+    METADATA,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("security_id", Integer, nullable=False),
+    Column("session", Date, nullable=False),
+    Column("field", Text, nullable=False),
+    Column("old", BigInteger, nullable=False),
+    Column("new", BigInteger),
+    Column("source", Text, nullable=False),
+    Column("run_id", Text),
+    _instant("seen_at"),
+    _one_of("field", BAR_FIELDS, name="field_known"),
+    CheckConstraint("old IS DISTINCT FROM new", name="a_change"),
+    Index(None, "security_id", "session"),
+    Index(None, "run_id"),
+)
+
+sessions = Table(
+    "sessions",
+    METADATA,
+    *_venue(),
+    Column("session", Date, nullable=False),
+    Column("is_open", Boolean, nullable=False),
+    Column("reason", Text),
+    Column("source", Text, nullable=False),
+    Column("recorded_by", Text),
+    _instant("recorded_at"),
+    PrimaryKeyConstraint("venue", "session"),
+    _one_of("source", SESSION_SOURCES, name="source_known"),
+)
+
+runs = Table(
+    "runs",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    Column("task", Text, nullable=False),
+    Column("parameters", JSONB, nullable=False),
+    Column("trigger", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("reason", Text),
+    _instant("queued_at"),
+    _instant("started_at", nullable=True),
+    _instant("finished_at", nullable=True),
+    Column("worker", Text),
+    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    *_counts(),
+    Column("progress", JSONB),
+    Column("error_type", Text),
+    Column("error", Text),
+    Column("traceback", Text),
+    Column("schedule", Text),
+    _instant("due_at", nullable=True),
+    _one_of("state", STATES, name="state_known"),
+    _one_of("trigger", TRIGGERS, name="trigger_known"),
+    CheckConstraint("attempts >= 0", name="attempts_not_negative"),
+    CheckConstraint("(schedule IS NULL) = (due_at IS NULL)", name="schedule_with_due_time"),
+    CheckConstraint(
+        f"(finished_at IS NOT NULL) = (state IN ({', '.join(repr(state) for state in FINAL_STATES)}))",
+        name="finished_with_final_state",
+    ),
+    # A due tick is claimed by inserting its run: two schedulers cannot both run it.
+    Index("runs_schedule_due_at_key", "schedule", "due_at", unique=True, postgresql_where=text("schedule IS NOT NULL")),
+    Index(None, "queued_at", "id"),
+    Index(None, "task", "queued_at"),
+    Index(None, "state", "queued_at"),
+)
+
+units = Table(
+    "units",
+    METADATA,
+    Column("run_id", Text, ForeignKey("runs.id", ondelete="CASCADE"), nullable=False),
+    Column("dataset", Text, nullable=False),
+    *_venue(),
+    Column("scope", Text, nullable=False),
+    Column("session", Date),
+    Column("state", Text, nullable=False),
+    Column("reason", Text),
+    *_counts(),
+    Column("error_type", Text),
+    Column("error", Text),
+    _instant("finished_at"),
+    PrimaryKeyConstraint("run_id", "dataset", "venue", "scope"),
+    _one_of("state", FINAL_STATES, name="state_known"),
+    # "Which sessions of this dataset and venue are done?" is asked before every sync.
+    Index(None, "dataset", "venue", "session"),
+)
+
+quarantine = Table(
+    "quarantine",
+    METADATA,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    *_venue(),
+    Column("dataset", Text, nullable=False),
+    Column("session", Date),
+    Column("symbol", Text),
+    Column("rule", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("raw", JSONB, nullable=False),
+    Column("run_id", Text),
+    _instant("seen_at"),
+    _instant("last_seen_at"),
+    _instant("released_at", nullable=True),
+    # The same bad row seen again is the same open row: a daily re-read must not grow the list.
+    Index(
+        "quarantine_open_key",
+        "venue",
+        "dataset",
+        "session",
+        "symbol",
+        "rule",
+        text("md5(raw::text)"),
+        unique=True,
+        postgresql_where=text("released_at IS NULL"),
+        postgresql_nulls_not_distinct=True,
+    ),
+    Index(None, "seen_at"),
+)
