@@ -1,0 +1,1 @@
+"""The embedded default: PostgreSQL and Valkey from wheels, and the supervisor that runs all in the foreground."""

@@ -1,0 +1,35 @@
+"""TCP ports of this machine's loopback."""
+
+from __future__ import annotations
+
+import socket
+
+LOOPBACK = "127.0.0.1"
+
+
+def free_port() -> int:
+    """A port that nobody listens on now; the system does not hand it out again for a while."""
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        return int(probe.getsockname()[1])
+
+
+def is_taken(port: int, host: str = LOOPBACK) -> bool:
+    """Whether binding ``host:port`` would fail because another program listens there."""
+    with socket.socket() as probe:
+        # As servers do: a port in TIME_WAIT is free for us.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return True
+    return False
+
+
+def accepts(port: int, host: str = LOOPBACK, *, timeout: float = 1.0) -> bool:
+    """Whether something accepts connections on ``host:port``."""
+    try:
+        with socket.create_connection((host, port), timeout=timeout):
+            return True
+    except OSError:
+        return False

@@ -1,0 +1,149 @@
+"""Fixtures that every test may use: real servers on free ports, in folders of their own, one pair a test process."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import importlib
+import importlib.util
+import itertools
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from app.runtime.account import server_account
+from app.runtime.ports import free_port
+from app.runtime.postgres import Postgres
+from app.runtime.program import Program
+from app.runtime.valkey import Valkey
+
+PROJECT = Path(__file__).resolve().parents[2]
+TEMPLATE = "quantlab"
+START_WITHIN = 60.0
+
+
+def wait_until(condition: Callable[[], object], *, within: float = 30.0, what: str = "the condition") -> None:
+    """Poll until ``condition()`` is true; fail the test with ``what`` when it is not so in time."""
+    deadline = time.monotonic() + within
+    while not condition():
+        if time.monotonic() > deadline:
+            pytest.fail(f"{what} did not come true within {within:.0f} s")
+        time.sleep(0.02)
+
+
+@contextlib.contextmanager
+def running(program: Program, log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Run ``program`` until the block ends; it also ends with this process, however that ends."""
+    with log.open("wb") as output:
+        child = program.start(output)
+
+    def stop() -> None:
+        if child.poll() is None:
+            child.send_signal(program.stop_signal)
+            child.wait(timeout=30)
+
+    atexit.register(stop)
+    try:
+        deadline = time.monotonic() + START_WITHIN
+        while program.ready and not program.ready():
+            if child.poll() is not None or time.monotonic() > deadline:
+                pytest.fail(f"{program.name} does not start:\n{log.read_text(errors='replace')}")
+            time.sleep(0.02)
+        yield child
+    finally:
+        stop()
+        atexit.unregister(stop)
+
+
+@pytest.fixture(scope="session")
+def server_folder() -> Iterator[Path]:
+    """A short-lived folder that PostgreSQL's account can reach, which pytest's own temporary folders are not."""
+    folder = Path(tempfile.mkdtemp(prefix="quantlab-test-")).resolve()
+    folder.chmod(0o711)
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgres_server(server_folder: Path) -> Iterator[Postgres]:
+    """A running PostgreSQL; its database ``quantlab`` is migrated and serves as the template of each test's own."""
+    server = Postgres(server_folder / "postgres", free_port(), server_account(), durable=False)
+    server.prepare()
+    with running(server.program(), server_folder / "postgres.log"):
+        migrate(server.url(TEMPLATE))
+        yield server
+
+
+def migrate(url: str) -> None:
+    """Bring the database at ``url`` to the newest tables."""
+    if importlib.util.find_spec("app.store.migrate"):
+        importlib.import_module("app.store.migrate").upgrade(url, source="sandbox")
+
+
+_numbers = itertools.count(1)
+
+
+@contextlib.contextmanager
+def fresh_database(server: Postgres, template: str) -> Iterator[str]:
+    """Address of a copy of ``template`` (copying files takes some 30 ms), dropped afterwards."""
+    name = f"test_{os.getpid()}_{next(_numbers)}"
+    with psycopg.connect(server.url("postgres"), autocommit=True) as admin:
+        admin.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
+        yield server.url(name)
+        admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def database_url(postgres_server: Postgres) -> Iterator[str]:
+    """``postgresql://`` address of a fresh, migrated database (source: sandbox) that only this test uses."""
+    with fresh_database(postgres_server, TEMPLATE) as url:
+        yield url
+
+
+@pytest.fixture
+def empty_database_url(postgres_server: Postgres) -> Iterator[str]:
+    """``postgresql://`` address of a fresh database without any table that only this test uses."""
+    with fresh_database(postgres_server, "template0") as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def valkey_server(server_folder: Path) -> Iterator[Valkey]:
+    """A running Valkey that keeps everything in memory."""
+    server = Valkey(server_folder / "valkey", free_port(), durable=False)
+    server.prepare()
+    with running(server.program(), server_folder / "valkey.log"):
+        yield server
+
+
+@pytest.fixture
+def redis_url(valkey_server: Valkey) -> str:
+    """``redis://`` address of a server that is empty and that only this test process uses."""
+    import redis
+
+    with redis.Redis.from_url(valkey_server.url()) as client:
+        client.flushall()
+    return valkey_server.url()
+
+
+@pytest.fixture(name="free_port")
+def free_port_function() -> Callable[[], int]:
+    """The function that gives a port nobody listens on."""
+    return free_port
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of recorded exchange data beside the project; tests that need it skip where it is absent."""
+    folder = PROJECT.parent / "shared/data"
+    if not folder.is_dir():
+        pytest.skip(f"{folder.relative_to(PROJECT.parent)} is not on this machine")
+    return folder
