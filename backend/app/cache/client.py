@@ -1,0 +1,32 @@
+"""The connection to Redis, with a time-out on everything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import redis
+
+from app.errors import StoreUnavailable
+
+
+def connect(url: str, *, max_connections: int = 50) -> redis.Redis:
+    """A client whose every call ends within seconds; it connects at first use."""
+    return redis.Redis.from_url(
+        url,
+        socket_connect_timeout=5,
+        socket_timeout=10,
+        health_check_interval=30,
+        max_connections=max_connections,
+        client_name="quantlab",
+    )
+
+
+@contextmanager
+def redis_errors() -> Iterator[None]:
+    """Turn Redis' own connection errors into StoreUnavailable."""
+    try:
+        yield
+    except (redis.ConnectionError, redis.TimeoutError) as error:
+        message = f"Redis does not answer ({error}); check REDIS_URL and that the server runs."
+        raise StoreUnavailable(message) from error

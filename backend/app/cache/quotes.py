@@ -1,0 +1,72 @@
+"""Latest quotes: one hash for the whole market, written in one go."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any, cast
+
+import redis
+
+from app.cache.client import redis_errors
+from app.cache.keys import QUOTES
+from app.market.bar import to_decimal
+from app.market.quote import Quote
+
+
+def _amount(price: int | None) -> str | None:
+    return None if price is None else str(to_decimal(price))
+
+
+def _book(side: Sequence[tuple[int, int]]) -> list[dict[str, Any]]:
+    return [{"price": _amount(price), "volume": volume} for price, volume in side]
+
+
+def as_json(quote: Quote, *, fetched_at: datetime) -> dict[str, Any]:
+    """*quote* as the API shows it: prices in TWD as text (exact), volume in shares, absent is null."""
+    return {
+        "symbol": quote.symbol,
+        "name": quote.name,
+        "venue": quote.venue.value,
+        "at": quote.at.isoformat(),
+        "last": _amount(quote.last),
+        "open": _amount(quote.open),
+        "high": _amount(quote.high),
+        "low": _amount(quote.low),
+        "reference": _amount(quote.reference),
+        "limit_up": _amount(quote.limit_up),
+        "limit_down": _amount(quote.limit_down),
+        "volume": quote.volume,
+        "bids": _book(quote.bids),
+        "asks": _book(quote.asks),
+        "fetched_at": fetched_at.isoformat(),
+    }
+
+
+def save(client: redis.Redis, quotes: Iterable[Quote], *, at: datetime) -> int:
+    """Write *quotes* fetched at the instant *at*; returns how many."""
+    fields: dict[str | bytes, bytes | float | int | str] = {
+        quote.symbol: json.dumps(as_json(quote, fetched_at=at), ensure_ascii=False) for quote in quotes
+    }
+    if fields:
+        with redis_errors(), client.pipeline() as pipe:
+            pipe.hset(QUOTES.pattern, mapping=fields)
+            pipe.expire(QUOTES.pattern, QUOTES.ttl)
+            pipe.execute()
+    return len(fields)
+
+
+def load(client: redis.Redis, symbols: Sequence[str] | None = None, *, now: datetime) -> list[dict[str, Any]]:
+    """The quotes that are younger than their life, by symbol; all of them without *symbols*.
+
+    The hash lives as long as its newest write, so each quote's own age is checked as well.
+    """
+    with redis_errors():
+        if symbols is None:
+            values = list(cast("dict[bytes, bytes]", client.hgetall(QUOTES.pattern)).values())
+        else:
+            values = cast("list[Any]", client.hmget(QUOTES.pattern, list(symbols))) if symbols else []
+    quotes = [json.loads(value) for value in values if value is not None]
+    fresh = [q for q in quotes if (now - datetime.fromisoformat(q["fetched_at"])).total_seconds() < QUOTES.ttl]
+    return sorted(fresh, key=lambda quote: str(quote["symbol"]))

@@ -1,0 +1,171 @@
+"""Every setting, typed; the only module that reads the environment.
+
+Order: real environment variables, then what a running ``quantlab up`` wrote into ``running.json``, then the defaults.
+That is how a plain ``celery -A app.core.celery_app …`` in another terminal finds the running servers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import stat
+import tomllib
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from app.errors import ConfigurationError
+
+PROJECT = Path(__file__).resolve().parents[3]
+"""The folder that holds the Makefile."""
+
+Source = Literal["sandbox", "exchange"]
+
+
+def others_can_traverse(folder: Path) -> bool:
+    """Whether any user may walk down to *folder*: PostgreSQL, which refuses root, runs as `nobody`."""
+    return all(part.stat().st_mode & stat.S_IXOTH for part in (folder, *folder.parents) if part.exists())
+
+
+def default_home(project: Path = PROJECT) -> Path:
+    """Where data lives unless QUANTLAB_HOME says otherwise: in the project, where PostgreSQL's user can reach it."""
+    if os.geteuid() != 0 or others_can_traverse(project):
+        return project / ".quantlab"
+    digest = hashlib.sha256(str(project).encode()).hexdigest()[:8]
+    return Path("/var/lib/quantlab") / digest
+
+
+def read_home() -> Path:
+    """QUANTLAB_HOME, or the default."""
+    given = os.environ.get("QUANTLAB_HOME")
+    return Path(given).expanduser().resolve() if given else default_home()
+
+
+def read_running(home: Path) -> dict[str, Any]:
+    """What the running platform says of itself; empty when none runs from *home*."""
+    try:
+        running: dict[str, Any] = json.loads((home / "running.json").read_text())
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        message = f"{home / 'running.json'} cannot be read ({error}); stop the platform and start it again."
+        raise ConfigurationError(message) from error
+    return running
+
+
+class _RunningPlatform(PydanticBaseSettingsSource):
+    """Settings of the platform that runs from this home, as a source below the environment."""
+
+    def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
+        raise NotImplementedError  # the base class asks for it; __call__ answers for all fields at once
+
+    def __call__(self) -> dict[str, Any]:
+        environment: dict[str, str] = read_running(read_home()).get("environment", {})
+        return {name.lower(): value for name, value in environment.items()}
+
+
+class Settings(BaseSettings):
+    """All settings; each is an environment variable of the same name in capitals."""
+
+    model_config = SettingsConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
+
+    quantlab_source: Source = Field("exchange", description="sandbox (synthetic or replayed prices) or exchange")
+    quantlab_home: Path = Field(default_factory=read_home, description="folder of everything that is stored")
+
+    database_url: SecretStr = Field(SecretStr("postgresql://127.0.0.1:5432/quantlab"), description="PostgreSQL")
+    redis_url: SecretStr = Field(SecretStr("redis://127.0.0.1:6379/0"), description="Redis of caches and quota")
+    celery_broker_url: SecretStr | None = Field(None, description="Celery's broker; default: redis_url")
+    celery_result_backend: SecretStr | None = Field(None, description="Celery's results; default: redis_url")
+    celery_sentinel_master: str | None = Field(None, description="master name for sentinel:// addresses")
+
+    celeryd_max_tasks_per_child: int = Field(100, ge=1, description="tasks a worker process does before it is renewed")
+    celeryd_max_memory_per_child: int = Field(400_000, ge=50_000, description="KiB at which a process is renewed")
+    celeryd_prefetch_multiplier: int = Field(1, ge=0, description="messages a worker process reserves ahead")
+    celeryd_concurrency: int = Field(2, ge=1, description="worker processes")
+    celery_result_expires: int = Field(86_400, ge=60, description="seconds that results stay in Redis")
+    celery_redis_max_connections: int = Field(1_100, ge=20, description="above --concurrency of a gevent pool")
+
+    twse_url: str = Field("https://www.twse.com.tw", description="TWSE")
+    twse_openapi_url: str = Field("https://openapi.twse.com.tw/v1", description="TWSE OpenAPI")
+    tpex_url: str = Field("https://www.tpex.org.tw", description="TPEx")
+    mis_url: str = Field("https://mis.twse.com.tw", description="quotes")
+    isin_url: str = Field("https://isin.twse.com.tw", description="securities lists")
+    source_seconds_per_request: float = Field(
+        2.5, gt=0, description="the shared quota: one request a site in so many seconds (ban is at 3 in 5 s)"
+    )
+    source_connect_timeout: float = Field(10, gt=0, description="seconds")
+    source_read_timeout: float = Field(60, gt=0, description="seconds")
+    archive_quote_days: int = Field(7, ge=1, description="days that raw quote replies are kept; other replies stay")
+    log_days: int = Field(30, ge=1, description="days that log files are kept")
+    export_keep: int = Field(3, ge=1, description="snapshots of an export that are kept")
+
+    port: int = Field(3000, ge=1, le=65_535, description="port of the web console and API")
+    host: str = Field("127.0.0.1", description="address that the web binds to")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="least severe line shown")
+
+    @field_validator("database_url")
+    @classmethod
+    def _postgresql_only(cls, value: SecretStr) -> SecretStr:
+        if not value.get_secret_value().startswith(("postgresql://", "postgresql+psycopg://", "postgres://")):
+            message = "DATABASE_URL must be a postgresql:// address"
+            raise ValueError(message)
+        return value
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Environment over running platform over defaults."""
+        return init_settings, env_settings, _RunningPlatform(settings_cls)
+
+    @property
+    def data_dir(self) -> Path:
+        """The folder of this source: sandbox and exchange never share one."""
+        return self.quantlab_home / self.quantlab_source
+
+    @property
+    def broker_url(self) -> str:
+        """Celery's broker."""
+        return (self.celery_broker_url or self.redis_url).get_secret_value()
+
+    @property
+    def result_backend(self) -> str:
+        """Celery's result backend."""
+        return (self.celery_result_backend or self.redis_url).get_secret_value()
+
+    @property
+    def admin_token_file(self) -> Path:
+        """The file with the token for what changes state over HTTP."""
+        return self.data_dir / "admin-token"
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Settings of this moment. Raises ConfigurationError with a sentence that names each wrong variable."""
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors())
+        message = f"A setting is wrong: {wrong}."
+        raise ConfigurationError(message) from None
+
+
+@cache
+def get_settings() -> Settings:
+    """The settings of this process, read once."""
+    return load_settings()
+
+
+@cache
+def load_universes() -> dict[str, tuple[str, ...]]:
+    """The named sets of symbols of universes.toml; `all` is not among them, it is asked of the store."""
+    text = (Path(__file__).parent / "universes.toml").read_text(encoding="utf-8")
+    return {name: tuple(symbols) for name, symbols in tomllib.loads(text).items()}

@@ -1,0 +1,73 @@
+"""Logs: loguru to the terminal and to one JSON file a day; every line carries run id and task name."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import os
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from loguru import logger
+
+if TYPE_CHECKING:
+    from loguru import Message, Record
+
+
+def _terminal_format(record: Record) -> str:
+    run = "<magenta>{extra[task]} {extra[run]:.8}</magenta> " if record["extra"].get("run") else ""
+    return (
+        "<dim>{time:MM-DD HH:mm:ss}</dim> <level>{level:<7}</level> " + run + "{message} <dim>{name}</dim>\n{exception}"
+    )
+
+
+class _DailyFile:
+    """A file a day that many processes append to: each line is one write to an O_APPEND file, so none are torn.
+
+    Rotation by name needs no renaming and no lock, which a killed process could leave held.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._day = ""
+        self._descriptor = -1
+
+    def __call__(self, message: Message) -> None:
+        day = datetime.now(UTC).strftime("%Y-%m-%d")
+        if day != self._day:
+            if self._descriptor >= 0:
+                os.close(self._descriptor)
+            path = self._folder / f"quantlab-{day}.jsonl"
+            self._descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
+            self._day = day
+        os.write(self._descriptor, message.encode())
+
+
+class _ToLoguru(logging.Handler):
+    """Passes the standard library's records (Celery, SQLAlchemy, uvicorn) on to loguru."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            level: str | int = logger.level(record.levelname).name
+        except ValueError:
+            level = record.levelno
+        frame, depth = inspect.currentframe(), 0
+        while frame and (depth == 0 or frame.f_code.co_filename == logging.__file__):
+            frame, depth = frame.f_back, depth + 1
+        logger.opt(depth=depth, exception=record.exc_info).log(level, record.getMessage())
+
+
+def configure_logging(level: str, *, folder: Path | None = None) -> None:
+    """Send everything to the terminal and, with *folder*, to JSON files there. May be called again."""
+    logger.remove()
+    logger.configure(extra={"run": "", "task": ""})
+    # diagnose=False: a traceback must not print the values of variables, which may be secrets.
+    logger.add(sys.stderr, level=level, format=_terminal_format, backtrace=False, diagnose=False)
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+        logger.add(_DailyFile(folder), level=level, serialize=True, backtrace=False, diagnose=False)
+    logging.basicConfig(handlers=[_ToLoguru()], level=logging.INFO, force=True)
+    for noisy in ("httpx", "httpcore", "exchange_calendars", "alembic.runtime.plugins"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)

@@ -1,0 +1,86 @@
+"""When Taiwan's market is open: sessions, their hours, and what the library does not know.
+
+The base is ``exchange_calendars`` XTAI; on top stand the days on which it is wrong (below, each with its source) and
+the operator's and exchange's overrides, which the caller passes in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, datetime, time, timedelta
+from functools import cache
+from zoneinfo import ZoneInfo
+
+import exchange_calendars
+
+TAIPEI = ZoneInfo("Asia/Taipei")
+SESSION_OPEN = time(9, 0)
+SESSION_CLOSE = time(13, 30)
+PUBLISHED_AFTER = time(14, 0)
+"""From about then the exchanges answer for the day's whole market (TWSE MI_INDEX ≈ 14:00)."""
+
+FIRST_DAY = date(2004, 2, 11)
+"""TWSE's whole-market daily reply begins here; nothing older is asked for."""
+
+AD_HOC: Mapping[date, bool] = {
+    # Typhoon Kong-rey closed Taipei; exchange_calendars 4.13.2 ends its list at 2024-10-03.
+    date(2024, 10, 31): False,
+    # Make-up-workday Saturdays with a full market, found in published whole-market files; XTAI has no Saturdays.
+    # TWSE traded on such days until 2018.
+    date(2013, 2, 23): True,
+    date(2013, 9, 14): True,
+    date(2014, 12, 27): True,
+    date(2016, 1, 30): True,
+    date(2016, 6, 4): True,
+    date(2016, 9, 10): True,
+    date(2017, 2, 18): True,
+    date(2017, 6, 3): True,
+    date(2017, 9, 30): True,
+}
+
+
+@cache
+def _xtai_sessions() -> frozenset[date]:
+    """Every session that the library knows from FIRST_DAY to about a year ahead."""
+    calendar = exchange_calendars.get_calendar("XTAI", start=FIRST_DAY.isoformat())
+    return frozenset(stamp.date() for stamp in calendar.sessions)
+
+
+class TradingCalendar:
+    """Sessions of TWSE and TPEx (they share one calendar); *overrides* (day → open?) win over everything else."""
+
+    def __init__(self, overrides: Mapping[date, bool] | None = None) -> None:
+        self._overrides = {**AD_HOC, **(overrides or {})}
+
+    def is_session(self, day: date) -> bool:
+        """Whether the market trades on *day*."""
+        known = self._overrides.get(day)
+        return day in _xtai_sessions() if known is None else known
+
+    def sessions_between(self, start: date, end: date) -> tuple[date, ...]:
+        """The sessions from *start* to *end*, both included, in order."""
+        span = (end - start).days + 1
+        days = (start + timedelta(days=offset) for offset in range(span))
+        return tuple(day for day in days if self.is_session(day))
+
+    def last_session(self, at: datetime) -> date:
+        """The newest session that has begun at the instant *at* (aware)."""
+        local = at.astimezone(TAIPEI)
+        day = local.date() if local.time() >= SESSION_OPEN else local.date() - timedelta(days=1)
+        while not self.is_session(day):
+            day -= timedelta(days=1)
+        return day
+
+    def in_session(self, at: datetime) -> bool:
+        """Whether the market trades at the instant *at* (aware); the close itself counts."""
+        local = at.astimezone(TAIPEI)
+        return self.is_session(local.date()) and SESSION_OPEN <= local.time() <= SESSION_CLOSE
+
+    def is_published(self, session: date, *, at: datetime) -> bool:
+        """Whether the exchanges should have published *session*'s bars by the instant *at* (aware)."""
+        return at >= datetime.combine(session, PUBLISHED_AFTER, TAIPEI)
+
+
+_DEFAULT = TradingCalendar()
+is_session = _DEFAULT.is_session
+sessions_between = _DEFAULT.sessions_between
