@@ -1,0 +1,113 @@
+"""The Celery application: ``celery -A app.core.celery_app worker|beat|call|inspect|status|result|purge|flower``.
+
+To add a task: write a function in ``app/tasks/``, export it in ``app/tasks/__init__.py``, and give it a line in
+``BEAT_SCHEDULE`` below. Tasks are named as strings here, so that they can import this module.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from celery import Celery
+from celery.schedules import crontab
+from kombu import Queue
+
+from app.core.config import get_settings
+from app.core.signals import connect_signals
+from app.core.transport import MAX_PRIORITY, PRIORITY_STEPS, register_transports
+from app.ops.schedules import SessionCrontab
+
+settings = get_settings()
+register_transports()
+
+HARDEST_TIME_LIMIT = 2 * 3600
+"""Seconds; no task may ask for more, so that no running task's message is ever handed out a second time."""
+
+TRANSPORT_OPTIONS: dict[str, Any] = {
+    # A message not acknowledged for so long goes to another worker. A task that runs longer would run twice at
+    # once, and a longer countdown as well: hence well above the hardest limit, and no long countdowns.
+    "visibility_timeout": 3 * HARDEST_TIME_LIMIT,
+    "unacked_restore_interval": 10,
+    "unacked_restore_throttle": 1,
+    "priority_steps": PRIORITY_STEPS,
+    "queue_order_strategy": "priority",
+    # Kombu's 10 lose acknowledgements with --pool=gevent --concurrency=1000.
+    "max_connections": settings.celery_redis_max_connections,
+    "socket_connect_timeout": 5,
+    "socket_timeout": 30,
+    "socket_keepalive": True,
+    "health_check_interval": 25,
+}
+if settings.celery_sentinel_master:
+    TRANSPORT_OPTIONS["master_name"] = settings.celery_sentinel_master
+
+BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
+    # Times are Taipei's. A line is all that a schedule needs; arguments go under "kwargs".
+    "sync-stock-list": {"task": "app.tasks.sync_stock_list", "schedule": crontab(hour=8, minute=0)},
+    "sync-daily-prices": {"task": "app.tasks.sync_daily_prices", "schedule": crontab(hour=21, minute=0)},
+    "sync-ohlcv-data": {"task": "app.tasks.sync_ohlcv_data", "schedule": crontab(hour=22, minute=0)},
+    "sync-latest-prices": {
+        "task": "app.tasks.sync_latest_prices",
+        "schedule": SessionCrontab(hour="9-13", minute="*/15"),
+    },
+    "cleanup-old-cache": {"task": "app.tasks.cleanup_old_cache", "schedule": crontab(hour=3, minute=0)},
+    "sync-qlib": {"task": "app.tasks.sync_qlib", "schedule": crontab(hour=22, minute=30)},
+}
+
+app = Celery("quantlab", include=["app.tasks"], task_cls="app.tasks._base:QuantLabTask")
+app.conf.update(
+    broker_url=settings.broker_url,
+    result_backend=settings.result_backend,
+    broker_transport_options=TRANSPORT_OPTIONS,
+    result_backend_transport_options={
+        key: TRANSPORT_OPTIONS[key] for key in ("master_name",) if key in TRANSPORT_OPTIONS
+    },
+    broker_connection_retry_on_startup=True,
+    broker_connection_max_retries=None,
+    broker_pool_limit=10,
+    redis_max_connections=settings.celery_redis_max_connections,
+    redis_socket_connect_timeout=5,
+    redis_socket_timeout=30,
+    redis_socket_keepalive=True,
+    redis_retry_on_timeout=True,
+    redis_backend_health_check_interval=25,
+    # JSON only: unpickling what came over the network would run it.
+    task_serializer="json",
+    result_serializer="json",
+    accept_content=["json"],
+    result_accept_content=["json"],
+    result_expires=settings.celery_result_expires,
+    result_extended=True,
+    timezone="Asia/Taipei",
+    enable_utc=True,
+    # A message is acknowledged when its task has ended, and one is reserved at a time: only then does priority
+    # order the waiting ones, and only then is nothing lost with a worker.
+    task_acks_late=True,
+    task_reject_on_worker_lost=True,
+    task_retry_on_worker_lost=True,
+    worker_prefetch_multiplier=settings.celeryd_prefetch_multiplier,
+    worker_max_tasks_per_child=settings.celeryd_max_tasks_per_child,
+    worker_max_memory_per_child=settings.celeryd_max_memory_per_child,
+    worker_concurrency=settings.celeryd_concurrency,
+    worker_cancel_long_running_tasks_on_connection_loss=False,
+    worker_hijack_root_logger=False,
+    worker_redirect_stdouts=False,
+    task_track_started=True,
+    task_time_limit=HARDEST_TIME_LIMIT,
+    task_soft_time_limit=HARDEST_TIME_LIMIT - 60,
+    task_default_priority=MAX_PRIORITY // 2,
+    task_queue_max_priority=MAX_PRIORITY,
+    task_default_queue="data_sync",
+    task_queues=[Queue("data_sync"), Queue("export"), Queue("maintenance")],
+    task_routes={
+        "app.tasks.sync_qlib": {"queue": "export"},
+        "app.tasks.cleanup_old_cache": {"queue": "maintenance"},
+    },
+    beat_schedule={
+        name: {**entry, "options": {"headers": {"trigger": "schedule"}, **entry.get("options", {})}}
+        for name, entry in BEAT_SCHEDULE.items()
+    },
+    beat_schedule_filename=str(settings.data_dir / "beat-schedule"),
+    beat_max_loop_interval=60,
+)
+connect_signals(app)

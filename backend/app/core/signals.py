@@ -1,0 +1,58 @@
+"""What Celery tells us: logging to set up, a message about to be sent, a process that was forked."""
+
+from __future__ import annotations
+
+import difflib
+from typing import Any
+
+from celery import Celery, signals
+from loguru import logger
+
+from app.core.config import get_settings
+from app.core.logging import configure_logging
+from app.core.wiring import get_platform, reset_platform
+from app.errors import InvalidParameter, QuantLabError
+
+_TASKS = "app.tasks."
+
+
+def connect_signals(app: Celery) -> None:
+    """Listen. The receivers are kept alive here (``weak=False``)."""
+
+    def _set_up_logging(**_: Any) -> None:
+        settings = get_settings()
+        configure_logging(settings.log_level, folder=settings.data_dir / "logs" / "json")
+
+    def _after_fork(**_: Any) -> None:
+        # Connections of the parent must not be used by its children.
+        reset_platform()
+
+    def _before_publish(sender: str = "", body: Any = None, headers: dict[str, Any] | None = None, **_: Any) -> None:
+        headers = headers or {}
+        if not sender.startswith(_TASKS) or headers.get("retries"):
+            return
+        _refuse_unknown(app, sender)
+        args, kwargs = body[0], body[1]
+        parameters = app.tasks[sender].named_parameters(args, kwargs)
+        try:
+            get_platform().ledger.queued(
+                str(headers["id"]), task=sender, parameters=parameters, trigger=headers.get("trigger", "manual")
+            )
+        except QuantLabError as error:
+            # The message is what counts; the worker writes the run down when it starts.
+            logger.warning("The run {} is queued but not yet in the ledger: {}", headers["id"], error)
+
+    signals.setup_logging.connect(_set_up_logging, weak=False)
+    signals.worker_process_init.connect(_after_fork, weak=False)
+    signals.before_task_publish.connect(_before_publish, weak=False)
+
+
+def _refuse_unknown(app: Celery, name: str) -> None:
+    """A name that no worker knows would be dropped there with a mere log line, after an id was printed here."""
+    app.loader.import_default_modules()
+    if name in app.tasks:
+        return
+    known = sorted(task for task in app.tasks if task.startswith(_TASKS))
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f" Did you mean {close[0]}?" if close else f" Known: {', '.join(known)}."
+    raise InvalidParameter(f"No task is named {name}.{hint}")

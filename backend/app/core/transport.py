@@ -1,0 +1,55 @@
+"""Redis transports on which ``priority=10`` runs before ``priority=1``, as the guide says.
+
+Kombu's own Redis transport pops the lowest number first, from four lists, and clamps 10 to 9.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kombu.transport import TRANSPORT_ALIASES, redis
+
+MAX_PRIORITY = 10
+PRIORITY_STEPS = list(range(MAX_PRIORITY + 1))
+
+
+class _HighFirst:
+    """Mirrors the number, so that 10 lands in the list that is popped first."""
+
+    max_priority = MAX_PRIORITY
+    priority_steps = PRIORITY_STEPS
+
+    def _get_message_priority(self, message: Any, reverse: bool = False) -> int:
+        priority: int = super()._get_message_priority(message, reverse=not reverse)  # type: ignore[misc]
+        return priority
+
+
+class Channel(_HighFirst, redis.Channel):
+    """Channel of plain and TLS connections."""
+
+
+class Transport(redis.Transport):
+    """For redis:// and rediss://."""
+
+    Channel = Channel
+
+
+class SentinelChannel(_HighFirst, redis.SentinelChannel):
+    """Channel of connections that Sentinel finds."""
+
+
+class SentinelTransport(redis.SentinelTransport):
+    """For sentinel://."""
+
+    Channel = SentinelChannel
+
+
+def register_transports() -> None:
+    """Let the usual addresses mean ours; every process that touches the broker must do so."""
+    TRANSPORT_ALIASES["redis"] = TRANSPORT_ALIASES["rediss"] = f"{__name__}:Transport"
+    TRANSPORT_ALIASES["sentinel"] = f"{__name__}:SentinelTransport"
+
+
+def queue_keys(queue: str) -> dict[int, str]:
+    """Priority → the Redis list in which *queue*'s waiting messages of that priority stand."""
+    return {MAX_PRIORITY - step: f"{queue}{redis.Channel.sep}{step}" if step else queue for step in PRIORITY_STEPS}

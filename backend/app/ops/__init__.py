@@ -1,0 +1,1 @@
+"""What ran, what is due, and is it well: the run ledger, schedules, health."""

@@ -1,0 +1,81 @@
+"""Remove what has outlived its purpose, and say how many. Never queued work."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from app.cache.client import redis_errors
+from app.cache.keys import PREFIX, owner_of
+from app.services.context import Context
+from app.services.report import Report
+from app.store.counts import Counts
+
+RESULT_PREFIX = "celery-task-meta-"
+
+
+def clean(context: Context, *, result_seconds: int, quote_days: int, log_days: int) -> Report:
+    """Remove orphan keys of ours, results without a life, old raw quote replies and old logs.
+
+    Keys that Redis expires by itself need no help; this finds those that would stay for ever. Raw replies other than
+    quotes stay, for they rebuild the tables.
+    """
+    steps = {
+        "orphan_keys": lambda: _remove_orphans(context),
+        "results_without_expiry": lambda: _bound_results(context, result_seconds),
+        "old_quote_replies": lambda: _remove_old(context, context.data_dir / "archive" / "mis", quote_days),
+        "old_logs": lambda: _remove_old(context, context.data_dir / "logs" / "json", log_days),
+        "half_made_exports": lambda: _remove_half_made(context),
+    }
+    removed: dict[str, int] = {}
+    for number, (name, step) in enumerate(steps.items()):
+        context.progress(number, len(steps), name)
+        removed[name] = step()
+    context.progress(len(steps), len(steps), "done")
+    return Report(counts=Counts(stored=sum(removed.values())), details={"removed": removed})
+
+
+def _keys(context: Context, pattern: str) -> Iterator[str]:
+    with redis_errors():
+        for key in context.redis.scan_iter(match=pattern, count=1000):
+            yield key.decode() if isinstance(key, bytes) else str(key)
+
+
+def _lives_for_ever(context: Context, key: str) -> bool:
+    with redis_errors():
+        life: Any = context.redis.ttl(key)
+    return int(life) == -1
+
+
+def _remove_orphans(context: Context) -> int:
+    """Keys under our prefix that the key table does not know, or that lost their life."""
+    orphans = [key for key in _keys(context, f"{PREFIX}*") if owner_of(key) is None or _lives_for_ever(context, key)]
+    with redis_errors():
+        return sum(int(context.redis.unlink(key)) for key in orphans)  # type: ignore[arg-type]
+
+
+def _bound_results(context: Context, seconds: int) -> int:
+    """Give a life to results that have none (written by another configuration): they end when others do."""
+    eternal = [key for key in _keys(context, f"{RESULT_PREFIX}*") if _lives_for_ever(context, key)]
+    with redis_errors():
+        return sum(bool(context.redis.expire(key, seconds)) for key in eternal)
+
+
+def _remove_old(context: Context, folder: Path, days: int) -> int:
+    oldest = (context.clock() - timedelta(days=days)).timestamp()
+    old = [path for path in folder.rglob("*") if path.is_file() and path.stat().st_mtime < oldest]
+    for path in old:
+        path.unlink(missing_ok=True)
+    return len(old)
+
+
+def _remove_half_made(context: Context) -> int:
+    """Exports that were being built when their process died, a day ago or more."""
+    oldest = (context.clock() - timedelta(days=1)).timestamp()
+    left = [path for path in (context.data_dir / "exports").glob("*/.building-*") if path.stat().st_mtime < oldest]
+    for path in left:
+        shutil.rmtree(path, ignore_errors=True)
+    return len(left)

@@ -1,0 +1,40 @@
+"""What every service works with; core wires it, tests build their own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+
+import redis
+from sqlalchemy import Engine
+
+from app.market.calendar import TAIPEI, TradingCalendar
+from app.services.units import Progress, no_progress
+from app.sources.http import Client
+from app.store import sessions
+from app.store.engine import transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The servers, the exchanges, the clock, and the run for which work is done (None outside of a run)."""
+
+    engine: Engine
+    redis: redis.Redis
+    client: Client
+    clock: Callable[[], datetime]
+    universes: Mapping[str, Sequence[str]]
+    data_dir: Path
+    run_id: str | None = None
+    progress: Progress = no_progress
+
+    def calendar(self) -> TradingCalendar:
+        """The trading calendar with the overrides that the store holds now."""
+        with transaction(self.engine) as connection:
+            return TradingCalendar(sessions.overrides(connection))
+
+    def today(self) -> date:
+        """Today in Taipei."""
+        return self.clock().astimezone(TAIPEI).date()

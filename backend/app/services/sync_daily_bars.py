@@ -1,0 +1,151 @@
+"""Advance the daily bars of the whole market: two requests a session, one for each venue."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import date, timedelta
+
+from sqlalchemy import Connection
+
+from app.errors import InvalidParameter, NoData, NotYetPublished
+from app.market.bar import Bar
+from app.market.security import BAR_VENUES
+from app.services.cache_bars import cache_bars
+from app.services.context import Context
+from app.services.report import Report
+from app.services.sync_securities import sync_securities
+from app.services.units import Stored, Unit, UnitWork, do_units
+from app.sources import registry
+from app.sources.base import Parsed, SessionQuery
+from app.store import bars as store_bars
+from app.store import quarantine, sessions
+from app.store.counts import Counts
+from app.store.engine import transaction
+from app.store.securities import HeldSecurity, known_symbols, list_securities, register_unlisted
+
+DATASET = "daily_bars"
+
+FEWEST_EXPECTED = 0.98
+"""Below this share of the securities listed on a session its unit is PARTIAL: something is missing, not just young."""
+
+
+def sync_daily_bars(context: Context, *, start: date, end: date) -> Report:
+    """The bars of every session from *start* to *end* (both included), newest first, of TWSE and TPEx."""
+    ensure_securities(context)
+    calendar = context.calendar()
+    days = calendar.sessions_between(start, min(end, calendar.last_session(context.clock())))
+    with transaction(context.engine) as connection:
+        listed = {venue: list_securities(connection, venue=venue) for venue in BAR_VENUES}
+    units = [Unit(DATASET, venue, day.isoformat(), session=day) for day in reversed(days) for venue in BAR_VENUES]
+
+    def fetch(unit: Unit) -> Parsed[Bar] | None:
+        return fetch_session(context, unit)
+
+    def store(connection: Connection, unit: Unit, parsed: Parsed[Bar] | None) -> Stored:
+        if parsed is None:
+            sessions.observe(connection, unit.venue, _day(unit), is_open=False, at=context.clock())
+            return Stored(Counts(expected=0, fetched=0, stored=0, unchanged=0, quarantined=0))
+        return store_session(connection, context, unit, parsed, expected=count_listed(listed[unit.venue], _day(unit)))
+
+    report = do_units(
+        units,
+        UnitWork(fetch, store),
+        engine=context.engine,
+        run_id=context.run_id,
+        clock=context.clock,
+        progress=context.progress,
+    )
+    cached = cache_bars(context, context.universes["popular"], start=start, end=end)
+    return Report(report.state, report.reason, report.counts, {**report.details, "cached": cached})
+
+
+def fetch_session(context: Context, unit: Unit) -> Parsed[Bar] | None:
+    """The venue's whole market in one session; None when it was closed after all.
+
+    Raises:
+        NotYetPublished: it is still too early for that session.
+    """
+    day = _day(unit)
+    try:
+        return context.client.fetch(registry.dataset(DATASET, unit.venue), SessionQuery(day))
+    except NoData as error:
+        calendar = context.calendar()
+        if not calendar.is_published(day, at=context.clock()):
+            message = f"{unit.venue} publishes {day} from about 14:00 Taipei on."
+            raise NotYetPublished(message, site=error.site) from error
+        # Published by now, and the exchange says that there is nothing: a closure that no calendar knows (a typhoon).
+        return None
+
+
+def store_session(
+    connection: Connection, context: Context, unit: Unit, parsed: Parsed[Bar], *, expected: int
+) -> Stored:
+    """Write one session's bars and quarantine what breaks a rule; says so when too few came."""
+    now = context.clock()
+    known = known_symbols(connection)
+    register_unlisted(
+        connection, unit.venue, {bar.symbol: "" for bar in parsed.rows if bar.symbol not in known}, at=now
+    )
+    quarantined = quarantine.add(
+        connection, parsed.rejected, venue=unit.venue, dataset=DATASET, run_id=context.run_id, at=now
+    )
+    written = store_bars.write_bars(
+        connection,
+        parsed.rows,
+        fields=parsed.fields,
+        rounded=parsed.rounded,
+        source=f"{unit.venue}.{DATASET}",
+        run_id=context.run_id,
+        at=now,
+    )
+    sessions.observe(connection, unit.venue, _day(unit), is_open=True, at=now)
+    fetched = len(parsed.rows) + len(parsed.rejected)
+    shortfall = None
+    if fetched < FEWEST_EXPECTED * expected:
+        shortfall = f"{fetched} of {expected} securities listed that day came ({fetched / expected:.1%})."
+    return Stored(
+        Counts(
+            expected=expected,
+            fetched=fetched,
+            stored=written.stored,
+            unchanged=written.unchanged,
+            quarantined=quarantined,
+        ),
+        shortfall,
+    )
+
+
+def count_listed(securities: Sequence[HeldSecurity], session: date) -> int:
+    """How many of *securities* were listed on *session*, as far as the list knows."""
+    return sum(
+        1
+        for one in securities
+        if (one.on_list or one.delisted_on is not None)
+        and (one.listed_on is None or one.listed_on <= session)
+        and (one.delisted_on is None or one.delisted_on > session)
+    )
+
+
+def ensure_securities(context: Context) -> None:
+    """Fetch the securities lists if none is held: on a new database nothing else could be resolved or expected."""
+    with transaction(context.engine) as connection:
+        held = Counter(one.venue for one in list_securities(connection, on_list=True))
+    if any(held[venue] == 0 for venue in BAR_VENUES):
+        context.progress(0, 1, "securities lists, for none is held yet")
+        sync_securities(context)
+
+
+def last_days(context: Context, days: int, end: date | None) -> tuple[date, date]:
+    """The range of *days* calendar days that ends with *end*, or today in Taipei."""
+    today = context.today()
+    last = end or today
+    if last > today:
+        raise InvalidParameter(f"end_date {last} lies in the future; today in Taipei is {today}.")
+    return last - timedelta(days=days - 1), last
+
+
+def _day(unit: Unit) -> date:
+    if unit.session is None:
+        raise ValueError(f"{unit} has no session")
+    return unit.session

@@ -1,0 +1,165 @@
+"""Work cut into units, each fetched, then stored in a transaction of its own: a failed unit fails alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any, Generic, TypeVar
+
+from loguru import logger
+from sqlalchemy import Connection, Engine
+
+from app.errors import NotYetPublished, RunSignal, StoreUnavailable
+from app.market.security import Venue
+from app.services.report import Report
+from app.store import units as ledger
+from app.store.counts import Counts
+from app.store.engine import transaction
+
+T = TypeVar("T")
+Progress = Callable[[int, int, str], None]
+
+
+def no_progress(done: int, total: int, what: str) -> None:
+    """For callers that nobody watches."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """One piece of a run: *scope* tells it from the others of its dataset and venue (a session, a symbol-month)."""
+
+    dataset: str
+    venue: Venue
+    scope: str
+    session: date | None = None
+
+    def __str__(self) -> str:
+        return f"{self.dataset} {self.venue} {self.scope}"
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What storing a unit came to; with a *shortfall* sentence the unit is PARTIAL."""
+
+    counts: Counts
+    shortfall: str | None = None
+
+
+@dataclass(slots=True)
+class _Tally:
+    counts: Counts = field(default_factory=Counts)
+    states: dict[str, int] = field(default_factory=dict)
+    reasons: list[str] = field(default_factory=list)
+    errors: list[BaseException] = field(default_factory=list)
+
+    def add(self, state: str, reason: str | None = None) -> None:
+        self.states[state] = self.states.get(state, 0) + 1
+        if reason:
+            self.reasons.append(reason)
+
+
+@dataclass(frozen=True, slots=True)
+class UnitWork(Generic[T]):
+    """How to do a unit: *fetch* asks a source, outside of any transaction; *store* writes, inside one."""
+
+    fetch: Callable[[Unit], T]
+    store: Callable[[Connection, Unit, T], Stored]
+
+
+def do_units(
+    units: Sequence[Unit],
+    work: UnitWork[T],
+    *,
+    engine: Engine,
+    run_id: str | None,
+    clock: Callable[[], datetime],
+    progress: Progress = no_progress,
+) -> Report:
+    """Do every unit and report the whole.
+
+    What is not published yet is SKIPPED, neither a gap nor a failure. When every unit failed, the first error is
+    raised; when some did, the report is PARTIAL and names them. StoreUnavailable is raised at once, for without
+    PostgreSQL no unit can be done.
+    """
+    tally = _Tally()
+    for number, unit in enumerate(units):
+        progress(number, len(units), str(unit))
+        _do_unit(unit, work, engine=engine, run_id=run_id, clock=clock, tally=tally)
+    progress(len(units), len(units), "done")
+    return _report(tally, len(units))
+
+
+def _do_unit(
+    unit: Unit,
+    work: UnitWork[T],
+    *,
+    engine: Engine,
+    run_id: str | None,
+    clock: Callable[[], datetime],
+    tally: _Tally,
+) -> None:
+    try:
+        fetched = work.fetch(unit)
+        with transaction(engine) as connection:
+            stored = work.store(connection, unit, fetched)
+            state = "PARTIAL" if stored.shortfall else "SUCCESS"
+            _record(connection, run_id, unit, state, clock(), counts=stored.counts, reason=stored.shortfall)
+        tally.counts += stored.counts
+        tally.add(state, stored.shortfall and f"{unit}: {stored.shortfall}")
+    except StoreUnavailable:
+        raise
+    except (NotYetPublished, RunSignal) as signal:
+        logger.info("{} skipped: {}", unit, signal)
+        tally.add("SKIPPED", f"{unit}: {signal}")
+        with transaction(engine) as connection:
+            _record(connection, run_id, unit, "SKIPPED", clock(), reason=str(signal))
+    except Exception as error:
+        logger.opt(exception=error).error("{} failed: {}", unit, error)
+        tally.errors.append(error)
+        tally.add("FAILED", f"{unit}: {error}")
+        with transaction(engine) as connection:
+            _record(connection, run_id, unit, "FAILED", clock(), error=error)
+
+
+def _record(
+    connection: Connection,
+    run_id: str | None,
+    unit: Unit,
+    state: str,
+    at: datetime,
+    *,
+    counts: Counts | None = None,
+    reason: str | None = None,
+    error: BaseException | None = None,
+) -> None:
+    """In the same transaction as the unit's data. Work that is no run (a script, a test) leaves no row."""
+    if run_id is None:
+        return
+    ledger.record(
+        connection,
+        run_id,
+        dataset=unit.dataset,
+        venue=unit.venue,
+        scope=unit.scope,
+        session=unit.session,
+        state=state,
+        reason=reason,
+        counts=counts or Counts(),
+        error_type=None if error is None else type(error).__name__,
+        error=None if error is None else str(error),
+        at=at,
+    )
+
+
+def _report(tally: _Tally, total: int) -> Report:
+    failed, partial, skipped = (tally.states.get(state, 0) for state in ("FAILED", "PARTIAL", "SKIPPED"))
+    details: Mapping[str, Any] = {"units": total, "by_state": tally.states, "notes": tally.reasons[:20]}
+    if failed and failed + skipped == total:
+        raise tally.errors[0]
+    if failed or partial:
+        reason = f"{failed} of {total} units failed, {partial} fell short. First: {tally.reasons[0]}"
+        return Report("PARTIAL", reason, tally.counts, details)
+    if total and skipped == total:
+        return Report("SKIPPED", tally.reasons[0], tally.counts, details)
+    return Report("SUCCESS", None, tally.counts, details)

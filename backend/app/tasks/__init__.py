@@ -1,0 +1,14 @@
+"""The tasks. To add one: write it in a module here, export it below, schedule it in core/celery_app.py."""
+
+from app.tasks.maintenance import cleanup_old_cache
+from app.tasks.qlib_tasks import sync_qlib
+from app.tasks.stock_data import sync_daily_prices, sync_latest_prices, sync_ohlcv_data, sync_stock_list
+
+__all__ = [
+    "cleanup_old_cache",
+    "sync_daily_prices",
+    "sync_latest_prices",
+    "sync_ohlcv_data",
+    "sync_qlib",
+    "sync_stock_list",
+]

@@ -1,0 +1,149 @@
+"""The base of every task: typed parameters, the run ledger, log context and retries, once for all of them."""
+
+from __future__ import annotations
+
+import inspect
+import traceback
+import typing
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+from celery import Task
+from celery.exceptions import Ignore, Reject, Retry
+from loguru import logger
+from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+
+from app.core.wiring import get_platform
+from app.errors import RETRIABLE, InvalidParameter, QuantLabError, RunSignal
+from app.services.context import Context
+from app.services.report import Report
+
+
+class QuantLabTask(Task):
+    """A task whose runs stand in the ledger, and which returns a Report or raises: it cannot return a failure.
+
+    A task body may return a Report, another JSON-able value, or nothing (both then count as SUCCESS).
+    """
+
+    # What people expect of `self.retry` and of errors that a later try may mend; others need a person.
+    autoretry_for = RETRIABLE
+    max_retries = 5
+    retry_backoff = 5
+    # Longer waits would be long countdowns, which the broker hands out twice (see TRANSPORT_OPTIONS).
+    retry_backoff_max = 600
+    retry_jitter = True
+
+    @cached_property
+    def parameters(self) -> type[BaseModel]:
+        """The typed parameters, from the signature of the task's function; unknown ones are refused."""
+        function = inspect.unwrap(self._function)
+        hints = typing.get_type_hints(function, include_extras=True)
+        fields: dict[str, Any] = {
+            name: (hints.get(name, Any), ... if parameter.default is parameter.empty else parameter.default)
+            for name, parameter in self._signature.parameters.items()
+        }
+        return create_model(self.name, __config__=ConfigDict(extra="forbid"), **fields)
+
+    @property
+    def _function(self) -> Any:
+        # Celery wraps `run` when autoretry_for is set and keeps the original in `_orig_run`.
+        return getattr(self, "_orig_run", self.run)
+
+    @property
+    def _signature(self) -> inspect.Signature:
+        return inspect.signature(self._function)
+
+    def named_parameters(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+        """Positional and keyword arguments under their names, as given; what has no name keeps its place."""
+        names = list(self._signature.parameters)
+        named = dict(zip(names, args, strict=False))
+        extra = {f"argument {number + 1}": value for number, value in enumerate(args) if number >= len(names)}
+        return {**named, **extra, **kwargs}
+
+    def check_parameters(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+        """The validated parameters. Raises InvalidParameter with a sentence that says what was wrong."""
+        given = self.named_parameters(args, kwargs)
+        try:
+            valid = self.parameters.model_validate(given)
+        except ValidationError as error:
+            wrong = "; ".join(_in_words(part) for part in error.errors())
+            raise InvalidParameter(f"{self.name}: {wrong}.") from None
+        return {name: getattr(valid, name) for name in self.parameters.model_fields}
+
+    def context(self) -> Context:
+        """What a service needs, with the present run's id and progress."""
+        platform = get_platform()
+        run_id = self.request.id
+        if run_id is None:
+            return platform.context()
+        return platform.context(run_id=run_id, progress=platform.ledger.progress_of(run_id))
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run it. Called directly, as a function, it only checks its parameters and leaves no run."""
+        run_id = self.request.id
+        if run_id is None:
+            return self.run(**self.check_parameters(args, kwargs))
+        ledger = get_platform().ledger
+        with logger.contextualize(run=run_id, task=self.name.removeprefix("app.tasks.")):
+            run = ledger.started(
+                run_id,
+                task=self.name,
+                parameters=self.named_parameters(args, kwargs),
+                trigger=self.request.get("trigger") or "manual",
+                worker=self.request.hostname,
+            )
+            if run.is_final:
+                logger.warning("Delivered again after it ended as {}: nothing to do", run.state)
+                return {"state": run.state, "reason": "delivered again after it had ended"}
+            logger.info("Started, attempt {}", run.attempts)
+            try:
+                return self._finish(run_id, self.run(**self.check_parameters(args, kwargs)))
+            except RunSignal as signal:
+                return self._finish(run_id, Report("SKIPPED", str(signal)))
+            except Retry as retry:
+                cause = retry.exc or retry
+                logger.warning("Will be tried again {}: {}", retry.humanize(), cause)
+                ledger.will_retry(run_id, error=cause if isinstance(cause, BaseException) else retry)
+                raise
+            except (Ignore, Reject):
+                raise
+            except BaseException as error:
+                self._fail(run_id, error)
+                raise
+
+    def on_failure(self, exc: BaseException, task_id: str, args: Any, kwargs: Any, einfo: Any) -> None:  # noqa: ARG002
+        """Also reached when the child was killed or hit its hard limit, in the worker's main process."""
+        self._fail(task_id, exc, text=str(einfo.traceback) if einfo else None)
+
+    def _finish(self, run_id: str, result: Any) -> Any:
+        report = result if isinstance(result, Report) else Report()
+        get_platform().ledger.finished(run_id, state=report.state, reason=report.reason, counts=report.counts)
+        counts = {name: number for name, number in report.counts.as_dict().items() if number is not None}
+        level = "SUCCESS" if report.state == "SUCCESS" else "WARNING"
+        text = " ".join(f"{name} {number:,}" for name, number in counts.items())
+        logger.log(level, "{} {} {}", report.state, text, report.reason or "")
+        return result.as_json() if isinstance(result, Report) else result
+
+    def _fail(self, run_id: str, error: BaseException, *, text: str | None = None) -> None:
+        text = text or "".join(traceback.format_exception(error))
+        if isinstance(error, QuantLabError):
+            logger.error("FAILED {}: {}", type(error).__name__, error)
+        else:
+            logger.opt(exception=error).error("FAILED {}: {}", type(error).__name__, error)
+        try:
+            get_platform().ledger.failed(run_id, error=error, traceback=text)
+        except QuantLabError as trouble:
+            # The failure itself must still be raised; Celery's result has it as well.
+            logger.error("The failure of {} could not be written down: {}", run_id, trouble)
+
+
+def _in_words(part: Any) -> str:
+    place = ".".join(str(word) for word in part["loc"]) or "the arguments"
+    if part["type"] == "extra_forbidden":
+        return f"there is no parameter {place!r}"
+    if part["type"] == "missing":
+        return f"the parameter {place!r} is missing"
+    given = part.get("input")
+    shown = repr(given) if len(repr(given)) <= 60 else f"{repr(given)[:60]}…"
+    return f"{place} is {shown}: {part['msg'].removeprefix('Value error, ')}"

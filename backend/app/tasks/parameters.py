@@ -1,0 +1,41 @@
+"""The types of task parameters; the API, the console and the check in the worker all read them."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field
+
+from app.core.config import load_universes
+
+
+def _one_or_many(value: Any) -> Any:
+    """A plain string is one symbol: ``apply_async(args=['2330'])`` means 2330, not '2', '3', '3' and '0'."""
+    return [value] if isinstance(value, str) else value
+
+
+def _known_universe(value: Any) -> Any:
+    known = ["all", *load_universes()]
+    if value is not None and value not in known:
+        raise ValueError(f"there is no such universe; known are {', '.join(known)}")
+    return value
+
+
+Symbol = Annotated[str, Field(strict=True, pattern=r"^[0-9A-Z]{4,6}$")]
+
+StockIds = Annotated[
+    Annotated[list[Symbol], Field(min_length=1, max_length=5_000)] | None,
+    BeforeValidator(_one_or_many),
+    Field(description="symbols such as 2330; one as plain text or a list; leave out for the default"),
+]
+Universe = Annotated[
+    str | None,
+    BeforeValidator(_known_universe),
+    Field(description="a named set of securities: all, popular, popular_10, popular_5"),
+]
+Days = Annotated[int, Field(strict=True, ge=1, le=366, description="calendar days, counted back from the end date")]
+EndDate = Annotated[
+    date | None,
+    Field(description="the last day, YYYY-MM-DD; today in Taipei when left out", ge=date(2004, 2, 11)),
+]

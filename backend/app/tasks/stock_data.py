@@ -1,0 +1,74 @@
+"""Securities, daily bars and quotes from the exchanges."""
+
+from __future__ import annotations
+
+from app.core.celery_app import app
+from app.errors import NotASession
+from app.market.calendar import TAIPEI
+from app.services.report import Report
+from app.services.securities import choose_securities
+from app.services.sync_daily_bars import ensure_securities, last_days, sync_daily_bars
+from app.services.sync_month_bars import sync_month_bars
+from app.services.sync_quotes import sync_quotes
+from app.services.sync_securities import sync_securities
+from app.services.sync_some_bars import sync_some_bars
+from app.store.engine import transaction
+from app.tasks._base import QuantLabTask
+from app.tasks.parameters import Days, EndDate, StockIds, Universe
+
+
+@app.task(bind=True, name="app.tasks.sync_stock_list", soft_time_limit=600, time_limit=660)
+def sync_stock_list(self: QuantLabTask) -> Report:
+    """Fetch the securities lists of TWSE, TPEx and the emerging board: new, changed and delisted."""
+    return sync_securities(self.context())
+
+
+@app.task(bind=True, name="app.tasks.sync_daily_prices", soft_time_limit=3600, time_limit=3660)
+def sync_daily_prices(
+    self: QuantLabTask,
+    stock_ids: StockIds = None,
+    days: Days = 7,
+    universe: Universe = None,
+    end_date: EndDate = None,
+) -> Report:
+    """Fetch the last days of daily bars: the whole market, or only some securities."""
+    context = self.context()
+    start, end = last_days(context, days, end_date)
+    ensure_securities(context)
+    if stock_ids is None and universe in (None, "all"):
+        return sync_daily_bars(context, start=start, end=end)
+    with transaction(context.engine) as connection:
+        chosen = choose_securities(connection, symbols=stock_ids, universe=universe, universes=context.universes)
+    return sync_some_bars(context, chosen, start=start, end=end)
+
+
+@app.task(bind=True, name="app.tasks.sync_ohlcv_data", soft_time_limit=3600, time_limit=3660)
+def sync_ohlcv_data(
+    self: QuantLabTask,
+    stock_ids: StockIds = None,
+    days: Days = 30,
+    universe: Universe = None,
+    end_date: EndDate = None,
+) -> Report:
+    """Read some securities' month history again, compare with what is held, and record revisions."""
+    context = self.context()
+    start, end = last_days(context, days, end_date)
+    ensure_securities(context)
+    universe = universe or (None if stock_ids is not None else "popular_5")
+    with transaction(context.engine) as connection:
+        chosen = choose_securities(connection, symbols=stock_ids, universe=universe, universes=context.universes)
+    return sync_month_bars(context, chosen, start=start, end=end)
+
+
+@app.task(bind=True, name="app.tasks.sync_latest_prices", soft_time_limit=600, time_limit=660)
+def sync_latest_prices(self: QuantLabTask, stock_ids: StockIds = None, universe: Universe = None) -> Report:
+    """Fetch the latest quotes of some securities, or of the whole market, into the cache."""
+    context = self.context()
+    now = context.clock()
+    if self.request.get("trigger") == "schedule" and not context.calendar().in_session(now):
+        raise NotASession(f"The market is closed at {now.astimezone(TAIPEI):%Y-%m-%d %H:%M} Taipei.")
+    ensure_securities(context)
+    universe = universe or (None if stock_ids is not None else "popular_10")
+    with transaction(context.engine) as connection:
+        chosen = choose_securities(connection, symbols=stock_ids, universe=universe, universes=context.universes)
+    return sync_quotes(context, chosen)
