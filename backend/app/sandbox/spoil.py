@@ -1,0 +1,110 @@
+"""Bodies spoilt on purpose: a column more, a column less, cells that cannot be true."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+from app.sandbox.cells import to_json
+
+
+def _tables(value: Any) -> list[tuple[list[str], list[list[str]]]]:
+    """Every (fields, rows) in a reply of either exchange."""
+    if not isinstance(value, dict):
+        return []
+    found = [(value["fields"], value["data"])] if "fields" in value and "data" in value else []
+    return found + [pair for table in value.get("tables", ()) for pair in _tables(table)]
+
+
+def _records(value: Any) -> list[dict[str, Any]]:
+    """The records of a reply that is a list of them, or of quotes."""
+    rows = value if isinstance(value, list) else value.get("msgArray", [])
+    return [row for row in rows if isinstance(row, dict)]
+
+
+_CLOSES = ("收盤價", "收盤", "收盤指數", "日期")
+_CLOSE_KEYS = ("ClosingPrice", "Close", "z", "Date")
+
+
+def _edit(body: bytes, table: Callable[..., None], record: Callable[[list[dict[str, Any]]], None]) -> bytes:
+    value = json.loads(body)
+    for fields, rows in _tables(value):
+        table(fields, rows)
+    record(_records(value))
+    blank = body[: len(body) - len(body.lstrip())]
+    return blank + to_json(value)
+
+
+def extra_column(body: bytes) -> bytes:
+    """*body* with one more column than it has, in each table or record."""
+    if body.lstrip()[:1] == b"<":
+        return re.sub(rb"</tr>", b"<td>1</td></tr>", body)
+
+    def table(fields: list[str], rows: list[list[str]]) -> None:
+        fields.insert(1, "新增欄位")
+        for row in rows:
+            row.insert(1, "1")
+
+    def record(rows: list[dict[str, Any]]) -> None:
+        for row in rows:
+            row["NewColumn"] = "1"
+
+    return _edit(body, table, record)
+
+
+def missing_column(body: bytes) -> bytes:
+    """*body* without its close, or without its first column where it has none."""
+    if body.lstrip()[:1] == b"<":
+        return re.sub(rb"(<tr[^>]*>)<td[^>]*>[^<]*</td>", rb"\1", body)
+
+    def table(fields: list[str], rows: list[list[str]]) -> None:
+        at = next((fields.index(name) for name in _CLOSES if name in fields), 0)
+        del fields[at]
+        for row in rows:
+            del row[at]
+
+    def record(rows: list[dict[str, Any]]) -> None:
+        for row in rows:
+            row.pop(next((key for key in _CLOSE_KEYS if key in row), ""), None)
+
+    return _edit(body, table, record)
+
+
+_NAMES = {"high": ("最高價", "最高", "HighestPrice", "High", "h"), "low": ("最低價", "最低", "LowestPrice", "Low", "l")}
+_NAMES |= {"close": ("收盤價", "收盤", "ClosingPrice", "Close", "z")}
+
+
+def bad_cells(body: bytes) -> bytes:
+    """The first three priced rows: a zero close, a high below the low, text in a price."""
+
+    def soil(rows: list[Any], places: dict[str, Any]) -> None:
+        priced = [row for row in rows if _is_price(row[places["close"]]) and _is_price(row[places["high"]])]
+        for number, row in enumerate(priced[:3]):
+            if number == 0:
+                row[places["close"]] = "0.00"
+            elif number == 1:
+                row[places["high"]], row[places["low"]] = row[places["low"]], "999,999.00"
+            else:
+                row[places["close"]] = "N/A"
+
+    def places(names: Any) -> dict[str, Any] | None:
+        found = {key: next((name for name in known if name in names), None) for key, known in _NAMES.items()}
+        return None if None in found.values() else found
+
+    def table(fields: list[str], rows: list[list[str]]) -> None:
+        found = places(fields)
+        if found:
+            soil(rows, {key: fields.index(name) for key, name in found.items()})
+
+    def record(rows: list[dict[str, Any]]) -> None:
+        found = places(rows[0]) if rows else None
+        if found:
+            soil([row for row in rows if all(name in row for name in found.values())], found)
+
+    return body if body.lstrip()[:1] == b"<" else _edit(body, table, record)
+
+
+def _is_price(cell: str) -> bool:
+    return re.fullmatch(r"[\d,]+\.\d+", cell) is not None
