@@ -8,6 +8,8 @@ from typing import Any
 
 from app.errors import InvalidParameter
 
+_LAST_YEAR = 2200
+
 
 def plain(price: int | None, *, absent: str) -> str:
     """1/10,000 TWD with two decimals, no separators: ``1030.00``."""
@@ -64,12 +66,15 @@ def read_date(text: str) -> date:
     """A date in any form that the sites take: ``20241101``, ``2024/11/01``, ``2024-11-01``, ``113/11/01``."""
     parts = text.replace("-", "/").split("/")
     try:
-        if len(parts) == 1:
-            return date(int(text[:-4]), int(text[-4:-2]), int(text[-2:]))
-        year, month, day = (int(part) for part in parts)
-        return date(year if year > 1911 else year + 1911, month, day)
+        year, month, day = (
+            (int(text[:-4]), int(text[-4:-2]), int(text[-2:])) if len(parts) == 1 else (int(part) for part in parts)
+        )
+        found = date(year if year > 1911 else year + 1911, month, day)
     except ValueError as error:
         raise InvalidParameter(f"{text!r} is no date.") from error
+    if found.year > _LAST_YEAR:
+        raise InvalidParameter(f"{text!r} is too far away.")
+    return found
 
 
 def to_json(value: Any) -> bytes:

@@ -14,6 +14,8 @@ _FIXED = {
     (9, 28): "孔子誕辰紀念日/教師節", (10, 10): "國慶日", (10, 25): "臺灣光復暨金門古寧頭大捷紀念日",
     (12, 25): "行憲紀念日",
 }  # fmt: skip
+_OLD = ("中華民國開國紀念日", "和平紀念日", "國慶日")
+"""Listed at weekends too."""
 _BY_MONTH = {
     1: "農曆除夕及春節", 2: "農曆除夕及春節", 3: "和平紀念日", 4: "民族掃墓節", 5: "勞動節", 6: "端午節",
     9: "中秋節", 10: "國慶日", 12: "中華民國開國紀念日",
@@ -25,17 +27,17 @@ _WEEKDAYS = "一二三四五六日"
 def _holidays(year: int) -> list[tuple[date, str, str]]:
     """(day, name, description): closed weekdays, and the trading days that the real schedule lists among them."""
     sessions = TradingCalendar().sessions_between(date(year, 1, 1), date(year, 12, 31))
-    if not sessions:
+    if not sessions or sessions[-1].month < 12:  # not known to its end: not announced yet
         return []
     open_days = set(sessions)
     storms = storm_closures()
     entries: dict[date, tuple[str, str]] = {}
     for number in range((date(year + 1, 1, 1) - date(year, 1, 1)).days):
         day = date(year, 1, 1) + timedelta(days=number)
-        if day in open_days or day.weekday() > 4 or day in storms:
+        fixed = _FIXED.get((day.month, day.day))
+        if day in open_days or day in storms or (day.weekday() > 4 and fixed not in _OLD):
             continue
-        name = _FIXED.get((day.month, day.day)) or _BY_MONTH.get(day.month, "休市")
-        entries[day] = (name, "依規定放假1日。")
+        entries[day] = (fixed or _BY_MONTH.get(day.month, "休市"), "依規定放假1日。")
     entries[sessions[0]] = ("國曆新年開始交易日", "國曆新年開始交易。")
     spring = [day for day, (name, _) in entries.items() if name.startswith("農曆")]
     if spring:
@@ -43,14 +45,18 @@ def _holidays(year: int) -> list[tuple[date, str, str]]:
         after = min(day for day in sessions if day > max(spring))
         entries[before] = ("農曆春節前最後交易日", "農曆春節前最後交易。")
         entries[after] = ("農曆春節後開始交易日", "農曆春節後開始交易。")
+        for number in range((max(spring) - min(spring)).days):
+            entries.setdefault(min(spring) + timedelta(days=number), ("農曆除夕及春節", "適逢例假日。"))
         for day in sorted(spring)[:2]:
             entries[day] = (_SETTLEMENT, "")
     return [(day, *entries[day]) for day in sorted(entries)]
 
 
-def site_schedule(year: int) -> dict[str, Any]:
-    """The site's holidaySchedule, any year."""
+def site_schedule(year: int) -> dict[str, Any] | None:
+    """The site's holidaySchedule, any year that is announced; None for others."""
     rows = [[day.isoformat(), name, text] for day, name, text in _holidays(year)]
+    if not rows:
+        return None
     return {
         "stat": "ok",
         "date": compact(date(year, 1, 1)),

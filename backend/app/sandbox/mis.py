@@ -7,7 +7,7 @@ from typing import Any
 from zlib import crc32
 
 from app.market.limits import NO_LIMIT_UP, tick_size
-from app.market.security import SecurityKind, Venue
+from app.market.security import SecurityKind, Venue, lot_size
 from app.sandbox.cells import compact, to_json
 from app.sandbox.exchange import TAIPEI, Exchange, serve_previous
 from app.sandbox.intraday import OPEN, PREOPEN, Moment, moment
@@ -106,7 +106,7 @@ def _quote(row: DayRow, market: str, now: datetime) -> dict[str, Any]:
         "ex": market,
         "s": str(state.match_lots) if shown is not None else "-",
         "t": f"{PREOPEN if simulated else state.at:%H:%M:%S}",
-        "v": str(state.volume // 1000),
+        "v": str(state.volume // lot_size(row.symbol)),
         "nf": security.name,
         "y": _price(row.reference),
         "z": _price(shown),

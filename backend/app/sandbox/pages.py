@@ -93,7 +93,7 @@ class Pages:
             year = read_date(text).year if text else self._exchange.now().year
         except InvalidParameter:
             return _json(twse.no_data("holidaySchedule"))
-        return _json(holidays.site_schedule(year))
+        return _json(holidays.site_schedule(year) or {"stat": twse.NO_DATA, "total": 0})
 
     async def openapi_market(self, _: Request) -> Response:
         """STOCK_DAY_ALL: the newest session, whatever date is asked for."""

@@ -1,4 +1,4 @@
-"""The pages of www.tpex.org.tw: rows in, bodies out."""
+"""The pages of www.tpex.org.tw: rows in, bodies out. TPEx separates the thousands of counts, never of prices."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from datetime import date
 from typing import Any
 from zlib import crc32
 
-from app.market.security import SecurityKind
-from app.sandbox.cells import compact, count, digits, grouped, plain, roc_compact, roc_slashes
+from app.market.security import SecurityKind, lot_size
+from app.sandbox.cells import compact, count, digits, plain, roc_compact, roc_slashes
 from app.sandbox.rows import Comparison, DayRow
 
 _FIELDS = (
@@ -72,7 +72,7 @@ def _change(row: DayRow) -> str:
         return "除息 "
     if row.change is None:
         return "--- "
-    return f"+{grouped(row.change, absent='')}" if row.change > 0 else f"{grouped(row.change, absent='')} "
+    return f"+{plain(row.change, absent='')}" if row.change > 0 else f"{plain(row.change, absent='')} "
 
 
 def _average(row: DayRow) -> int | None:
@@ -85,17 +85,16 @@ def _market_row(row: DayRow) -> list[str]:
     return [
         row.symbol,
         row.listed.security.name,
-        grouped(row.close, absent=" ---"),
+        plain(row.close, absent=" ---"),
         _change(row),
-        *(grouped(price, absent="---") for price in (row.open, row.high, row.low, _average(row))),
+        *(plain(price, absent="---") for price in (row.open, row.high, row.low, _average(row))),
         *(count(number, absent="---") for number in (row.volume, row.turnover, row.trades)),
-        grouped(row.bid, absent="0.00"),
+        plain(row.bid, absent="0.00"),
         str(row.bid_lots),
-        grouped(row.ask, absent="0.00"),
+        plain(row.ask, absent="0.00"),
         str(row.ask_lots),
         count(row.issued, absent="---"),
-        grouped(row.next_reference, absent="---"),
-        # The limits are printed without separators: 9999.95 where there is none.
+        plain(row.next_reference, absent="---"),
         plain(row.next_limit_up, absent="---"),
         plain(row.next_limit_down, absent="---"),
     ]
@@ -109,7 +108,7 @@ def latest_table(rows: Sequence[DayRow]) -> list[dict[str, str]]:
             "SecuritiesCompanyCode": row.symbol,
             "CompanyName": row.listed.security.name,
             "Close": plain(row.close, absent="---"),
-            "Change": _change(row).replace(",", ""),
+            "Change": _change(row),
             "Open": plain(row.open, absent="---"),
             "High": plain(row.high, absent="---"),
             "Low": plain(row.low, absent="---"),
@@ -148,17 +147,17 @@ def month_table(asked: date, symbol: str, rows: Sequence[DayRow]) -> dict[str, A
     }
 
 
-def _thousands(number: int | None) -> int | None:
-    return None if number is None else (number + 500) // 1000
+def _in_units(number: int | None, unit: int) -> int | None:
+    return None if number is None else (number + unit // 2) // unit
 
 
 def _month_row(row: DayRow) -> list[str]:
-    change = _change(row).strip() if row.change is None else grouped(row.change, absent="---")
+    change = _change(row).strip() if row.change is None else plain(row.change, absent="---")
     return [
         roc_slashes(row.session),
-        count(_thousands(row.volume), absent="---"),
-        count(_thousands(row.turnover), absent="---"),
-        *(grouped(price, absent="---") for price in (row.open, row.high, row.low, row.close)),
+        count(_in_units(row.volume, lot_size(row.symbol)), absent="---"),
+        count(_in_units(row.turnover, 1000), absent="---"),
+        *(plain(price, absent="---") for price in (row.open, row.high, row.low, row.close)),
         change,
         count(row.trades, absent="---"),
     ]
