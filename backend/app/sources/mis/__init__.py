@@ -1,0 +1,1 @@
+"""The exchanges' joint quotes site."""

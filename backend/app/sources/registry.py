@@ -1,0 +1,57 @@
+"""Every dataset that there is, in one table: (venue, or site where it serves several; dataset) → class."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from app.errors import InvalidParameter
+from app.market.bar import Bar
+from app.market.security import Venue
+from app.sources.base import Dataset, LatestQuery, MonthQuery, SessionQuery, Site
+from app.sources.isin.securities import Securities
+from app.sources.mis.quotes import Quotes
+from app.sources.tpex.daily_bars import DailyBars as TpexDailyBars
+from app.sources.tpex.latest_bars import LatestBars as TpexLatestBars
+from app.sources.tpex.month_bars import MonthBars as TpexMonthBars
+from app.sources.twse.daily_bars import DailyBars as TwseDailyBars
+from app.sources.twse.holidays import CurrentHolidays, Holidays
+from app.sources.twse.latest_bars import LatestBars as TwseLatestBars
+from app.sources.twse.month_bars import MonthBars as TwseMonthBars
+
+DATASETS: Mapping[tuple[Venue | Site, str], type[Dataset[Any, Any]]] = {
+    (Venue.TWSE, "daily_bars"): TwseDailyBars,
+    (Venue.TWSE, "latest_bars"): TwseLatestBars,
+    (Venue.TWSE, "month_bars"): TwseMonthBars,
+    (Venue.TWSE, "holidays"): Holidays,
+    (Venue.TWSE, "current_holidays"): CurrentHolidays,
+    (Venue.TPEX, "daily_bars"): TpexDailyBars,
+    (Venue.TPEX, "latest_bars"): TpexLatestBars,
+    (Venue.TPEX, "month_bars"): TpexMonthBars,
+    (Site.MIS, "quotes"): Quotes,
+    (Site.ISIN, "securities"): Securities,
+}
+
+
+def dataset(owner: Venue | Site, name: str) -> Dataset[Any, Any]:
+    """The dataset of that name; InvalidParameter, naming those that there are, if there is none."""
+    try:
+        return DATASETS[owner, name]()
+    except KeyError:
+        known = ", ".join(f"{whose} {word}" for whose, word in DATASETS)
+        raise InvalidParameter(f"there is no dataset {name} of {owner}; there are {known}") from None
+
+
+def daily_bars(venue: Venue) -> Dataset[SessionQuery, Bar]:
+    """The whole market of a venue in one session."""
+    return dataset(venue, "daily_bars")
+
+
+def latest_bars(venue: Venue) -> Dataset[LatestQuery, Bar]:
+    """The whole market of a venue in its newest session."""
+    return dataset(venue, "latest_bars")
+
+
+def month_bars(venue: Venue) -> Dataset[MonthQuery, Bar]:
+    """One security of a venue in one month."""
+    return dataset(venue, "month_bars")

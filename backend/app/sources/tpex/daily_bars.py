@@ -1,0 +1,63 @@
+"""TPEx's whole market in one session: dailyQuotes, any date."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from app.errors import NoData, SourceChanged
+from app.market.bar import BAR_FIELDS, Bar
+from app.market.security import Venue
+from app.sources import parsing
+from app.sources.bars import bar, bar_key, unless_warrant
+from app.sources.base import Dataset, Parsed, Request, SessionQuery, Site
+from app.sources.envelope import body_date, json_object, list_of, require_date, require_ok
+from app.sources.rows import Row, read_rows, table_rows
+
+COLUMNS = ("代號", "收盤", "漲跌", "開盤", "最高", "最低", "成交股數", "成交金額(元)", "成交筆數")
+
+
+class DailyBars(Dataset[SessionQuery, Bar]):
+    """Bars of all securities but warrants; volume in shares, turnover in TWD. Close stands before open."""
+
+    name: ClassVar[str] = "daily_bars"
+    venue: ClassVar[Venue | None] = Venue.TPEX
+
+    def request(self, query: SessionQuery) -> Request:
+        """Daily quotes of the session."""
+        params = (("date", query.session.strftime("%Y/%m/%d")), ("id", ""), ("response", "json"))
+        return Request(Site.TPEX, "/www/zh-tw/afterTrading/dailyQuotes", params)
+
+    def parse(self, body: bytes, query: SessionQuery) -> Parsed[Bar]:
+        """Bars of both tables (上櫃股票行情 and 管理股票). A closed day is ``ok`` with empty tables: NoData."""
+        document = json_object(body, site=Site.TPEX)
+        require_ok(document, site=Site.TPEX, asked=query.session)
+        require_date(body_date(document.get("date"), site=Site.TPEX), query.session, site=Site.TPEX)
+        tables = [table for table in list_of(document, "tables", site=Site.TPEX) if isinstance(table, dict) and table]
+        if not tables:
+            raise SourceChanged(f"the reply of {Site.TPEX} has no table", site=Site.TPEX)
+        rows: list[Row] = []
+        for table in tables:
+            if table.get("date"):
+                found = body_date(table["date"], site=Site.TPEX, roc=True)
+                require_date(found, query.session, site=Site.TPEX)
+            fields = list_of(table, "fields", site=Site.TPEX)
+            lines = list_of(table, "data", site=Site.TPEX)
+            rows.extend(table_rows(fields, lines, COLUMNS, site=Site.TPEX))
+        if not rows:
+            raise NoData(f"{Site.TPEX} has no data for {query.session}", site=Site.TPEX)
+
+        def read(row: Row, symbol: str) -> Bar:
+            return bar(
+                symbol,
+                query.session,
+                prices=(row["開盤"], row["最高"], row["最低"], row["收盤"]),
+                change=parsing.change(row["漲跌"]),
+                volume=parsing.integer(row["成交股數"]),
+                turnover=parsing.integer(row["成交金額(元)"]),
+                trades=parsing.integer(row["成交筆數"]),
+            )
+
+        values, rejected = read_rows(
+            rows, unless_warrant("代號", read), key=bar_key, symbol="代號", session=query.session
+        )
+        return Parsed(rows=values, rejected=rejected, fields=frozenset(BAR_FIELDS))
