@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from app.cache.client import redis_errors
 from app.cache.keys import PREFIX, owner_of
@@ -23,7 +23,7 @@ def clean(context: Context, *, result_seconds: int, quote_days: int, log_days: i
     Keys that Redis expires by itself need no help; this finds those that would stay for ever. Raw replies other than
     quotes stay, for they rebuild the tables.
     """
-    steps = {
+    steps: dict[str, Callable[[], int]] = {
         "orphan_keys": lambda: _remove_orphans(context),
         "results_without_expiry": lambda: _bound_results(context, result_seconds),
         "old_quote_replies": lambda: _remove_old(context, context.data_dir / "archive" / "mis", quote_days),
@@ -54,14 +54,14 @@ def _remove_orphans(context: Context) -> int:
     """Keys under our prefix that the key table does not know, or that lost their life."""
     orphans = [key for key in _keys(context, f"{PREFIX}*") if owner_of(key) is None or _lives_for_ever(context, key)]
     with redis_errors():
-        return sum(int(context.redis.unlink(key)) for key in orphans)  # type: ignore[arg-type]
+        return sum(cast("int", context.redis.unlink(key)) for key in orphans)
 
 
 def _bound_results(context: Context, seconds: int) -> int:
     """Give a life to results that have none (written by another configuration): they end when others do."""
     eternal = [key for key in _keys(context, f"{RESULT_PREFIX}*") if _lives_for_ever(context, key)]
     with redis_errors():
-        return sum(bool(context.redis.expire(key, seconds)) for key in eternal)
+        return sum(cast("int", context.redis.expire(key, seconds)) for key in eternal)
 
 
 def _remove_old(context: Context, folder: Path, days: int) -> int:

@@ -68,7 +68,7 @@ def fetch_session(context: Context, unit: Unit) -> Parsed[Bar] | None:
     """
     day = _day(unit)
     try:
-        return context.client.fetch(registry.dataset(DATASET, unit.venue), SessionQuery(day))
+        return context.client.fetch(registry.daily_bars(unit.venue), SessionQuery(day))
     except NoData as error:
         calendar = context.calendar()
         if not calendar.is_published(day, at=context.clock()):

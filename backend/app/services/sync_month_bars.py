@@ -59,7 +59,7 @@ def sync_month_bars(
     def fetch(unit: Unit) -> Parsed[Bar] | None:
         security, month = by_scope[unit.scope]
         try:
-            return context.client.fetch(registry.dataset(DATASET, unit.venue), MonthQuery(security.symbol, month))
+            return context.client.fetch(registry.month_bars(unit.venue), MonthQuery(security.symbol, month))
         except NoData:
             return None
 

@@ -32,7 +32,7 @@ def sync_quotes(context: Context, securities: Sequence[HeldSecurity]) -> Report:
         context.progress(number, len(batches), f"quotes {batch[0].symbol} … {batch[-1].symbol}")
         query = QuotesQuery(tuple((one.venue, one.symbol) for one in batch))
         try:
-            parsed = context.client.fetch(registry.dataset(DATASET), query)
+            parsed = context.client.fetch(registry.quotes(), query)
         except StoreUnavailable:
             raise
         except NoData:

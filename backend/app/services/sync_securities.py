@@ -27,7 +27,7 @@ def sync_securities(context: Context) -> Report:
     changes: dict[str, dict[str, Any]] = {}
 
     def fetch(unit: Unit) -> Parsed[Security]:
-        return context.client.fetch(registry.dataset(DATASET), ListQuery(unit.venue))
+        return context.client.fetch(registry.securities(), ListQuery(unit.venue))
 
     def store(connection: Connection, unit: Unit, parsed: Parsed[Security]) -> Stored:
         now = context.clock()

@@ -7,8 +7,9 @@ from typing import Any
 
 from app.errors import InvalidParameter
 from app.market.bar import Bar
-from app.market.security import Venue
-from app.sources.base import Dataset, LatestQuery, MonthQuery, SessionQuery, Site
+from app.market.quote import Quote
+from app.market.security import Security, Venue
+from app.sources.base import Dataset, LatestQuery, ListQuery, MonthQuery, QuotesQuery, SessionQuery, Site
 from app.sources.isin.securities import Securities
 from app.sources.mis.quotes import Quotes
 from app.sources.tpex.daily_bars import DailyBars as TpexDailyBars
@@ -55,3 +56,13 @@ def latest_bars(venue: Venue) -> Dataset[LatestQuery, Bar]:
 def month_bars(venue: Venue) -> Dataset[MonthQuery, Bar]:
     """One security of a venue in one month."""
     return dataset(venue, "month_bars")
+
+
+def quotes() -> Dataset[QuotesQuery, Quote]:
+    """Quotes of both venues."""
+    return dataset(Site.MIS, "quotes")
+
+
+def securities() -> Dataset[ListQuery, Security]:
+    """The securities lists of all venues."""
+    return dataset(Site.ISIN, "securities")
