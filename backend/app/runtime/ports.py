@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import socket
 
 LOOPBACK = "127.0.0.1"
@@ -26,10 +27,13 @@ def is_taken(port: int, host: str = LOOPBACK) -> bool:
     return False
 
 
-def accepts(port: int, host: str = LOOPBACK, *, timeout: float = 1.0) -> bool:
-    """Whether something accepts connections on ``host:port``."""
+def answers_http(port: int, path: str, host: str = LOOPBACK) -> bool:
+    """Whether a web server on ``host:port`` answers ``path`` with anything but a failure of its own."""
+    link = http.client.HTTPConnection(host, port, timeout=5)
     try:
-        with socket.create_connection((host, port), timeout=timeout):
-            return True
-    except OSError:
+        link.request("GET", path)
+        return link.getresponse().status < 500
+    except (OSError, http.client.HTTPException):
         return False
+    finally:
+        link.close()

@@ -26,7 +26,7 @@ class Program:
         environment: the whole environment of the program; nothing is inherited.
         folder: its working directory.
         ready: true once it serves; called in a thread, repeatedly. None: ready as soon as it runs.
-        after: names of the programs that must be ready first.
+        ready_file: removed before each start and written by the program when it serves, in place of ``ready``.
         account: the account to drop to, or None for our own.
         stop_signal: asks it to end, finishing what it has in hand.
         hasten_signal: asks it to end at once.
@@ -42,7 +42,7 @@ class Program:
     environment: Mapping[str, str]
     folder: Path
     ready: Callable[[], bool] | None = None
-    after: Sequence[str] = ()
+    ready_file: Path | None = None
     account: Account | None = None
     stop_signal: signal.Signals = signal.SIGTERM
     hasten_signal: signal.Signals = signal.SIGTERM

@@ -1,0 +1,92 @@
+"""The programs of the platform itself: sandbox exchange, worker, beat, web and Flower."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Mapping
+from functools import partial
+
+from app.runtime.layout import Layout
+from app.runtime.ports import LOOPBACK, answers_http
+from app.runtime.program import Program
+from app.runtime.secret_file import kept_secret
+
+CELERY = ("-m", "celery", "-A", "app.core.celery_app")
+
+
+def sandbox(layout: Layout, port: int) -> Program:
+    """The sandbox exchange on ``port``; the other programs find it by their settings."""
+    return Program(
+        name="sandbox",
+        argv=[sys.executable, "-m", "app.sandbox", "--port", str(port)],
+        environment=_environment(layout, {}),
+        folder=layout.backend,
+        ready=partial(answers_http, port, "/_health"),
+    )
+
+
+def platform(layout: Layout, servers: Mapping[str, str]) -> list[Program]:
+    """Worker, beat and web, with ``servers`` (addresses and secrets) in their environment, never in ``argv``."""
+    worker_ready, beat_ready = layout.folder / "worker.ready", layout.folder / "beat.ready"
+    return [
+        Program(
+            name="worker",
+            # -E: Flower shows nothing without events.
+            argv=[sys.executable, *CELERY, "worker", "--loglevel", "INFO", "-E"],
+            environment=_environment(layout, servers, QUANTLAB_READY_FILE=str(worker_ready)),
+            folder=layout.backend,
+            ready_file=worker_ready,
+            # SIGTERM ends it after its tasks; SIGQUIT gives them back to the queue.
+            hasten_signal=signal.SIGQUIT,
+            orphan_signal=signal.SIGQUIT,
+            grace=15.0,
+            ready_within=90.0,
+        ),
+        Program(
+            name="beat",
+            argv=[sys.executable, *CELERY, "beat", "--loglevel", "INFO", "--pidfile="],
+            environment=_environment(layout, servers, QUANTLAB_READY_FILE=str(beat_ready)),
+            folder=layout.backend,
+            ready_file=beat_ready,
+            ready_within=90.0,
+        ),
+        Program(
+            name="web",
+            argv=[
+                *(sys.executable, "-m", "uvicorn", "app.main:app", "--host", layout.host, "--port", str(layout.port)),
+                *("--timeout-graceful-shutdown", "5", "--no-access-log"),
+            ],
+            environment=_environment(layout, servers),
+            folder=layout.backend,
+            ready=partial(answers_http, layout.port, "/health", _reachable(layout.host)),
+            ready_within=90.0,
+        ),
+    ]
+
+
+def flower(layout: Layout, servers: Mapping[str, str]) -> Program:
+    """Flower behind a generated password (user ``quantlab``); by environment, for ``ps`` shows ``argv``."""
+    password = kept_secret(layout.folder / "flower-password")
+    return Program(
+        name="flower",
+        argv=[
+            *(sys.executable, *CELERY, "flower", f"--address={LOOPBACK}", f"--port={layout.flower_port}"),
+            *("--logging=warning", "--max-tasks=5000"),
+        ],
+        environment=_environment(layout, servers, FLOWER_BASIC_AUTH=f"quantlab:{password}"),
+        folder=layout.backend,
+        ready=partial(answers_http, layout.flower_port, "/healthcheck"),
+        optional=True,
+        ready_within=90.0,
+    )
+
+
+def _environment(layout: Layout, servers: Mapping[str, str], **more: str) -> dict[str, str]:
+    # Unbuffered, so that lines show when they are written and not kilobytes later.
+    return {**layout.environment, **servers, "PYTHONUNBUFFERED": "1", **more}
+
+
+def _reachable(host: str) -> str:
+    """An address to ask for a server that binds ``host``."""
+    return LOOPBACK if host in ("0.0.0.0", "::", "localhost", "") else host  # noqa: S104

@@ -1,0 +1,29 @@
+"""The lines that a person reads when the platform is ready."""
+
+from __future__ import annotations
+
+from app.runtime.layout import Layout
+
+WIDTH = 78
+
+
+def ready_text(layout: Layout, *, with_flower: bool) -> str:
+    """Addresses, where things are, whether prices are real, and how to stop."""
+    rows = [("Console", f"{layout.web}/admin"), ("API", f"{layout.web}/docs")]
+    if with_flower:
+        password = layout.folder / "flower-password"
+        rows.append(("Flower", f"http://localhost:{layout.flower_port}  (user quantlab, password in {password})"))
+    rows += [
+        ("Data", str(layout.folder)),
+        ("Admin token", str(layout.admin_token_file)),
+        ("Prices", _prices(layout)),
+        ("Stop", "Ctrl-C"),
+    ]
+    body = [f"  {name:<12} {text}" for name, text in rows]
+    return "\n".join(["=" * WIDTH, f"QuantLab is ready: {layout.web}", *body, "=" * WIDTH])
+
+
+def _prices(layout: Layout) -> str:
+    if layout.sandbox_port is None:
+        return "real, from the exchanges' public sites"
+    return "SYNTHETIC, made up by the sandbox exchange: NOT real prices (real ones: make up SOURCE=exchange)"
