@@ -5,7 +5,10 @@
     QuantLabError
     ├── ConfigurationError            stop at start-up: a setting or this machine is wrong
     ├── InvalidParameter              the caller's argument is wrong; nothing was done
-    │   └── UnknownSymbol             a symbol that no securities list holds
+    │   ├── UnknownSymbol             a symbol that no securities list holds
+    │   ├── UnknownTask               a name that no task has
+    │   └── UnknownRun                an id that no run in the ledger has
+    ├── NotAuthorised                 the admin token is missing or wrong; nothing was done
     ├── SourceError                   an exchange's site (carries .site)
     │   ├── RetriableSourceError      try again later (carries .retry_after seconds, or None)
     │   │   ├── SourceUnavailable     no answer, 5xx, cut off, time-out
@@ -66,6 +69,18 @@ class InvalidParameter(QuantLabError):
 
 class UnknownSymbol(InvalidParameter):
     """A symbol that no securities list holds."""
+
+
+class UnknownTask(InvalidParameter):
+    """A name that no task has."""
+
+
+class UnknownRun(InvalidParameter):
+    """An id that no run in the ledger has."""
+
+
+class NotAuthorised(QuantLabError):
+    """What changes state needs the admin token, and it is missing or wrong."""
 
 
 class SourceError(QuantLabError):

@@ -105,6 +105,13 @@ class Settings(BaseSettings):
 
     port: int = Field(3000, ge=1, le=65_535, description="port of the web console and API")
     host: str = Field("127.0.0.1", description="address that the web binds to")
+    quantlab_hosts: str = Field("", description="names, by commas, under which the web answers besides loopback's")
+    quantlab_admin_token: SecretStr | None = Field(
+        None, description="token for what changes state over HTTP; default: the content of the file admin-token"
+    )
+    quantlab_prices: Literal["synthetic", "replay"] = Field(
+        "synthetic", description="where the sandbox's prices come from; says so to readers, changes nothing"
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="least severe line shown")
 
     @field_validator("database_url")
@@ -146,6 +153,27 @@ class Settings(BaseSettings):
     def admin_token_file(self) -> Path:
         """The file with the token for what changes state over HTTP."""
         return self.data_dir / "admin-token"
+
+    @property
+    def prices(self) -> Literal["synthetic", "replay", "real"]:
+        """What prices are, so that nobody takes the sandbox's for the market's."""
+        return "real" if self.quantlab_source == "exchange" else self.quantlab_prices
+
+    def admin_token(self) -> str:
+        """The token itself. Raises ConfigurationError when there is none: then nobody may change anything."""
+        given = self.quantlab_admin_token.get_secret_value() if self.quantlab_admin_token else ""
+        if not given:
+            try:
+                given = self.admin_token_file.read_text().strip()
+            except OSError as error:
+                message = (
+                    f"There is no admin token: {self.admin_token_file} cannot be read ({error.strerror}). "
+                    "`quantlab up` writes it; or set QUANTLAB_ADMIN_TOKEN."
+                )
+                raise ConfigurationError(message) from error
+        if not given:
+            raise ConfigurationError(f"The admin token in {self.admin_token_file} is empty; remove the file and start.")
+        return given
 
 
 def load_settings(**overrides: Any) -> Settings:
