@@ -1,0 +1,84 @@
+"""Settings: environment over running platform over defaults; wrong ones are named in a sentence."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from app.core.config import default_home, load_settings
+from app.errors import ConfigurationError
+
+
+@pytest.fixture(autouse=True)
+def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("DATABASE_URL", "REDIS_URL", "QUANTLAB_SOURCE", "CELERY_BROKER_URL", "CELERY_RESULT_BACKEND"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("QUANTLAB_HOME", str(tmp_path))
+
+
+def _running(home: Path, **environment: str) -> None:
+    (home / "running.json").write_text(json.dumps({"source": "sandbox", "environment": environment}))
+
+
+def test_defaults_bind_to_loopback() -> None:
+    settings = load_settings()
+    assert settings.host == "127.0.0.1"
+    assert "127.0.0.1" in settings.broker_url
+
+
+def test_a_running_platform_is_found(tmp_path: Path) -> None:
+    _running(tmp_path, DATABASE_URL="postgresql://u:p@127.0.0.1:5555/quantlab", QUANTLAB_SOURCE="sandbox")
+    settings = load_settings()
+    assert settings.database_url.get_secret_value().endswith(":5555/quantlab")
+    assert settings.data_dir == tmp_path / "sandbox"
+
+
+def test_the_environment_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _running(tmp_path, REDIS_URL="redis://127.0.0.1:1/0")
+    monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:2/0")
+    assert load_settings().broker_url == "redis://127.0.0.1:2/0"
+
+
+def test_broker_and_results_may_live_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CELERY_BROKER_URL", "redis://127.0.0.1:3/0")
+    monkeypatch.setenv("CELERY_RESULT_BACKEND", "redis://127.0.0.1:4/0")
+    settings = load_settings()
+    assert (settings.broker_url, settings.result_backend) == ("redis://127.0.0.1:3/0", "redis://127.0.0.1:4/0")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("PORT", "99999"), ("PORT", "web"), ("CELERYD_MAX_TASKS_PER_CHILD", "0"), ("QUANTLAB_SOURCE", "both")],
+)
+def test_a_wrong_setting_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigurationError, match=name):
+        load_settings()
+
+
+def test_a_wrong_address_does_not_show_its_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "mysql://root:hunter2@127.0.0.1/x")
+    with pytest.raises(ConfigurationError, match="DATABASE_URL") as caught:
+        load_settings()
+    assert "hunter2" not in str(caught.value)
+
+
+def test_secrets_are_not_shown() -> None:
+    assert "postgresql://" not in repr(load_settings())
+
+
+def test_a_torn_running_file_says_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "running.json").write_text("{")
+    with pytest.raises(ConfigurationError, match="start it again"):
+        load_settings()
+
+
+def test_home_is_where_the_servers_account_can_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    project = tmp_path / "private" / "project"
+    project.mkdir(parents=True)
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    assert default_home(project) == project / ".quantlab"
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    (tmp_path / "private").chmod(0o700)
+    assert default_home(project).parent == Path("/var/lib/quantlab")
+    assert default_home(project) == default_home(project)
