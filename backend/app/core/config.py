@@ -76,6 +76,8 @@ class Settings(BaseSettings):
     quantlab_source: Source = Field("exchange", description="sandbox (synthetic or replayed prices) or exchange")
     quantlab_home: Path = Field(default_factory=read_home, description="folder of everything that is stored")
 
+    quantlab_ready_file: Path | None = Field(None, description="written by worker and beat when they serve")
+
     database_url: SecretStr = Field(SecretStr("postgresql://127.0.0.1:5432/quantlab"), description="PostgreSQL")
     redis_url: SecretStr = Field(SecretStr("redis://127.0.0.1:6379/0"), description="Redis of caches and quota")
     celery_broker_url: SecretStr | None = Field(None, description="Celery's broker; default: redis_url")

@@ -27,6 +27,11 @@ def connect_signals(app: Celery) -> None:
         # Connections of the parent must not be used by its children.
         reset_platform()
 
+    def _tell_supervisor(**_: Any) -> None:
+        ready_file = get_settings().quantlab_ready_file
+        if ready_file:
+            ready_file.touch()
+
     def _before_publish(sender: str = "", body: Any = None, headers: dict[str, Any] | None = None, **_: Any) -> None:
         headers = headers or {}
         if not sender.startswith(_TASKS) or headers.get("retries"):
@@ -44,6 +49,8 @@ def connect_signals(app: Celery) -> None:
 
     signals.setup_logging.connect(_set_up_logging, weak=False)
     signals.worker_process_init.connect(_after_fork, weak=False)
+    signals.worker_ready.connect(_tell_supervisor, weak=False)
+    signals.beat_init.connect(_tell_supervisor, weak=False)
     signals.before_task_publish.connect(_before_publish, weak=False)
 
 
