@@ -37,7 +37,8 @@ def _holidays(year: int) -> list[tuple[date, str, str]]:
         fixed = _FIXED.get((day.month, day.day))
         if day in open_days or day in storms or (day.weekday() > 4 and fixed not in _OLD):
             continue
-        entries[day] = (fixed or _BY_MONTH.get(day.month, "休市"), "依規定放假1日。")
+        late_february = "和平紀念日" if day.month == 2 and day.day > 24 else None
+        entries[day] = (fixed or late_february or _BY_MONTH.get(day.month, "休市"), "依規定放假1日。")
     entries[sessions[0]] = ("國曆新年開始交易日", "國曆新年開始交易。")
     spring = [day for day, (name, _) in entries.items() if name.startswith("農曆")]
     if spring:

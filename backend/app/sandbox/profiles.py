@@ -52,6 +52,9 @@ class Profiles:
         self.base = np.log(level)
         self.swing = np.where(fund, 0.45, 0.55 + 0.45 * draw(2))
         self.dividend = np.where(warrant | (draw(3) < 0.15), 0.0, 0.015 + 0.04 * draw(4))
+        # Most go ex in summer; enough of them at any other time that no month is without.
+        summer = draw(8) < 0.6
+        self.season = np.where(summer, 110 + 60 * draw(9), 5 + 210 * draw(9)).astype(np.int64)
         known = np.array([each.symbol in _LEVELS for each in securities])
         self.liquidity = np.where(known, 9.5, 1.0 + 8.0 * draw(5) ** 1.3 - 2.5 * warrant)  # log of lots a session
         self.quiet = np.where(warrant, 0.5, np.where(self.liquidity < 2.2, 0.25 * draw(6), 0.0))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import socket
 from collections import Counter, deque
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -154,12 +156,18 @@ def serve(
     source = open_source(seed=seed, replay=replay)
     clock = wall_clock if now is None else fixed_clock(now)
     app = create_app(source, clock=clock, faults=[Fault.from_text(text) for text in faults])
-    config = uvicorn.Config(app, host=host, port=port, log_level="warning", access_log=False, lifespan="off")
-    server = uvicorn.Server(config)
+    config = uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off")
+    with _listener(host, port) as listener:
+        actual = listener.getsockname()[1]
+        logger.info("Sandbox exchange ({}, not real prices) on http://{}:{}", source.label, host, actual)
+        uvicorn.Server(config).run(sockets=[listener])
+
+
+def _listener(host: str, port: int) -> socket.socket:
+    """A bound socket, so that a port that cannot be had is told before anything starts. Port 0 is any free one."""
     try:
-        listener = config.bind_socket()
-    except SystemExit:
-        raise ConfigurationError(f"Port {port} on {host} is taken: choose another with --port.") from None
-    actual = listener.getsockname()[1]
-    logger.info("Sandbox exchange ({}, not real prices) on http://{}:{}", source.label, host, actual)
-    server.run(sockets=[listener])
+        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except (OSError, OverflowError) as error:
+        taken = getattr(error, "errno", None) == errno.EADDRINUSE
+        reason = "is taken: choose another with --port" if taken else f"cannot be listened on ({error})"
+        raise ConfigurationError(f"Port {port} on {host} {reason}.") from error

@@ -77,8 +77,8 @@ class SyntheticPrices:
         year = np.searchsorted(starts, index, side="right") - 1
 
         def ex_date(which: Index) -> Index:
-            offset = 105 + (uniform(profiles.keys[at], _EX, which) * 75).astype(np.int64)
-            return starts[which] + offset
+            jitter = (uniform(profiles.keys[at], _EX, which) * 15).astype(np.int64)
+            return starts[which] + profiles.season[at] + jitter
 
         this = ex_date(year)
         last = np.where(index >= this, this, ex_date(year - 1))

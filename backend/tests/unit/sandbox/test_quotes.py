@@ -44,7 +44,7 @@ def test_on_a_closed_day_the_last_session_is_shown(quote: Callable[..., dict[str
 
 
 def test_after_the_close_it_is_the_days_bar(quote: Callable[..., dict[str, Any]], prices: SyntheticPrices) -> None:
-    for row in prices.day(MONDAY)[::37]:
+    for row in prices.day(MONDAY)[::97]:
         market = "tse" if row.listed.security.venue == "TWSE" else "otc"
         found = quote(time(13, 30), f"{market}_{row.symbol}.tw")
         for key, value in zip("zohl", (row.close, row.open, row.high, row.low), strict=True):
