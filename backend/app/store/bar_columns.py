@@ -37,7 +37,7 @@ _STRIDE = 4096
 
 @dataclass(frozen=True, slots=True)
 class BarColumns:
-    """Bars sorted by key, each key once.
+    """Bars by column; those to be written are sorted by key, each key once.
 
     ``sessions`` in days since 2000-01-01, ``ids`` of securities; ``values`` holds one array a field, ABSENT for None.
     All are of the same length.
@@ -59,10 +59,25 @@ class BarColumns:
         """Only *rows* (a slice, mask or positions)."""
         return BarColumns(self.sessions[rows], self.ids[rows], {name: v[rows] for name, v in self.values.items()})
 
+    def by_key(self) -> BarColumns:
+        """The same bars sorted by key."""
+        keys = self.keys
+        return self if (np.diff(keys) > 0).all() else self.take(np.argsort(keys))
+
 
 def key_of(sessions: Ints, ids: Ints) -> Ints:
     """One sortable number for each (session, id)."""
     return (sessions << 32) + ids
+
+
+def joined(parts: Sequence[BarColumns], fields: Collection[str]) -> BarColumns:
+    """*parts* one after the other; they may be none."""
+    empty = np.empty(0, np.int64)
+    return BarColumns(
+        np.concatenate([empty, *(part.sessions for part in parts)]),
+        np.concatenate([empty, *(part.ids for part in parts)]),
+        {name: np.concatenate([empty, *(part.values[name] for part in parts)]) for name in fields},
+    )
 
 
 def day(number: int) -> date:
