@@ -1,0 +1,73 @@
+"""From stored whole numbers to Qlib's eight fields. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.errors import ExportError
+from app.market.bar import PRICE_SCALE
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float32]
+
+RAW_FIELDS = ("open", "high", "low", "close", "change", "volume", "turnover")
+"""What is read of a bar: prices and change in 1/10,000 TWD, volume in shares, turnover in TWD."""
+
+UNADJUSTED = 1.0
+"""The factor while no corporate action is applied: adjusted = raw."""
+
+
+@dataclass(frozen=True, slots=True)
+class RawBars:
+    """Bars by column: *instruments* and *days* are places in the lists of the tree, *values* one array a raw field.
+
+    All of one length; ``absent`` is the number that stands for a value which the venue did not publish.
+    """
+
+    instruments: Ints
+    days: Ints
+    values: Mapping[str, Ints]
+    absent: int
+
+    def __len__(self) -> int:
+        return len(self.days)
+
+
+def qlib_fields(bars: RawBars) -> dict[str, Floats]:
+    """The eight fields of *bars*, an array each, as long as *bars*.
+
+    open, high, low, close and vwap (turnover / volume) are in TWD and volume in shares, all unadjusted, factor is 1.
+    change is close / reference - 1, where the reference is the price that the venue itself compares with (close -
+    published change): the previous close on ordinary days. It is NaN where the venue calls the two not comparable
+    (ex-dates), for close / previous close would report a dividend as a loss there; and a session missing from the
+    store cannot turn it into a return over two days.
+
+    A bar without any price and without volume is no trade: NaN in every field, so that nobody averages over zeros.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        value = {name: _floats(bars, name) for name in RAW_FIELDS}
+        volume = value["volume"]
+        reference = value["close"] - value["change"]
+        fields = {name: value[name] / PRICE_SCALE for name in ("open", "high", "low", "close")}
+        fields["volume"] = volume
+        fields["factor"] = np.full(len(bars), UNADJUSTED)
+        fields["change"] = np.where(reference > 0, value["close"] / reference - 1, np.nan)
+        fields["vwap"] = np.where(volume > 0, value["turnover"] / volume, np.nan)
+    priced = np.logical_or.reduce([~np.isnan(fields[name]) for name in ("open", "high", "low", "close")])
+    traded = priced | (volume > 0)
+    return {name: np.where(traded, column, np.nan).astype(np.float32) for name, column in fields.items()}
+
+
+def _floats(bars: RawBars, name: str) -> NDArray[np.float64]:
+    """Exact up to 2**53, some thousand times the largest turnover of a session."""
+    try:
+        column = bars.values[name]
+    except KeyError:
+        raise ExportError(f"The bars were read without {name}; the export needs {', '.join(RAW_FIELDS)}.") from None
+    floats = column.astype(np.float64)
+    floats[column == bars.absent] = np.nan
+    return floats

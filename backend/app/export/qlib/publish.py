@@ -1,0 +1,117 @@
+"""Publish a finished tree: ``current`` is a symbolic link that moves in one step, so a reader never sees a half.
+
+::
+
+    <root>/.lock                  held while an export is built: one at a time
+    <root>/.building-<id>/        being built, or left by a process that died
+    <root>/snapshot-<time>/       finished, never changed again
+    <root>/current -> snapshot-<time>
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from app.errors import AlreadyRunning, ExportError
+from app.export.qlib.layout import FEATURES, MANIFEST
+
+CURRENT = "current"
+
+
+@contextmanager
+def exclusive(root: Path) -> Iterator[None]:
+    """Hold *root*'s lock, and clear what a process that died has left there. Raises AlreadyRunning."""
+    root.mkdir(parents=True, exist_ok=True)
+    with (root / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise AlreadyRunning(f"Another export is being built in {root}.") from None
+        for left in [*root.glob(".building-*"), *root.glob(".current-*")]:
+            if left.is_dir() and not left.is_symlink():
+                shutil.rmtree(left)
+            else:
+                left.unlink()
+        yield
+
+
+@contextmanager
+def building(root: Path, name: str, *, size: int) -> Iterator[Path]:
+    """A folder to build a tree of *size* bytes in; removed unless it was published.
+
+    Raises:
+        ExportError: the disk is full, or another fault of it; nothing of the attempt is left.
+    """
+    free = shutil.disk_usage(root).free
+    if free < size:
+        raise ExportError(
+            f"The export needs {size / 1e6:,.0f} MB in {root} and {free / 1e6:,.0f} MB are free: make room, or lower "
+            "EXPORT_KEEP. The previous export stays."
+        )
+    folder = root / f".building-{name}"
+    try:
+        folder.mkdir()
+        yield folder
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise ExportError(f"The export could not be written to {root}: {why}. The previous export stays.") from error
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def publish(root: Path, folder: Path, manifest: Mapping[str, Any], *, at: datetime) -> Path:
+    """Make *folder* the current snapshot, with its *manifest*; returns its new place."""
+    text = json.dumps({**manifest, **_extent(folder)}, indent=2, ensure_ascii=False)
+    (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
+    # On disk before the link is, so that a power cut cannot leave a link to empty files; one call for all of them.
+    os.sync()
+    snapshot = _free_name(root, at)
+    folder.rename(snapshot)
+    link = root / f".current-{snapshot.name}"
+    link.symlink_to(snapshot.name)
+    link.replace(root / CURRENT)
+    return snapshot
+
+
+def read_manifest(root: Path) -> dict[str, Any] | None:
+    """The manifest of the current export; None when there is none, or when files of it are gone or cut."""
+    try:
+        current = (root / CURRENT).resolve(strict=True)
+        manifest: dict[str, Any] = json.loads((current / MANIFEST).read_text(encoding="utf-8"))
+        extent = _extent(current)
+    except (OSError, ValueError):
+        return None
+    return manifest if all(manifest.get(name) == value for name, value in extent.items()) else None
+
+
+def remove_old(root: Path, *, keep: int) -> int:
+    """Keep the newest *keep* snapshots, and the current one in any case; returns how many were removed."""
+    current = (root / CURRENT).resolve()
+    snapshots = sorted((path for path in root.glob("snapshot-*") if path.is_dir()), reverse=True)
+    old = [path for path in snapshots[max(keep, 1) :] if path != current]
+    for path in old:
+        shutil.rmtree(path)
+    return len(old)
+
+
+def _free_name(root: Path, at: datetime) -> Path:
+    stem = f"snapshot-{at.astimezone(UTC):%Y%m%dT%H%M%S.%fZ}"
+    names = (f"{stem}-{number}" if number else stem for number in range(1000))
+    return next(path for name in names if not (path := root / name).exists())
+
+
+def _extent(folder: Path) -> dict[str, int]:
+    files = size = 0
+    for symbol in os.scandir(folder / FEATURES):
+        for entry in os.scandir(symbol):
+            files += 1
+            size += entry.stat().st_size
+    return {"feature_files": files, "feature_bytes": size}

@@ -1,0 +1,61 @@
+"""Read a Qlib tree; shares no code with the writer, so that it can check it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+
+from app.errors import ExportError
+from app.export.qlib.fields import Floats
+
+
+class TreeReader:
+    """One snapshot: *folder* is resolved once, so a swap of ``current`` meanwhile cannot mix two."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder.resolve()
+
+    def calendar(self) -> list[date]:
+        """The sessions, in order."""
+        lines = (self.folder / "calendars/day.txt").read_text(encoding="ascii").splitlines()
+        return [date.fromisoformat(line) for line in lines]
+
+    def instruments(self) -> dict[str, tuple[date, date]]:
+        """Symbol → its first and last session."""
+        ranges: dict[str, tuple[date, date]] = {}
+        for line in (self.folder / "instruments/all.txt").read_text(encoding="ascii").splitlines():
+            symbol, first, last = line.split("\t")
+            ranges[symbol] = (date.fromisoformat(first), date.fromisoformat(last))
+        return ranges
+
+    def feature(self, symbol: str, field: str) -> tuple[int, Floats]:
+        """The start's place in the calendar, and a value a session from there on.
+
+        Raises:
+            ExportError: the file is absent or not a row of float32 that begins with a place.
+        """
+        path = self.folder / "features" / symbol.lower() / f"{field}.day.bin"
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise ExportError(f"{path} cannot be read: {error.strerror}.") from error
+        if len(content) < 8 or len(content) % 4:
+            raise ExportError(f"{path} has {len(content)} bytes: no start and whole float32 values.")
+        numbers = np.frombuffer(content, "<f4")
+        start = float(numbers[0])
+        if not (start >= 0 and start.is_integer()):
+            raise ExportError(f"{path} begins with {start}, which is no place in the calendar.")
+        return int(start), numbers[1:].astype(np.float32)
+
+    def panel(self, symbols: Sequence[str], field: str, sessions: range) -> Floats:
+        """*field* as [symbols, sessions], NaN outside of a symbol's range."""
+        panel = np.full((len(symbols), len(sessions)), np.nan, np.float32)
+        for row, symbol in zip(panel, symbols, strict=True):
+            start, values = self.feature(symbol, field)
+            begin, end = max(start, sessions.start), min(start + len(values), sessions.stop)
+            if begin < end:
+                row[begin - sessions.start : end - sessions.start] = values[begin - start : end - start]
+        return panel

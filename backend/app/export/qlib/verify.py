@@ -1,0 +1,57 @@
+"""Compare a tree that was written with what was read from the database, before anybody may see it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+
+import numpy as np
+
+from app.errors import ExportError
+from app.export.qlib.fields import Floats, RawBars
+from app.export.qlib.layout import FIELDS, Instrument
+from app.export.qlib.reader import TreeReader
+
+
+def verify_lists(tree: TreeReader, calendar: Sequence[date], instruments: Sequence[Instrument]) -> None:
+    """Raise ExportError unless calendar and instruments read back as they should be."""
+    if tree.calendar() != list(calendar):
+        raise ExportError(f"The calendar of {tree.folder} does not read back as it was written.")
+    expected = {one.symbol: (calendar[one.first], calendar[one.last]) for one in instruments}
+    if tree.instruments() != expected:
+        raise ExportError(f"The instruments of {tree.folder} do not read back as they were written.")
+
+
+def verify_block(
+    tree: TreeReader,
+    instruments: Sequence[Instrument],
+    *,
+    sessions: range,
+    bars: RawBars,
+    fields: Mapping[str, Floats],
+) -> int:
+    """Compare every cell of *sessions*: each bar stands where it belongs, and there is nothing else.
+
+    Returns the number of cells that hold a number. Raises ExportError that names the first wrong cell.
+    """
+    symbols = [one.symbol for one in instruments]
+    rows, days = bars.instruments, bars.days - sessions.start
+    filled = 0
+    for name in FIELDS:
+        panel = tree.panel(symbols, name, sessions)
+        found, expected = panel[rows, days], fields[name]
+        wrong = ~((found == expected) | (np.isnan(found) & np.isnan(expected)))
+        if wrong.any():
+            at = int(np.argmax(wrong))
+            raise ExportError(
+                f"{name} of {symbols[rows[at]]} at place {bars.days[at]} of the calendar reads back as {found[at]}, "
+                f"not {expected[at]} ({int(wrong.sum())} such cells); the previous export stays."
+            )
+        there, wanted = int((~np.isnan(panel)).sum()), int((~np.isnan(expected)).sum())
+        if there != wanted:
+            raise ExportError(
+                f"{name} has {there} values in sessions {sessions.start} to {sessions.stop - 1} where the database "
+                f"has {wanted}; the previous export stays."
+            )
+        filled += there
+    return filled
