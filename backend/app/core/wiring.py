@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from functools import cached_property
 
 import redis
-from sqlalchemy import Engine
 
 from app.cache.breaker import SharedBreaker
 from app.cache.client import connect
@@ -19,7 +18,7 @@ from app.sources.archive import Archive
 from app.sources.base import Site
 from app.sources.http import Client
 from app.store import provenance
-from app.store.engine import make_engine, transaction
+from app.store.engine import Engine, make_engine, transaction
 
 
 def now() -> datetime:

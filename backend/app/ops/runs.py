@@ -1,4 +1,4 @@
-"""The run ledger: what was asked for, what ran, what it wrote and why it failed. The history, unlike Flower's, stays."""
+"""The run ledger: what was asked for, what ran, what it wrote and why it failed. Unlike Flower's, it stays."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ from datetime import datetime
 from typing import Any
 
 from loguru import logger
-from sqlalchemy import Engine
 
 from app.errors import StoreUnavailable
 from app.store import runs
 from app.store.counts import Counts
-from app.store.engine import transaction
+from app.store.engine import Engine, transaction
 from app.store.runs import Run
 
 _LONGEST_TEXT = 20_000

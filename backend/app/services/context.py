@@ -8,13 +8,12 @@ from datetime import date, datetime
 from pathlib import Path
 
 import redis
-from sqlalchemy import Engine
 
 from app.market.calendar import TAIPEI, TradingCalendar
 from app.services.units import Progress, no_progress
 from app.sources.http import Client
 from app.store import sessions
-from app.store.engine import transaction
+from app.store.engine import Engine, transaction
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from sqlalchemy import Connection
-
 from app.errors import InvalidParameter, UnknownSymbol
 from app.market.security import BAR_VENUES, is_symbol
+from app.store.engine import Connection
 from app.store.securities import HeldSecurity, find_many, list_securities
 
 ALL = "all"

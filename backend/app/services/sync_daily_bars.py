@@ -6,8 +6,6 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import date, timedelta
 
-from sqlalchemy import Connection
-
 from app.errors import InvalidParameter, NoData, NotYetPublished
 from app.market.bar import Bar
 from app.market.security import BAR_VENUES
@@ -21,7 +19,7 @@ from app.sources.base import Parsed, SessionQuery
 from app.store import bars as store_bars
 from app.store import quarantine, sessions
 from app.store.counts import Counts
-from app.store.engine import transaction
+from app.store.engine import Connection, transaction
 from app.store.securities import HeldSecurity, known_symbols, list_securities, register_unlisted
 
 DATASET = "daily_bars"

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
-from sqlalchemy import Connection
-
 from app.cache.keys import OHLCV, CacheKey
 from app.errors import NoData
 from app.market.bar import Bar
@@ -21,6 +19,7 @@ from app.store import bars as store_bars
 from app.store import quarantine
 from app.store.bars import Written
 from app.store.counts import Counts
+from app.store.engine import Connection
 from app.store.securities import HeldSecurity
 
 DATASET = "month_bars"

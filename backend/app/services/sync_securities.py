@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection
-
 from app.cache import values
 from app.cache.keys import SECURITIES
 from app.market.security import Security, Venue
@@ -16,7 +14,7 @@ from app.sources import registry
 from app.sources.base import ListQuery, Parsed
 from app.store import quarantine
 from app.store.counts import Counts
-from app.store.engine import transaction
+from app.store.engine import Connection, transaction
 from app.store.securities import ListChanges, list_securities, save_list
 
 DATASET = "securities"

@@ -8,14 +8,13 @@ from datetime import date, datetime
 from typing import Any, Generic, TypeVar
 
 from loguru import logger
-from sqlalchemy import Connection, Engine
 
 from app.errors import NotYetPublished, RunSignal, StoreUnavailable
 from app.market.security import Venue
 from app.services.report import Report
 from app.store import units as ledger
 from app.store.counts import Counts
-from app.store.engine import transaction
+from app.store.engine import Connection, Engine, transaction
 
 T = TypeVar("T")
 Progress = Callable[[int, int, str], None]

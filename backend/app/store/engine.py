@@ -13,6 +13,9 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from app.errors import ConfigurationError, StoreUnavailable
 
+__all__ = ["CONNECT_TIMEOUT", "Connection", "Engine", "make_engine", "snapshot", "transaction"]
+# Connection and Engine are passed on for annotations: only the store imports SQLAlchemy itself.
+
 CONNECT_TIMEOUT = 5
 """Seconds until a server that does not answer counts as away."""
 
@@ -73,9 +76,26 @@ def transaction(engine: Engine) -> Iterator[Connection]:
         StoreUnavailable: PostgreSQL is away, shuts down, is out of resources, timed the statement out or broke a
             deadlock: nothing of the block was kept, and it is worth trying again.
     """
+    with _own_errors(), engine.begin() as connection:
+        yield connection
+
+
+@contextmanager
+def snapshot(engine: Engine) -> Iterator[Connection]:
+    """A read-only transaction that sees the database as it was at its first statement, whatever is written meanwhile.
+
+    Raises:
+        StoreUnavailable: as ``transaction`` does.
+    """
+    isolated = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+    with _own_errors(), isolated.begin() as connection:
+        yield connection
+
+
+@contextmanager
+def _own_errors() -> Iterator[None]:
     try:
-        with engine.begin() as connection:
-            yield connection
+        yield
     except PoolTimeout as error:
         raise StoreUnavailable("All connections to PostgreSQL are in use; try again later.") from error
     except (OperationalError, psycopg.OperationalError) as error:
