@@ -89,23 +89,26 @@ class Supervised:
         program = self.program
         if program.ready_file:
             program.ready_file.unlink(missing_ok=True)
+        # A pipe of our own: asyncio's PIPE makes wait() wait until every grandchild has closed it, too.
+        reading, writing = os.pipe()
         try:
             child = await asyncio.create_subprocess_exec(
                 *program.launch_argv(),
                 env=dict(program.environment),
                 cwd=program.folder,
                 stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE,
+                stdout=writing,
                 stderr=asyncio.subprocess.STDOUT,
             )
         except OSError as error:
+            os.close(reading)
             self._log.say(f"{program.name} cannot be started: {error}")
             return 127
+        finally:
+            os.close(writing)
         self._child = child
         self._record.add(child.pid, program)
-        if child.stdout is None:  # pragma: no cover - PIPE was asked for
-            return 127
-        following = asyncio.create_task(self._log.follow(program.name, child.stdout))
+        following = asyncio.create_task(self._follow(reading))
         probing = asyncio.create_task(self._probe())
         try:
             return await child.wait()
@@ -119,6 +122,15 @@ class Supervised:
             _, pending = await asyncio.wait([following], timeout=LAST_WORDS)
             for task in pending:
                 task.cancel()
+
+    async def _follow(self, reading: int) -> None:
+        stream = asyncio.StreamReader()
+        protocol = asyncio.StreamReaderProtocol(stream)
+        transport, _ = await asyncio.get_running_loop().connect_read_pipe(lambda: protocol, os.fdopen(reading, "rb"))
+        try:
+            await self._log.follow(self.program.name, stream)
+        finally:
+            transport.close()
 
     async def _probe(self) -> None:
         program = self.program

@@ -8,6 +8,8 @@ from pathlib import Path
 import psycopg
 import pytest
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from app.errors import ConfigurationError
 from app.runtime.account import server_account
@@ -72,7 +74,8 @@ def test_a_folder_that_is_no_cluster_is_refused(server_folder: Path) -> None:
 def test_valkey_wants_the_password_and_never_evicts(redis_url: str, valkey_server: Valkey) -> None:
     with redis.Redis.from_url(redis_url) as client:
         assert client.config_get("maxmemory-policy") == {"maxmemory-policy": "noeviction"}
-    with redis.Redis(port=valkey_server.port) as stranger, pytest.raises(redis.AuthenticationError):
+    once = Retry(NoBackoff(), 0)
+    with redis.Redis(port=valkey_server.port, retry=once) as stranger, pytest.raises(redis.AuthenticationError):
         stranger.ping()
 
 
