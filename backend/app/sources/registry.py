@@ -7,9 +7,10 @@ from typing import Any
 
 from app.errors import InvalidParameter
 from app.market.bar import Bar
+from app.market.holiday import Holiday
 from app.market.quote import Quote
 from app.market.security import Security, Venue
-from app.sources.base import Dataset, LatestQuery, ListQuery, MonthQuery, QuotesQuery, SessionQuery, Site
+from app.sources.base import Dataset, LatestQuery, ListQuery, MonthQuery, QuotesQuery, SessionQuery, Site, YearQuery
 from app.sources.isin.securities import Securities
 from app.sources.mis.quotes import Quotes
 from app.sources.tpex.daily_bars import DailyBars as TpexDailyBars
@@ -56,6 +57,11 @@ def latest_bars(venue: Venue) -> Dataset[LatestQuery, Bar]:
 def month_bars(venue: Venue) -> Dataset[MonthQuery, Bar]:
     """One security of a venue in one month."""
     return dataset(venue, "month_bars")
+
+
+def holidays() -> Dataset[YearQuery, Holiday]:
+    """The holiday schedule of a year, which both venues keep."""
+    return dataset(Venue.TWSE, "holidays")
 
 
 def quotes() -> Dataset[QuotesQuery, Quote]:

@@ -78,12 +78,13 @@ def read_rows(
     *,
     key: Callable[[T], Hashable],
     symbol: str | None = None,
-    session: date | None = None,
+    session: date | Callable[[Row], date] | None = None,
 ) -> tuple[tuple[T, ...], tuple[RejectedRow, ...]]:
     """Read each row; ``read`` gives a value, None to leave the row out on purpose, or raises InvalidRow to reject it.
 
     Of two rows with one ``key`` the second is rejected (``duplicate-row``), and the first as well where they differ:
-    nobody could say which is right. ``symbol`` names the column that tells whose the row is, ``session`` the day.
+    nobody could say which is right. ``symbol`` names the column that tells whose a rejected row is; ``session`` is
+    its day, or reads it from the row.
     """
     values: dict[Hashable, tuple[T, Row]] = {}
     torn: set[Hashable] = set()
@@ -92,7 +93,7 @@ def read_rows(
     def reject(row: Row, rule: str, reason: str) -> None:
         first = next(iter(row.get(symbol, "").split()), "") if symbol else ""
         whose = first if is_symbol(first) else None
-        rejected.append(RejectedRow(rule=rule, reason=reason, raw=dict(row), symbol=whose, session=session))
+        rejected.append(RejectedRow(rule=rule, reason=reason, raw=dict(row), symbol=whose, session=_day(row, session)))
 
     for row in rows:
         try:
@@ -115,3 +116,12 @@ def read_rows(
             for one in (values.pop(identity)[1], row):
                 reject(one, "duplicate-row", "the reply has this row more than once, with different values")
     return tuple(value for value, _ in values.values()), tuple(rejected)
+
+
+def _day(row: Row, session: date | Callable[[Row], date] | None) -> date | None:
+    if not callable(session):
+        return session
+    try:
+        return session(row)
+    except InvalidRow:
+        return None

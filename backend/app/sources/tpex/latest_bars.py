@@ -59,6 +59,7 @@ class LatestBars(Dataset[LatestQuery, Bar]):
             unless_warrant("SecuritiesCompanyCode", read),
             key=bar_key,
             symbol="SecuritiesCompanyCode",
+            session=lambda row: parsing.roc_date(row["Date"]),
         )
         rounded = {"volume": 1_000, "turnover": 1_000}
         return Parsed(rows=rows, rejected=rejected, fields=frozenset(BAR_FIELDS), rounded=rounded)

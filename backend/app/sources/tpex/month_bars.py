@@ -63,7 +63,7 @@ class MonthBars(Dataset[MonthQuery, Bar]):
                 trades=parsing.integer(row["筆數"]),
             )
 
-        values, rejected = read_rows(rows, read, key=bar_key)
+        values, rejected = read_rows(rows, read, key=bar_key, session=lambda row: parsing.roc_date(row["日期"]))
         units = {"volume": shares, "turnover": dollars}
         return Parsed(
             rows=values,

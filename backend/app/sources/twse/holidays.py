@@ -53,7 +53,7 @@ class CurrentHolidays(Dataset[YearQuery, Holiday]):
 
     def request(self, query: YearQuery) -> Request:  # noqa: ARG002 - it knows no parameter
         """The schedule."""
-        return Request(Site.TWSE_OPENAPI, "/v1/holidaySchedule/holidaySchedule")
+        return Request(Site.TWSE_OPENAPI, "/holidaySchedule/holidaySchedule")
 
     def parse(self, body: bytes, query: YearQuery) -> Parsed[Holiday]:
         """Days, dated as ``1150101``."""

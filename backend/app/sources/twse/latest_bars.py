@@ -37,7 +37,7 @@ class LatestBars(Dataset[LatestQuery, Bar]):
 
     def request(self, query: LatestQuery) -> Request:  # noqa: ARG002 - there is nothing to ask for
         """STOCK_DAY_ALL."""
-        return Request(Site.TWSE_OPENAPI, "/v1/exchangeReport/STOCK_DAY_ALL")
+        return Request(Site.TWSE_OPENAPI, "/exchangeReport/STOCK_DAY_ALL")
 
     def parse(self, body: bytes, query: LatestQuery) -> Parsed[Bar]:  # noqa: ARG002
         """Bars; volume in shares, turnover in TWD; empty cells are absence."""
@@ -59,5 +59,6 @@ class LatestBars(Dataset[LatestQuery, Bar]):
             unless_warrant("Code", read),
             key=bar_key,
             symbol="Code",
+            session=lambda row: parsing.roc_date(row["Date"]),
         )
         return Parsed(rows=rows, rejected=rejected, fields=frozenset(BAR_FIELDS) - {"change"})

@@ -55,5 +55,10 @@ class MonthBars(Dataset[MonthQuery, Bar]):
         lines = list_of(document, "data", site=Site.TWSE)
         if not lines:
             raise NoData(f"{Site.TWSE} has no data of {query.symbol} for {query.month:%Y-%m}", site=Site.TWSE)
-        rows, rejected = read_rows(table_rows(fields, lines, COLUMNS, site=Site.TWSE), read, key=bar_key)
+        rows, rejected = read_rows(
+            table_rows(fields, lines, COLUMNS, site=Site.TWSE),
+            read,
+            key=bar_key,
+            session=lambda row: parsing.roc_date(row["日期"]),
+        )
         return Parsed(rows=rows, rejected=named(rejected, query.symbol), fields=frozenset(BAR_FIELDS))

@@ -1,0 +1,140 @@
+"""One request over the network: what can go wrong there, as typed errors. No retry, no quota, no meaning."""
+
+from __future__ import annotations
+
+import ssl
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from urllib.parse import urlsplit
+
+import httpx
+
+from app.errors import ConfigurationError, RateLimited, SourceChanged, SourceRefused, SourceUnavailable
+from app.sources.base import Reply, Request, Site
+
+USER_AGENT = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) QuantLab/0.1"
+"""Of a browser's form, without which TPEx does not answer, and with our own name at its end."""
+_REFUSALS = frozenset({401, 403, 451})
+_CHUNK = 64 * 1024
+
+
+def tls_context() -> ssl.SSLContext:
+    """Certificates and host names are checked; only the strict flag of Python ≥ 3.13 is cleared.
+
+    The exchanges' certificate chains lack the Subject Key Identifier extension that it insists on.
+    """
+    context = httpx.create_ssl_context()
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    return context
+
+
+class Transport:
+    """Gets bodies whole, of at most ``max_bytes``, within ``total_timeout`` seconds, from the sites' addresses."""
+
+    def __init__(
+        self,
+        base_urls: Mapping[Site, str],
+        *,
+        clock: Callable[[], datetime],
+        connect_timeout: float,
+        read_timeout: float,
+        total_timeout: float,
+        max_bytes: int,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        self._bases = {site: _base(site, url) for site, url in base_urls.items()}
+        self._clock = clock
+        self._total_timeout = total_timeout
+        self._max_bytes = max_bytes
+        self._client = httpx.Client(
+            headers={"User-Agent": USER_AGENT, "Accept-Language": "zh-TW,zh;q=0.9,en;q=0.5"},
+            timeout=httpx.Timeout(read_timeout, connect=connect_timeout, pool=total_timeout),
+            follow_redirects=False,
+            verify=tls_context(),
+            transport=transport,
+            # A sandbox on this machine is never reached through the environment's proxy.
+            mounts={f"all://{host}": None for host in ("127.0.0.1", "localhost", "[::1]")},
+        )
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+    def get(self, request: Request) -> Reply:
+        """The reply of status 200.
+
+        Raises SourceUnavailable (no answer, 5xx, cut off, too slow), RateLimited (429), SourceRefused (401, 403,
+        451, any redirect), SourceChanged (other states, a body beyond the cap), ConfigurationError (no such site).
+        """
+        site = request.site
+        if site not in self._bases:
+            raise ConfigurationError(f"There is no base address for the site {site}.")
+        try:
+            with self._client.stream("GET", self._bases[site] + request.path, params=request.params or None) as answer:
+                self._judge(site, answer)
+                return Reply(
+                    request=request,
+                    body=self._read(site, answer),
+                    content_type=answer.headers.get("content-type", ""),
+                    received_at=self._clock(),
+                )
+        except (httpx.TransportError, httpx.DecodingError) as error:
+            what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+            raise SourceUnavailable(f"{site} gave no whole answer ({what}).", site=site) from error
+
+    def _judge(self, site: Site, answer: httpx.Response) -> None:
+        status = answer.status_code
+        if status == 200:
+            return
+        retry_after = _retry_after(answer.headers.get("retry-after"), self._clock())
+        if status == 429:
+            raise RateLimited(f"{site} says that we ask too often (429).", site=site, retry_after=retry_after)
+        if status >= 500 or status == 408:
+            raise SourceUnavailable(f"{site} answered {status}.", site=site, retry_after=retry_after)
+        if answer.has_redirect_location or 300 <= status < 400:
+            target = answer.headers.get("location", "nowhere")[:200]
+            raise SourceRefused(f"{site} answered {status} and sends us to {target}, as to a block page.", site=site)
+        if status in _REFUSALS:
+            raise SourceRefused(f"{site} refuses us ({status}).", site=site)
+        raise SourceChanged(
+            f"{site} answered {status} for {answer.url.path}, an address that it used to know.", site=site
+        )
+
+    def _read(self, site: Site, answer: httpx.Response) -> bytes:
+        deadline = time.monotonic() + self._total_timeout
+        body = bytearray()
+        for chunk in answer.iter_bytes(_CHUNK):
+            body += chunk
+            if len(body) > self._max_bytes:
+                limit = f"{self._max_bytes / 2**20:.0f} MiB"
+                raise SourceChanged(f"{site} sends more than {limit} for {answer.url.path}.", site=site)
+            if time.monotonic() > deadline:
+                raise SourceUnavailable(f"{site} sends too slowly: {len(body)} bytes so far.", site=site)
+        promised = answer.headers.get("content-length", "")
+        if promised.isdecimal() and answer.num_bytes_downloaded != int(promised):
+            got = answer.num_bytes_downloaded
+            raise SourceUnavailable(f"{site} sent {got} of {promised} bytes: cut off.", site=site)
+        return bytes(body)
+
+
+def _base(site: Site, url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ConfigurationError(f"The address of the site {site}, {url!r}, is not one of http or https.")
+    return url.rstrip("/")
+
+
+def _retry_after(text: str | None, now: datetime) -> float | None:
+    """The header as seconds from *now*: it is a number of seconds or a date."""
+    if text is None:
+        return None
+    if text.strip().isdecimal():
+        return float(text)
+    try:
+        instant = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    aware = instant if instant.tzinfo else instant.replace(tzinfo=UTC)
+    return max(0.0, (aware - now).total_seconds())
