@@ -10,7 +10,7 @@ from app.cache import values
 from app.cache.keys import BARS, CacheKey
 from app.market.bar import PRICE_FIELDS, Bar, to_decimal
 from app.services.context import Context
-from app.store.bars import read_bars
+from app.store.bar_reads import read_bars
 from app.store.engine import transaction
 
 

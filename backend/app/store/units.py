@@ -1,0 +1,71 @@
+"""Units: one row a unit of work of a run, written in the same transaction as the unit's data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from sqlalchemy import Connection, select
+from sqlalchemy.dialects.postgresql import insert
+
+from app.market.security import Venue
+from app.store.counts import Counts, split_counts
+from app.store.tables import units
+
+
+@dataclass(frozen=True, slots=True)
+class HeldUnit:
+    """A unit as it ended; *scope* tells it from the others of its dataset and venue."""
+
+    run_id: str
+    dataset: str
+    venue: Venue
+    scope: str
+    session: date | None
+    state: str
+    reason: str | None
+    counts: Counts
+    error_type: str | None
+    error: str | None
+    finished_at: datetime
+
+
+def record(
+    connection: Connection,
+    run_id: str,
+    *,
+    dataset: str,
+    venue: Venue,
+    scope: str,
+    state: str,
+    at: datetime,
+    session: date | None = None,
+    reason: str | None = None,
+    counts: Counts | None = None,
+    error_type: str | None = None,
+    error: str | None = None,
+) -> None:
+    """Write down how a unit ended; a later attempt of the same run replaces what an earlier one said."""
+    values = {
+        "session": session,
+        "state": state,
+        "reason": reason,
+        "error_type": error_type,
+        "error": error,
+        "finished_at": at,
+        **(counts or Counts()).as_dict(),
+    }
+    connection.execute(
+        insert(units)
+        .values(run_id=run_id, dataset=dataset, venue=venue, scope=scope, **values)
+        .on_conflict_do_update(index_elements=["run_id", "dataset", "venue", "scope"], set_=values)
+    )
+
+
+def of_run(connection: Connection, run_id: str) -> list[HeldUnit]:
+    """The units of a run, in the order in which they ended."""
+    rows = connection.execute(
+        select(units).where(units.c.run_id == run_id).order_by(units.c.finished_at, units.c.dataset, units.c.scope)
+    )
+    held = (split_counts(dict(row._mapping)) for row in rows)  # noqa: SLF001 - SQLAlchemy's public name for it
+    return [HeldUnit(**{**values, "venue": Venue(values["venue"])}) for values in held]
