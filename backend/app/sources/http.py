@@ -70,7 +70,7 @@ class Client:
         self._attempts = attempts
         self._max_wait = max_wait
         self._sleep = sleep
-        self._backoff = wait_exponential_jitter(initial=first_wait, max=max_wait, jitter=first_wait)
+        self._backoff = wait_exponential_jitter(multiplier=first_wait, max=max_wait, jitter=first_wait)
         self._transport = Transport(
             base_urls,
             clock=clock,

@@ -16,6 +16,8 @@ from app.sources.envelope import json_object, list_of
 from app.sources.rows import Row, cell, read_rows
 
 MAX_SYMBOLS = 80
+COLUMNS = ("c", "ex", "n", "d", "t")
+"""The keys that every quote carries; all others may be absent."""
 _TAIPEI = ZoneInfo("Asia/Taipei")
 _PREFIX = {Venue.TWSE: "tse", Venue.TPEX: "otc"}
 _VENUE = {prefix: venue for venue, prefix in _PREFIX.items()}
@@ -54,6 +56,7 @@ class Quotes(Dataset[QuotesQuery, Quote]):
         known = [row for row in rows if row.get("c", "-").strip()]  # a placeholder has an empty symbol
         if not known:
             raise NoData("MIS knows none of the securities that were asked for", site=Site.MIS)
+        parsing.columns({key for row in known for key in row}, COLUMNS, site=Site.MIS)
         asked = set(query.securities)
 
         def read(row: Row) -> Quote:
