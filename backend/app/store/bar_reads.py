@@ -1,13 +1,22 @@
-"""Daily bars as readers ask for them: one security's history."""
+"""Daily bars, read: one security's history, counts by session, or a whole panel as columns."""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator, Sequence
 from datetime import date
+from typing import Any, TypeVar
 
-from sqlalchemy import Connection, select
+from psycopg import sql
+from sqlalchemy import Connection, Select, func, select
 
 from app.market.bar import BAR_FIELDS, Bar
+from app.market.security import Venue
+from app.store.bar_columns import BarColumns, joined
+from app.store.bar_copy import copy_out
+from app.store.securities import ids_for
 from app.store.tables import bars, securities
+
+_Query = TypeVar("_Query", bound=Select[Any])
 
 
 def read_bars(
@@ -18,20 +27,65 @@ def read_bars(
     end: date | None = None,
     limit: int | None = None,
 ) -> list[Bar]:
-    """The held raw bars of *symbol*, oldest first, from *start* to *end* (both included); the newest *limit* of them.
+    """The bars of *symbol* from *start* to *end* (both included, None: open), oldest first.
 
-    Empty where nothing is held, also of a symbol that nobody knows.
+    With *limit* the newest so many. No bars, or no such symbol: an empty list.
     """
-    query = (
-        select(bars.c.session, *(bars.c[name] for name in BAR_FIELDS))
-        .join_from(bars, securities, securities.c.id == bars.c.security_id)
-        .where(securities.c.symbol == symbol)
-        .order_by(bars.c.session.desc())
-        .limit(limit)
-    )
+    values = [bars.c[name] for name in BAR_FIELDS]
+    owner = select(securities.c.id).where(securities.c.symbol == symbol).scalar_subquery()
+    query = select(bars.c.session, *values).where(bars.c.security_id == owner)
+    query = _within(query, start, end).order_by(bars.c.session.desc()).limit(limit)
+    return [Bar(symbol, *row) for row in reversed(connection.execute(query).all())]
+
+
+def last_session(connection: Connection, *, venue: Venue | None = None) -> date | None:
+    """The newest session of which any bar is held (of *venue*, if given); None when there is none."""
+    query = select(bars.c.session).order_by(bars.c.session.desc()).limit(1)
+    return connection.scalar(_of_venue(query, venue))
+
+
+def count_by_session(
+    connection: Connection, *, start: date | None = None, end: date | None = None, venue: Venue | None = None
+) -> dict[date, int]:
+    """Session → number of bars held, oldest first; a session without any is not in it."""
+    query = select(bars.c.session, func.count()).group_by(bars.c.session).order_by(bars.c.session)
+    return {row[0]: row[1] for row in connection.execute(_within(_of_venue(query, venue), start, end))}
+
+
+def read_panel(
+    connection: Connection,
+    *,
+    start: date,
+    end: date,
+    symbols: Collection[str] | None = None,
+    fields: Sequence[str] = BAR_FIELDS,
+    rows: int = 100_000,
+) -> Iterator[BarColumns]:
+    """Every bar from *start* to *end*, oldest session first and sorted by id within it, in parts of about *rows* rows.
+
+    Whole sessions, by binary COPY into arrays: memory stays flat whatever the range. One statement, hence one state
+    of the data. *symbols* None means all; ``securities.list_securities`` tells which id is which symbol.
+    """
+    where = sql.SQL("WHERE session BETWEEN {} AND {}").format(start, end)
+    if symbols is not None:
+        where += sql.SQL(" AND security_id = ANY({}::int[])").format(sorted(ids_for(connection, symbols).values()))
+    held: list[BarColumns] = []
+    for session in copy_out(connection, fields, where=where, ordered=True):
+        held.append(session.by_key())
+        if sum(map(len, held)) >= rows:
+            yield joined(held, fields)
+            held = []
+    if held:
+        yield joined(held, fields)
+
+
+def _within(query: _Query, start: date | None, end: date | None) -> _Query:
     if start is not None:
         query = query.where(bars.c.session >= start)
-    if end is not None:
-        query = query.where(bars.c.session <= end)
-    newest_first = [Bar(symbol, *row) for row in connection.execute(query)]
-    return newest_first[::-1]
+    return query if end is None else query.where(bars.c.session <= end)
+
+
+def _of_venue(query: _Query, venue: Venue | None) -> _Query:
+    if venue is None:
+        return query
+    return query.join(securities, securities.c.id == bars.c.security_id).where(securities.c.venue == venue)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Protocol
 
-from sqlalchemy import Connection, func, select, text
+from sqlalchemy import Connection, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from app.market.security import Venue
@@ -66,36 +66,35 @@ def add(
     at: datetime,
 ) -> int:
     """Set *rejected* aside; returns how many rows those were. One that stands there already is only seen again."""
-    count = 0
-    for row in rejected:
-        count += 1
-        statement = insert(quarantine).values(
-            venue=venue,
-            dataset=dataset,
-            session=row.session,
-            symbol=row.symbol,
-            rule=row.rule,
-            reason=row.reason,
-            raw=dict(row.raw),
-            run_id=run_id,
-            seen_at=at,
-            last_seen_at=at,
-        )
+    rows = [
+        {
+            "venue": venue,
+            "dataset": dataset,
+            "session": row.session,
+            "symbol": row.symbol,
+            "rule": row.rule,
+            "reason": row.reason,
+            "raw": dict(row.raw),
+            "run_id": run_id,
+            "seen_at": at,
+            "last_seen_at": at,
+        }
+        for row in rejected
+    ]
+    if rows:
         connection.execute(
-            statement.on_conflict_do_update(
-                index_elements=[
-                    quarantine.c.venue,
-                    quarantine.c.dataset,
-                    quarantine.c.session,
-                    quarantine.c.symbol,
-                    quarantine.c.rule,
-                    text("md5(raw::text)"),
-                ],
-                index_where=quarantine.c.released_at.is_(None),
-                set_={"last_seen_at": at},
-            )
+            insert(quarantine).on_conflict_do_update(
+                index_elements=_OPEN_KEY, index_where=quarantine.c.released_at.is_(None), set_={"last_seen_at": at}
+            ),
+            rows,
         )
-    return count
+    return len(rows)
+
+
+_OPEN_KEY: list[Any] = [
+    *(quarantine.c[name] for name in ("venue", "dataset", "session", "symbol", "rule")),
+    text("md5(raw::text)"),
+]
 
 
 def list_open(
@@ -116,3 +115,14 @@ def count_open(connection: Connection) -> int:
     return (
         connection.scalar(select(func.count()).select_from(quarantine).where(quarantine.c.released_at.is_(None))) or 0
     )
+
+
+def release(connection: Connection, row_id: int, *, at: datetime) -> bool:
+    """Close an open row; seen again, it is a new one. False: it is not open."""
+    released = (
+        update(quarantine)
+        .where(quarantine.c.id == row_id, quarantine.c.released_at.is_(None))
+        .values(released_at=at)
+        .returning(quarantine.c.id)
+    )
+    return connection.scalar(released) is not None
