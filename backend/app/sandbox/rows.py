@@ -73,3 +73,39 @@ class PriceSource(Protocol):
 
     def listing(self) -> Sequence[Listed]:
         """The securities that the list pages show."""
+
+
+def traded_row(listed: Listed, session: date, values: tuple[int, ...], flags: tuple[bool, bool, bool, bool]) -> DayRow:
+    """A row from columns' cells; *values* as ``SyntheticPrices`` orders them, *flags* silent, halted, fresh, ex."""
+    opening, high, low, close, reference, up, down, next_reference, next_up, next_down = values[:10]
+    volume, turnover, trades, bid, ask, bid_lots, ask_lots, issued = values[10:]
+    missing, halted, fresh, ex = flags
+    comparison = Comparison.NORMAL
+    if ex:
+        comparison = Comparison.EX_DIVIDEND
+    elif fresh:
+        comparison = Comparison.NOT_COMPARABLE
+    return DayRow(
+        listed=listed,
+        session=session,
+        open=None if missing else opening,
+        high=None if missing else high,
+        low=None if missing else low,
+        close=None if missing else close,
+        change=None if missing or comparison is not Comparison.NORMAL else close - reference,
+        volume=volume,
+        turnover=turnover,
+        trades=trades,
+        comparison=comparison,
+        reference=reference,
+        limit_up=up,
+        limit_down=down,
+        next_reference=next_reference,
+        next_limit_up=next_up,
+        next_limit_down=next_down,
+        bid=None if halted or not bid else bid,
+        bid_lots=0 if halted or not bid else bid_lots,
+        ask=None if halted or not ask else ask,
+        ask_lots=0 if halted or not ask else ask_lots,
+        issued=issued,
+    )

@@ -20,7 +20,8 @@ from starlette.routing import Route
 
 from app.errors import ConfigurationError, InvalidParameter
 from app.sandbox.exchange import TAIPEI, Clock, Exchange, wall_clock
-from app.sandbox.faults import BAN_PAGE, BLOCK_PATH, SITES, App, Fault, FaultBook, Faulty, Message, Receive, Scope, Send
+from app.sandbox.faults import SITES, Fault, FaultBook
+from app.sandbox.faulty import BAN_PAGE, BLOCK_PATH, App, Faulty, Message, Receive, Scope, Send
 from app.sandbox.pages import Pages
 from app.sandbox.replay import ReplayedPrices
 from app.sandbox.rows import PriceSource

@@ -40,7 +40,8 @@ def _edit(body: bytes, table: Callable[..., None], record: Callable[[list[dict[s
 def extra_column(body: bytes) -> bytes:
     """*body* with one more column than it has, in each table or record."""
     if body.lstrip()[:1] == b"<":
-        return re.sub(rb"</tr>", b"<td>1</td></tr>", body)
+        # Not the headings of sections: those are one cell across the table, however wide it is.
+        return re.sub(rb"(<tr(?:(?!colspan|</tr>).)*)</tr>", rb"\1<td>1</td></tr>", body, flags=re.DOTALL)
 
     def table(fields: list[str], rows: list[list[str]]) -> None:
         fields.insert(1, "新增欄位")

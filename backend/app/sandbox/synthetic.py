@@ -18,7 +18,7 @@ from app.market.limits import FREE_SESSIONS, NO_LIMIT_DOWN, NO_LIMIT_UP
 from app.sandbox.listing import Listed, listed_securities, traded_securities
 from app.sandbox.noise import Index, hashes, uniform, wander
 from app.sandbox.profiles import Profiles
-from app.sandbox.rows import Comparison, DayRow
+from app.sandbox.rows import DayRow, traded_row
 from app.sandbox.sessions import ORIGIN, SessionList
 from app.sandbox.ticks import limit_arrays, tick_sizes, to_tick
 
@@ -195,7 +195,7 @@ class SyntheticPrices:
         flags = zip(missing.tolist(), halted.tolist(), fresh.tolist(), ex.tolist(), strict=True)
         days = {number: self._sessions.at(number) for number in set(index.tolist())}
         return [
-            _row(self._traded[position], days[number], values, flag)
+            traded_row(self._traded[position], days[number], values, flag)
             for position, number, values, flag in zip(
                 at.tolist(),
                 index.tolist(),
@@ -204,38 +204,3 @@ class SyntheticPrices:
                 strict=True,
             )
         ]
-
-
-def _row(listed: Listed, session: date, values: tuple[int, ...], flags: tuple[bool, bool, bool, bool]) -> DayRow:
-    opening, high, low, close, reference, up, down, next_reference, next_up, next_down = values[:10]
-    volume, turnover, trades, bid, ask, bid_lots, ask_lots, issued = values[10:]
-    missing, halted, fresh, ex = flags
-    comparison = Comparison.NORMAL
-    if ex:
-        comparison = Comparison.EX_DIVIDEND
-    elif fresh:
-        comparison = Comparison.NOT_COMPARABLE
-    return DayRow(
-        listed=listed,
-        session=session,
-        open=None if missing else opening,
-        high=None if missing else high,
-        low=None if missing else low,
-        close=None if missing else close,
-        change=None if missing or comparison is not Comparison.NORMAL else close - reference,
-        volume=volume,
-        turnover=turnover,
-        trades=trades,
-        comparison=comparison,
-        reference=reference,
-        limit_up=up,
-        limit_down=down,
-        next_reference=next_reference,
-        next_limit_up=next_up,
-        next_limit_down=next_down,
-        bid=None if halted or not bid else bid,
-        bid_lots=0 if halted or not bid else bid_lots,
-        ask=None if halted or not ask else ask,
-        ask_lots=0 if halted or not ask else ask_lots,
-        issued=issued,
-    )

@@ -12,7 +12,7 @@ import pytest
 import uvicorn
 
 from app.sandbox.exchange import TAIPEI
-from app.sandbox.faults import App
+from app.sandbox.faulty import App
 from app.sandbox.server import create_app, fixed_clock
 from app.sandbox.synthetic import SyntheticPrices
 

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from app.sandbox.exchange import TAIPEI
-from app.sandbox.faults import App
+from app.sandbox.faulty import App
 from app.sandbox.intraday import moment
 from app.sandbox.synthetic import SyntheticPrices
 

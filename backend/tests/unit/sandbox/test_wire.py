@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from app.sandbox.exchange import TAIPEI
-from app.sandbox.faults import App
+from app.sandbox.faulty import App
 
 Ask = Callable[..., httpx.Response]
 MI_INDEX = "/twse/rwd/zh/afterTrading/MI_INDEX?date={}&type=ALLBUT0999&response=json"
