@@ -1,0 +1,56 @@
+# The only list of developer commands; `make` alone shows it.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help up install test lint format docs bench lock clean
+
+PYTHON ?= python3
+SOURCE ?= sandbox
+PORT ?= 3000
+# pytest processes: one a core, two at least, so that the tests always run in parallel.
+WORKERS ?= $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2); [ $$n -gt 2 ] && echo $$n || echo 2)
+# Passed on to the command: make test ARGS='-k calendar -x'
+ARGS ?=
+RUN := cd backend && exec ../.venv/bin
+LOCK := $(RUN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
+	--no-emit-index-url --no-emit-find-links --no-header
+
+help: ## show this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
+
+up: ## start the platform until Ctrl-C (SOURCE=sandbox|exchange, PORT=3000)
+	@$(PYTHON) tools/install.py
+	@exec .venv/bin/quantlab up --source $(SOURCE) --port $(PORT) $(ARGS)
+
+install: ## install what the tests and checks need
+	@$(PYTHON) tools/install.py --dev
+
+test: install ## run the tests with coverage (ARGS='-k name' for some of them)
+	@$(RUN)/pytest -n $(WORKERS) $(if $(strip $(ARGS)),$(ARGS),--cov --cov-report=term)
+
+lint: install ## check style, types, layers, docker-compose.yml and Dockerfile
+	@$(RUN)/ruff check . ../tools ../benchmarks
+	@$(RUN)/ruff format --check . ../tools ../benchmarks
+	@$(RUN)/mypy
+	@$(RUN)/lint-imports
+	@.venv/bin/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
+	@.venv/bin/hadolint Dockerfile
+
+format: install ## put the code into form
+	@$(RUN)/ruff check --fix-only --quiet . ../tools ../benchmarks
+	@$(RUN)/ruff format . ../tools ../benchmarks
+
+docs: install ## run the commands and check the statements of the documents
+	@$(RUN)/pytest tests/docs $(ARGS)
+
+bench: install ## measure the performance claims
+	@$(RUN)/python ../benchmarks/ingest.py $(ARGS)
+
+lock: install ## renew the locked dependencies from backend/*.in
+	@$(LOCK) requirements.in -o requirements.lock $(ARGS)
+	@$(LOCK) requirements-dev.in -o requirements-dev.lock $(ARGS)
+
+clean: ## remove the virtual environment and caches; never data
+	@rm -rf .venv .cache backend/.coverage* backend/coverage.xml backend/*.egg-info backend/.hypothesis \
+		backend/.pytest_cache backend/.mypy_cache backend/.ruff_cache backend/.import_linter_cache .ruff_cache
+	@find backend tools benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,256 @@
+"""Make ``.venv`` and install the locked dependencies into it: ``python3 tools/install.py [--dev]``.
+
+Needs nothing but Python's standard library, for it runs first of all. A second call finds the stamp of the first and
+returns at once. An installation that was interrupted is begun afresh, from pip's cache.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parents[1]
+BACKEND = PROJECT / "backend"
+VENV = PROJECT / ".venv"
+PYTHON = VENV / "bin" / "python"
+STAMP = VENV / "quantlab-installed"
+HALF_MADE = VENV / "quantlab-installing"
+LOCKS = {"run": BACKEND / "requirements.lock", "dev": BACKEND / "requirements-dev.lock"}
+OLDEST = (3, 11)
+NEWER = ("python3.13", "python3.12", "python3.11")
+PIP = (str(PYTHON), "-m", "pip", "--disable-pip-version-check", "--no-input")
+LINE_EVERY = 5.0
+"""Seconds between two lines of progress where the output is no terminal."""
+
+# Read by the interpreter of the virtual environment: pip knows how to evaluate the markers of a lock.
+COUNT_REQUIREMENTS = r"""
+import re, sys
+from pip._vendor.packaging.requirements import Requirement
+wanted = [Requirement(line.rstrip(" \\\n")) for line in open(sys.argv[1]) if re.match(r"[A-Za-z0-9]", line)]
+print(sum(1 for one in wanted if one.marker is None or one.marker.evaluate()))
+"""
+
+
+def main() -> int:
+    """Install what is missing; 0 when all is there, 1 with a sentence when it cannot be, 130 at Ctrl-C."""
+    use_new_enough_python()
+    kind = "dev" if "--dev" in sys.argv[1:] else "run"
+    if is_installed(kind):
+        return 0
+    with Path(__file__).open() as lock:
+        if not lock_alone(lock.fileno()):
+            say("Another installation is under way; waiting for it.")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            return 0 if is_installed(kind) else install(kind)
+        except KeyboardInterrupt:
+            say("\nInterrupted; the next call begins the installation afresh.")
+            return 130
+
+
+def use_new_enough_python() -> None:
+    """Go on with a newer interpreter where this one is too old and there is one; else say so and end."""
+    if sys.version_info >= OLDEST:
+        return
+    for name in NEWER:
+        found = shutil.which(name)
+        if found:
+            os.execv(found, [found, *sys.argv])
+    have = ".".join(map(str, sys.version_info[:2]))
+    sys.exit("QuantLab needs Python 3.11 or newer and this is Python {}: install a newer one.".format(have))  # noqa: UP032
+
+
+def lock_alone(descriptor: int) -> bool:
+    """Take the lock that keeps two installations apart; false where another one holds it."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def digest(kind: str) -> str:
+    """What the environment was made from: lock, interpreter and place. Another of these makes it stale."""
+    facts = [LOCKS[kind].read_text(), sys.version, str(PROJECT), (BACKEND / "requirements.in").read_text()]
+    return hashlib.sha256("\0".join(facts).encode()).hexdigest()
+
+
+def is_installed(kind: str) -> bool:
+    """Whether all of ``kind`` is there; what the tests need includes what it takes to run."""
+    if HALF_MADE.exists() or not PYTHON.exists() or not STAMP.exists():
+        return False
+    return STAMP.read_text() in {digest(kind), digest("dev")}
+
+
+def install(kind: str) -> int:
+    """Make the environment and fill it."""
+    started = time.monotonic()
+    if (HALF_MADE.exists() or not works()) and VENV.exists():
+        say("The virtual environment is broken or half-made: making it anew.")
+        shutil.rmtree(VENV)
+    if not VENV.exists() and not make_environment():
+        return 1
+    STAMP.unlink(missing_ok=True)
+    HALF_MADE.touch()
+    lock = LOCKS[kind]
+    total = count_requirements(lock)
+    say(f"Installing {total} locked packages ({lock.name}) …")
+    progress = Progress(total)
+    if not run_pip([*PIP, "install", "--progress-bar", "off", "--require-hashes", "-r", str(lock)], progress):
+        return 1
+    # Editable, and by the locked setuptools: nothing is fetched that no hash vouches for.
+    own = [*PIP, "install", "--quiet", "--no-deps", "--no-build-isolation", "-e", str(BACKEND)]
+    if not run_pip(own, Progress(1, quiet=True)):
+        return 1
+    STAMP.write_text(digest(kind))
+    HALF_MADE.unlink()
+    say(f"Installed in {time.monotonic() - started:.0f} s.")
+    return 0
+
+
+def works() -> bool:
+    """Whether the environment there is has a working interpreter of this very version, and pip."""
+    ask = "import sys, pip; print(sys.version)"
+    try:
+        result = subprocess.run([str(PYTHON), "-c", ask], capture_output=True, text=True, check=False)
+    except OSError:
+        return False
+    return result.returncode == 0 and result.stdout.strip() == sys.version.strip()
+
+
+def make_environment() -> bool:
+    """``python -m venv``; false, with a sentence, where Debian has put that module elsewhere."""
+    advice = "install it (on Debian and Ubuntu: apt install python3-venv) and try again."
+    if not importlib.util.find_spec("ensurepip") or not importlib.util.find_spec("venv"):
+        say(f"This Python has no complete venv module: {advice}")
+        return False
+    say("Making the virtual environment .venv …")
+    VENV.mkdir(parents=True)
+    HALF_MADE.touch()
+    made = subprocess.run([sys.executable, "-m", "venv", str(VENV)], capture_output=True, text=True, check=False)
+    if made.returncode:
+        say((made.stdout + made.stderr).strip())
+        say(f"The virtual environment cannot be made: if a module is missing, {advice}")
+    return made.returncode == 0
+
+
+def count_requirements(lock: Path) -> int:
+    """How many packages of the lock are for this platform and Python."""
+    ask = [str(PYTHON), "-c", COUNT_REQUIREMENTS, str(lock)]
+    result = subprocess.run(ask, capture_output=True, text=True, check=False)
+    if result.returncode == 0:
+        return int(result.stdout)
+    return len(re.findall(r"^[A-Za-z0-9]", lock.read_text(), flags=re.MULTILINE))
+
+
+def run_pip(command: list[str], progress: Progress) -> bool:
+    """Run pip and show how far it is; false, with all that it complained about, where it fails."""
+    complaints: list[str] = []
+    pip = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    done = threading.Event()
+    ticking = threading.Thread(target=progress.tick_until, args=(done,), daemon=True)
+    ticking.start()
+    try:
+        complaints.extend(line.rstrip() for line in pip.stdout or () if not progress.read(line))
+        code = pip.wait()
+    except KeyboardInterrupt:
+        pip.wait()  # it got the same Ctrl-C
+        raise
+    finally:
+        done.set()
+        ticking.join()
+        progress.end()
+    if code:
+        say("\n".join(complaints))
+        say(f"pip could not install the packages (exit code {code}); what it said stands above.")
+    return code == 0
+
+
+class Progress:
+    """Follows pip by what it prints, and, while it unpacks in silence, by the packages that appear."""
+
+    EXPECTED = re.compile(
+        r"\s*(Collecting|Downloading|Using cached|Obtaining|Preparing|Building|Created|Stored|Getting|Installing|"
+        r"Successfully|Requirement already|Looking in|Attempting|Found existing|Uninstalling|\x1b|$)"
+    )
+
+    def __init__(self, total: int, *, quiet: bool = False) -> None:
+        self._total = max(total, 1)
+        self._quiet = quiet
+        self._terminal = sys.stdout.isatty()
+        self._phase = "step 1 of 2, downloading"
+        self._done = 0
+        self._name = ""
+        self._before = 0
+        self._began = time.monotonic()
+        self._shown = ""
+        self._shown_at = 0.0
+
+    def read(self, line: str) -> bool:
+        """Take a line of pip's; false where it is none of the usual ones, hence worth keeping."""
+        found = re.match(r"(?:Collecting|Requirement already satisfied:) ([\w.-]+)", line)
+        if found:
+            self._done = min(self._done + 1, self._total)
+            self._name = found[1]
+        if line.startswith("Installing collected packages"):
+            self._phase, self._began, self._name = "step 2 of 2, unpacking", time.monotonic(), ""
+            self._before = self._unpacked()
+            self._total = max(1, line.count(",") + 1)
+            self._done = 0
+        return bool(self.EXPECTED.match(line))
+
+    def tick_until(self, done: threading.Event) -> None:
+        """Show the state again and again until ``done``."""
+        while not done.wait(0.2):
+            if self._phase.endswith("unpacking"):
+                self._done = min(max(self._unpacked() - self._before, 0), self._total)
+            self._show()
+
+    def end(self) -> None:
+        """Leave the line."""
+        if self._terminal and self._shown:
+            sys.stdout.write("\r\x1b[K")
+            sys.stdout.flush()
+
+    @staticmethod
+    def _unpacked() -> int:
+        return sum(1 for _ in VENV.glob("lib/python*/site-packages/*.dist-info/INSTALLER"))
+
+    def _left(self) -> str:
+        spent = time.monotonic() - self._began
+        if self._done < 3 or spent < 2 or self._done >= self._total:
+            return ""  # too early to tell, or nothing left
+        return f", about {spent / self._done * (self._total - self._done) + 1:.0f} s left of this step"
+
+    def _show(self) -> None:
+        now = time.monotonic()
+        if self._quiet or (not self._terminal and now - self._shown_at < LINE_EVERY):
+            return
+        text = f"{self._phase} {self._done}/{self._total} {self._name}".rstrip() + self._left()
+        if text == self._shown and self._terminal:
+            return
+        self._shown, self._shown_at = text, now
+        if self._terminal:
+            width = shutil.get_terminal_size().columns - 1
+            sys.stdout.write(f"\r  {text}"[:width] + "\x1b[K")
+        else:
+            sys.stdout.write(f"  {text}\n")
+        sys.stdout.flush()
+
+
+def say(text: str) -> None:
+    """A line for the person who waits."""
+    print(text, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
