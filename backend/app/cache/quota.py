@@ -20,11 +20,19 @@ from app.errors import RateLimited, StoreUnavailable
 _PERIOD = 10_000
 
 
+class _OurStore(store.RedisStore):
+    """throttled-py's store over a client that is there already: one pool, one set of time-outs, one close."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        super().__init__()
+        self._backend._client = client  # noqa: SLF001 - it offers no other way than a second pool of its own
+
+
 class SharedQuota:
     """One request a site every *seconds*, no bursts; waits at most *patience* seconds for its turn."""
 
     def __init__(
-        self, redis_url: str, *, seconds: float, patience: float = 120, sleep: Callable[[float], None] = time.sleep
+        self, client: redis.Redis, *, seconds: float, patience: float = 120, sleep: Callable[[float], None] = time.sleep
     ) -> None:
         self._seconds = seconds
         self._patience = patience
@@ -33,9 +41,7 @@ class SharedQuota:
             using="gcra",
             # The library counts whole requests in whole seconds: a long period expresses any rate.
             quota=rate_limiter.per_duration(timedelta(seconds=_PERIOD), max(1, round(_PERIOD / seconds)), burst=1),
-            store=store.RedisStore(
-                server=redis_url, options={"SOCKET_TIMEOUT": 10, "SOCKET_CONNECT_TIMEOUT": 5, "REUSE_CONNECTION": False}
-            ),
+            store=_OurStore(client),
         )
 
     def acquire(self, site: str) -> None:

@@ -69,7 +69,7 @@ class Platform:
                 Site.MIS: settings.mis_url,
                 Site.ISIN: settings.isin_url,
             },
-            quota=SharedQuota(settings.redis_url.get_secret_value(), seconds=settings.source_seconds_per_request),
+            quota=SharedQuota(self.redis, seconds=settings.source_seconds_per_request),
             breaker=self.breaker,
             archive=Archive(settings.data_dir / "archive"),
             connect_timeout=settings.source_connect_timeout,

@@ -11,13 +11,14 @@ from app.market.bar import Bar
 from app.market.security import BAR_VENUES
 from app.services.cache_bars import cache_bars
 from app.services.context import Context
+from app.services.quarantine import set_aside
 from app.services.report import Report
 from app.services.sync_securities import sync_securities
 from app.services.units import Stored, Unit, UnitWork, do_units
 from app.sources import registry
 from app.sources.base import Parsed, SessionQuery
 from app.store import bars as store_bars
-from app.store import quarantine, sessions
+from app.store import sessions
 from app.store.counts import Counts
 from app.store.engine import Connection, transaction
 from app.store.securities import HeldSecurity, known_symbols, list_securities, register_unlisted
@@ -85,8 +86,14 @@ def store_session(
     register_unlisted(
         connection, unit.venue, {bar.symbol: "" for bar in parsed.rows if bar.symbol not in known}, at=now
     )
-    quarantined = quarantine.add(
-        connection, parsed.rejected, venue=unit.venue, dataset=DATASET, run_id=context.run_id, at=now
+    quarantined = set_aside(
+        connection,
+        parsed.rejected,
+        of=len(parsed.rows) + len(parsed.rejected),
+        venue=unit.venue,
+        dataset=DATASET,
+        run_id=context.run_id,
+        at=now,
     )
     written = store_bars.write_bars(
         connection,

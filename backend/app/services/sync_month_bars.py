@@ -11,12 +11,12 @@ from app.errors import NoData
 from app.market.bar import Bar
 from app.services.cache_bars import cache_bars
 from app.services.context import Context
+from app.services.quarantine import set_aside
 from app.services.report import Report
 from app.services.units import Stored, Unit, UnitWork, do_units
 from app.sources import registry
 from app.sources.base import MonthQuery, Parsed
 from app.store import bars as store_bars
-from app.store import quarantine
 from app.store.bars import Written
 from app.store.counts import Counts
 from app.store.engine import Connection
@@ -68,8 +68,14 @@ def sync_month_bars(
         rows = [bar for bar in parsed.rows if start <= bar.session <= end] if parsed else []
         rejected = [row for row in parsed.rejected if _within(row.session, start, end)] if parsed else []
         now = context.clock()
-        quarantined = quarantine.add(
-            connection, rejected, venue=unit.venue, dataset=DATASET, run_id=context.run_id, at=now
+        quarantined = set_aside(
+            connection,
+            rejected,
+            of=len(rows) + len(rejected),
+            venue=unit.venue,
+            dataset=DATASET,
+            run_id=context.run_id,
+            at=now,
         )
         written = Written()
         if parsed and rows:

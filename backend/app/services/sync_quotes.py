@@ -10,10 +10,10 @@ from app.cache import quotes as cache
 from app.errors import NoData, StoreUnavailable
 from app.market.quote import Quote
 from app.services.context import Context
+from app.services.quarantine import set_aside
 from app.services.report import Report
 from app.sources import registry
 from app.sources.base import QuotesQuery
-from app.store import quarantine
 from app.store.counts import Counts
 from app.store.engine import transaction
 from app.store.securities import HeldSecurity
@@ -46,9 +46,10 @@ def sync_quotes(context: Context, securities: Sequence[HeldSecurity]) -> Report:
         stored += cache.save(context.redis, quotes, at=context.clock())
         if parsed.rejected:
             with transaction(context.engine) as connection:
-                quarantined += quarantine.add(
+                quarantined += set_aside(
                     connection,
                     parsed.rejected,
+                    of=len(quotes) + len(parsed.rejected),
                     venue=batch[0].venue,
                     dataset=DATASET,
                     run_id=context.run_id,

@@ -8,11 +8,11 @@ from app.cache import values
 from app.cache.keys import SECURITIES
 from app.market.security import Security, Venue
 from app.services.context import Context
+from app.services.quarantine import set_aside
 from app.services.report import Report
 from app.services.units import Stored, Unit, UnitWork, do_units
 from app.sources import registry
 from app.sources.base import ListQuery, Parsed
-from app.store import quarantine
 from app.store.counts import Counts
 from app.store.engine import Connection, transaction
 from app.store.securities import ListChanges, list_securities, save_list
@@ -29,8 +29,14 @@ def sync_securities(context: Context) -> Report:
 
     def store(connection: Connection, unit: Unit, parsed: Parsed[Security]) -> Stored:
         now = context.clock()
-        quarantined = quarantine.add(
-            connection, parsed.rejected, venue=unit.venue, dataset=DATASET, run_id=context.run_id, at=now
+        quarantined = set_aside(
+            connection,
+            parsed.rejected,
+            of=len(parsed.rows) + len(parsed.rejected),
+            venue=unit.venue,
+            dataset=DATASET,
+            run_id=context.run_id,
+            at=now,
         )
         change = save_list(connection, unit.venue, parsed.rows, at=now)
         changes[unit.venue.value] = _in_short(change)
