@@ -179,7 +179,7 @@ class Progress:
     """Follows pip by what it prints, and, while it unpacks in silence, by the packages that appear."""
 
     EXPECTED = re.compile(
-        r"\s*(Collecting|Downloading|Using cached|Obtaining|Preparing|Building|Created|Stored|Getting|Installing|"
+        r"\s*(Collecting|Processing|Ignoring|Downloading|Using cached|Obtaining|Preparing|Building|Created|Stored|Getting|Installing|"
         r"Successfully|Requirement already|Looking in|Attempting|Found existing|Uninstalling|\x1b|$)"
     )
 
@@ -190,6 +190,7 @@ class Progress:
         self._phase = "step 1 of 2, downloading"
         self._done = 0
         self._name = ""
+        self._seen: set[str] = set()
         self._before = 0
         self._began = time.monotonic()
         self._shown = ""
@@ -197,10 +198,13 @@ class Progress:
 
     def read(self, line: str) -> bool:
         """Take a line of pip's; false where it is none of the usual ones, hence worth keeping."""
-        found = re.match(r"(?:Collecting|Requirement already satisfied:) ([\w.-]+)", line)
+        found = re.match(
+            r"(?:Collecting|Requirement already satisfied:|Processing .*/) ?([\w.]+(?:-[a-zA-Z]\w*)*)", line
+        )
         if found:
-            self._done = min(self._done + 1, self._total)
             self._name = found[1]
+            self._seen.add(re.sub(r"[-_.]+", "-", found[1]).lower())
+            self._done = min(len(self._seen), self._total)
         if line.startswith("Installing collected packages"):
             self._phase, self._began, self._name = "step 2 of 2, unpacking", time.monotonic(), ""
             self._before = self._unpacked()
