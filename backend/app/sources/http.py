@@ -64,6 +64,8 @@ class Client:
         sleep: Callable[[float], None] = time.sleep,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
+        if attempts < 1:
+            raise ConfigurationError(f"A fetch needs at least one attempt, not {attempts}.")
         self._quota = quota
         self._breaker = breaker
         self._archive = archive
@@ -102,7 +104,7 @@ class Client:
             self._quota.acquire(request.site)
             with attempt:
                 return self._once(dataset, query, request)
-        raise ConfigurationError("A fetch needs at least one attempt.")
+        raise AssertionError("Retrying ends by returning or raising")  # pragma: no cover
 
     def close(self) -> None:
         """Close the connections."""
