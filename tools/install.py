@@ -179,8 +179,8 @@ class Progress:
     """Follows pip by what it prints, and, while it unpacks in silence, by the packages that appear."""
 
     EXPECTED = re.compile(
-        r"\s*(Collecting|Processing|Ignoring|Downloading|Using cached|Obtaining|Preparing|Building|Created|Stored|Getting|Installing|"
-        r"Successfully|Requirement already|Looking in|Attempting|Found existing|Uninstalling|\x1b|$)"
+        r"\s*(Collecting|Processing|Ignoring|Downloading|Using cached|Obtaining|Preparing|Building|Created|Stored|"
+        r"Getting|Installing|Successfully|Requirement already|Looking in|Attempting|Found existing|Uninstalling|\x1b|$)"
     )
 
     def __init__(self, total: int, *, quiet: bool = False) -> None:
@@ -199,7 +199,7 @@ class Progress:
     def read(self, line: str) -> bool:
         """Take a line of pip's; false where it is none of the usual ones, hence worth keeping."""
         found = re.match(
-            r"(?:Collecting|Requirement already satisfied:|Processing .*/) ?([\w.]+(?:-[a-zA-Z]\w*)*)", line
+            r"(?:Collecting|Requirement already satisfied:|Processing \S*/) ?([\w.]+(?:-[a-zA-Z]\w*)*)", line
         )
         if found:
             self._name = found[1]
