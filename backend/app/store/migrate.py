@@ -32,6 +32,8 @@ def upgrade(url: str, *, source: str) -> str:
         ConfigurationError: the database holds another source's data, or was made by newer code.
         StoreUnavailable: PostgreSQL does not answer.
     """
+    if not (MIGRATIONS / "env.py").is_file():
+        raise ConfigurationError(f"There are no migrations in {MIGRATIONS}; is the installation complete?")
     engine = make_engine(url, application_name="quantlab migrate", pool_size=1)
     try:
         with transaction(engine) as connection:
@@ -41,12 +43,9 @@ def upgrade(url: str, *, source: str) -> str:
             if before is not None:
                 provenance.check(connection, source)
             command.upgrade(config, "head")
-            after = MigrationContext.configure(connection).get_current_revision()
             if before is None:
                 provenance.record(connection, source)
-            if after is None:
-                raise ConfigurationError(f"There are no migrations in {MIGRATIONS}; is the installation complete?")
-            return after
+            return str(MigrationContext.configure(connection).get_current_revision())
     finally:
         engine.dispose()
 

@@ -22,11 +22,22 @@ from tests.integration.store.samples import DAY, NOW, bar, list_them, versions, 
 OHLC = ("open", "high", "low", "close")
 
 
-@pytest.fixture(autouse=True)
-def securities(engine: Engine) -> None:
+def list_four(connection: Connection) -> None:
+    list_them(connection, "2330", "2317", "0050")
+    list_them(connection, "6488", venue=Venue.TPEX)
+
+
+@pytest.fixture(name="engine")
+def engine_with_securities(engine: Engine) -> Engine:
     with transaction(engine) as connection:
-        list_them(connection, "2330", "2317", "0050")
-        list_them(connection, "6488", venue=Venue.TPEX)
+        list_four(connection)
+    return engine
+
+
+@pytest.fixture(name="connection")
+def connection_with_securities(connection: Connection) -> Connection:
+    list_four(connection)
+    return connection
 
 
 def test_what_is_written_is_read(connection: Connection) -> None:

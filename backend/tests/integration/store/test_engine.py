@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import psycopg
+import pytest
+from sqlalchemy import Engine, text
+from sqlalchemy.exc import IntegrityError, ProgrammingError
+
+from app.errors import ConfigurationError, StoreUnavailable
+from app.market.security import Venue
+from app.store.engine import make_engine, snapshot, transaction
+from app.store.securities import register_unlisted
+from tests.integration.store.samples import NOW
+
+
+@pytest.mark.parametrize("prefix", ["postgresql://", "postgresql+psycopg://"])
+def test_both_forms_of_an_address_reach_psycopg(database_url: str, prefix: str) -> None:
+    engine = make_engine(prefix + database_url.removeprefix("postgresql://"), application_name="who asks")
+    with transaction(engine) as connection:
+        name = connection.scalar(text("SELECT application_name FROM pg_stat_activity WHERE pid = pg_backend_pid()"))
+        assert name == "who asks"
+        assert connection.scalar(text("SHOW timezone")) == "UTC"
+        assert isinstance(connection.connection.driver_connection, psycopg.Connection)
+    engine.dispose()
+
+
+@pytest.mark.parametrize("url", ["mysql://me:secret@host/x", "no address", "sqlite://"])
+def test_another_address_is_refused_without_its_password(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="DATABASE_URL") as caught:
+        make_engine(url, application_name="tests")
+    assert "secret" not in str(caught.value)
+
+
+def test_a_server_that_is_away_is_unavailable(free_port: Callable[[], int]) -> None:
+    engine = make_engine(f"postgresql://me:secret@127.0.0.1:{free_port()}/x", application_name="tests")
+    with pytest.raises(StoreUnavailable, match="refused") as caught, transaction(engine):
+        pass
+    assert "secret" not in str(caught.value)
+
+
+def test_a_lost_connection_is_unavailable_and_the_next_one_works(engine: Engine, database_url: str) -> None:
+    def lose() -> None:
+        with transaction(engine) as connection:
+            pid = connection.scalar(text("SELECT pg_backend_pid()"))
+            with psycopg.connect(database_url, autocommit=True) as other:
+                other.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
+            connection.execute(text("SELECT 1"))
+
+    with pytest.raises(StoreUnavailable):
+        lose()
+    with transaction(engine) as connection:
+        assert connection.scalar(text("SELECT 1")) == 1
+
+
+def test_a_slow_statement_is_stopped(database_url: str) -> None:
+    engine = make_engine(database_url, application_name="tests", statement_timeout=0.05)
+    with pytest.raises(StoreUnavailable, match="statement timeout"), transaction(engine) as connection:
+        connection.execute(text("SELECT pg_sleep(5)"))
+    engine.dispose()
+
+
+def test_a_full_pool_is_unavailable(database_url: str) -> None:
+    engine = make_engine(database_url, application_name="tests", pool_size=1)
+    engine.pool._timeout = 0.05  # type: ignore[attr-defined]
+    with (
+        transaction(engine),
+        transaction(engine),
+        pytest.raises(StoreUnavailable, match="in use"),
+        transaction(engine),
+    ):
+        pass
+    engine.dispose()
+
+
+def test_our_own_mistakes_are_not_called_unavailable(engine: Engine) -> None:
+    with pytest.raises(ProgrammingError), transaction(engine) as connection:
+        connection.execute(text("SELECT nonsense"))
+    with pytest.raises(IntegrityError), transaction(engine) as connection:
+        register_unlisted(connection, Venue.TWSE, {"no symbol": "x"}, at=NOW)
+
+
+def test_a_snapshot_sees_one_state_and_writes_nothing(engine: Engine) -> None:
+    with snapshot(engine) as reader:
+        assert reader.scalar(text("SELECT count(*) FROM securities")) == 0
+        with transaction(engine) as writer:
+            register_unlisted(writer, Venue.TWSE, {"2330": "台積電"}, at=NOW)
+        assert reader.scalar(text("SELECT count(*) FROM securities")) == 0
+    with pytest.raises(Exception, match="read-only"), snapshot(engine) as reader:
+        register_unlisted(reader, Venue.TWSE, {"2317": "鴻海"}, at=NOW)
