@@ -59,6 +59,7 @@ def test_the_same_body_is_kept_once_a_month(archive: Archive, tmp_path: Path) ->
     archive.keep(reply(b"[1]", extra="1"), dataset="d", query=QUERY)
     archive.keep(reply(at=NOON.replace(month=10)), dataset="d", query=QUERY)
     assert len(list(archive.entries())) == 4
+    assert next(archive.entries()).received_at == NOON  # the first time counts
     assert len(list(tmp_path.rglob("*.gz"))) == 4
 
 
