@@ -5,13 +5,21 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
+import redis
+from celery.utils import uuid
+from kombu.exceptions import OperationalError
+
 from app.core.celery_app import app
-from app.errors import InvalidParameter
-from app.ops.schedules import in_words
+from app.core.wiring import get_platform
+from app.errors import QuantLabError, StoreUnavailable, UnknownTask
+from app.ops.schedules import fires, in_words
 
 _PREFIX = "app.tasks."
+_ONE_MORE_TRY = {"max_retries": 1, "interval_start": 0, "interval_step": 0.1, "interval_max": 0.1}
+"""A person waits for the answer; one more try mends a connection that went stale, no more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,22 +38,55 @@ def list_tasks() -> list[TaskDescription]:
     return [_describe(name) for name in sorted(_names())]
 
 
-def start_task(name: str, parameters: Mapping[str, Any], *, trigger: str, priority: int | None = None) -> str:
-    """Queue a run of the task *name* (``sync_stock_list`` or the full name) and return its id.
-
-    Raises:
-        InvalidParameter: no such task, or a parameter is wrong; nothing was queued.
-    """
+def full_name(name: str) -> str:
+    """The full name of a task of ours, given that or its last part. Raises UnknownTask with a hint."""
     full = name if name.startswith(_PREFIX) else _PREFIX + name
     names = _names()
     if full not in names:
         close = difflib.get_close_matches(full, names, n=1)
         hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(sorted(names))}."
-        raise InvalidParameter(f"There is no task {name!r}; {hint}")
-    task = app.tasks[full]
+        raise UnknownTask(f"There is no task {name!r}; {hint}")
+    return full
+
+
+def next_fires(name: str, *, after: datetime, count: int = 3) -> list[datetime]:
+    """The next instants (aware, Taipei) at which beat starts the task of that full name; empty without a schedule."""
+    schedules = [entry["schedule"] for entry in app.conf.beat_schedule.values() if entry["task"] == name]
+    return sorted({at for schedule in schedules for at in fires(schedule, after=after, count=count)})[:count]
+
+
+def start_task(name: str, parameters: Mapping[str, Any], *, trigger: str, priority: int | None = None) -> str:
+    """Queue a run of the task *name* (``sync_stock_list`` or the full name) and return its id.
+
+    Raises:
+        UnknownTask: no such task; nothing was queued.
+        InvalidParameter: a parameter is wrong; nothing was queued.
+        StoreUnavailable: the broker does not answer; the run, if it was written down, is FAILED.
+    """
+    task = app.tasks[full_name(name)]
     task.check_parameters((), parameters)
-    result = task.apply_async(kwargs=dict(parameters), headers={"trigger": trigger}, priority=priority)
-    return str(result.id)
+    run_id: str = uuid()
+    try:
+        task.apply_async(
+            kwargs=dict(parameters),
+            task_id=run_id,
+            headers={"trigger": trigger},
+            priority=priority,
+            retry_policy=_ONE_MORE_TRY,
+        )
+    except (OperationalError, redis.RedisError, OSError) as error:
+        unavailable = StoreUnavailable(f"The broker does not answer, so nothing was queued: {error}")
+        _never_queued(run_id, unavailable)
+        raise unavailable from error
+    return run_id
+
+
+def _never_queued(run_id: str, error: StoreUnavailable) -> None:
+    """The wish was written down before its message could be sent: end it, for nobody will run it."""
+    try:
+        get_platform().ledger.failed(run_id, error=error, traceback=None)
+    except QuantLabError:
+        return  # then the wish is not in the ledger either
 
 
 def _names() -> list[str]:

@@ -1,0 +1,5 @@
+"""The first page for people. A later console replaces it."""
+
+from app.admin import page
+
+ROUTERS = (page.router,)

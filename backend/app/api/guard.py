@@ -1,0 +1,79 @@
+"""What holds for every request: only known host names, headers that keep browsers in check, and whose prices."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, MutableMapping
+from typing import Any
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from app.api.errors import reply
+
+LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+LONGEST_BODY = 1_000_000
+"""Bytes; the largest meant request, 5,000 symbols, has 45,000."""
+
+CONTENT_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "font-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+HEADERS = {
+    "Content-Security-Policy": CONTENT_POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+
+class Guard:
+    """Middleware. No CORS header is ever sent: pages of other origins read nothing here.
+
+    The check of names stops DNS rebinding: a page of evil.example whose name suddenly means 127.0.0.1.
+    """
+
+    def __init__(self, app: ASGIApp, *, names: Iterable[str] = (), prices: str) -> None:
+        self._app = app
+        self._names = LOOPBACK_NAMES | {name.strip().lower() for name in names if name.strip()}
+        self._headers = HEADERS | ({} if prices == "real" else {"X-QuantLab-Prices": prices})
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer what must not pass; give everything else its headers."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+
+        async def with_headers(message: MutableMapping[str, Any]) -> None:
+            if message["type"] == "http.response.start":
+                sent = MutableHeaders(raw=message["headers"])
+                for name, value in self._headers.items():
+                    sent.setdefault(name, value)
+                message["headers"] = sent.raw
+            await send(message)
+
+        refusal = self._refusal(headers)
+        if refusal is None:
+            await self._app(scope, receive, with_headers)
+        else:
+            status, error, message = refusal
+            await reply(status, error, message)(scope, receive, with_headers)
+
+    def _refusal(self, headers: Headers) -> tuple[int, str, str] | None:
+        name = host_name(headers.get("host", ""))
+        if name not in self._names:
+            return 400, "UnknownHost", f"This server does not answer to the name {name!r}; QUANTLAB_HOSTS adds names."
+        length = headers.get("content-length", "0")
+        if not length.isdigit() or int(length) > LONGEST_BODY:
+            return 413, "TooLarge", f"A body may have {LONGEST_BODY:,} bytes at most."
+        return None
+
+
+def host_name(host: str) -> str:
+    """The name in a Host header, without its port: ``[::1]:3000`` is ``::1``."""
+    host = host.strip().lower()
+    if host.startswith("["):
+        return host[1:].partition("]")[0]
+    return host.partition(":")[0]

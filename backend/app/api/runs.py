@@ -1,0 +1,139 @@
+"""The run ledger, for reading."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import date, datetime
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query
+from pydantic import AwareDatetime, BaseModel, Field
+
+from app.api.replies import Reply, ThePlatform, failures
+from app.core.queue import full_name
+from app.errors import UnknownRun
+from app.market.security import Venue
+from app.store import runs as store
+from app.store import units
+from app.store.engine import transaction
+
+router = APIRouter(prefix="/api/v1/runs", tags=["runs"])
+
+State = Literal["QUEUED", "STARTED", "RETRY", "SUCCESS", "PARTIAL", "FAILED", "SKIPPED"]
+Trigger = Literal["schedule", "manual", "api", "retry"]
+
+
+class CountsRow(BaseModel):
+    """In rows. null: nobody counted, which is not zero."""
+
+    expected: int | None
+    fetched: int | None
+    stored: int | None = Field(description="inserted or changed; a repeated run stores 0")
+    unchanged: int | None
+    quarantined: int | None = Field(description="set aside because they break a rule")
+
+
+class ProgressRow(BaseModel):
+    """How far a run is."""
+
+    done: int
+    total: int
+    what: str = Field(examples=["daily_bars TWSE 2026-11-20"])
+
+
+class RunRow(BaseModel):
+    """One execution of a task."""
+
+    id: str = Field(description="also the id of the Celery task")
+    task: str = Field(examples=["app.tasks.sync_daily_prices"])
+    parameters: dict[str, Any]
+    trigger: Trigger
+    state: State
+    reason: str | None = Field(description="why it is PARTIAL or SKIPPED, or is tried again")
+    queued_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    worker: str | None
+    attempts: int
+    counts: CountsRow
+    progress: ProgressRow | None
+    error_type: str | None = Field(examples=["SourceUnavailable"])
+    error: str | None
+
+
+class UnitRow(BaseModel):
+    """A piece of a run that is stored, or fails, alone: a venue and session, a symbol and month."""
+
+    dataset: str
+    venue: Venue
+    scope: str
+    session: date | None
+    state: Literal["SUCCESS", "PARTIAL", "FAILED", "SKIPPED"]
+    reason: str | None
+    counts: CountsRow
+    error_type: str | None
+    error: str | None
+    finished_at: datetime
+
+
+class RunsReply(Reply):
+    """Runs, newest first."""
+
+    runs: list[RunRow]
+    next_before: str | None = Field(description="the `before` of the next page; null on the last one")
+
+
+class RunReply(Reply):
+    """A run with its units and, if it failed, the traceback."""
+
+    run: RunRow
+    units: list[UnitRow]
+    traceback: str | None
+
+
+@router.get("", summary="List runs", responses=failures(404, 422))
+def list_runs(
+    platform: ThePlatform,
+    *,
+    task: Annotated[str | None, Query(description="a task's name", examples=["sync_daily_prices"])] = None,
+    state: State | None = None,
+    trigger: Trigger | None = None,
+    since: Annotated[AwareDatetime | None, Query(description="queued then or later, with time zone")] = None,
+    before: Annotated[str | None, Query(description="id of the last run of the page before")] = None,
+    limit: Annotated[int, Query(ge=1, le=500)] = 50,
+) -> RunsReply:
+    """What was asked for, what ran, what it wrote and why it failed."""
+    name = None if task is None else full_name(task)
+    with transaction(platform.engine) as connection:
+        if before is not None and store.get(connection, before) is None:
+            raise unknown_run(before)
+        found = store.list_runs(
+            connection, task=name, state=state, trigger=trigger, since=since, before=before, limit=limit + 1
+        )
+    page = found[:limit]
+    return RunsReply(
+        source=platform.settings.quantlab_source,
+        runs=[RunRow.model_validate(asdict(run)) for run in page],
+        next_before=page[-1].id if len(found) > limit else None,
+    )
+
+
+@router.get("/{run_id}", summary="One run with its units", responses=failures(404))
+def get_run(platform: ThePlatform, run_id: str) -> RunReply:
+    """The run, the pieces of work that it did, and its traceback if it failed."""
+    with transaction(platform.engine) as connection:
+        run = store.get(connection, run_id)
+        if run is None:
+            raise unknown_run(run_id)
+        pieces = units.of_run(connection, run_id)
+    return RunReply(
+        source=platform.settings.quantlab_source,
+        run=RunRow.model_validate(asdict(run)),
+        units=[UnitRow.model_validate(asdict(piece)) for piece in pieces],
+        traceback=run.traceback,
+    )
+
+
+def unknown_run(run_id: str) -> UnknownRun:
+    """The error for an id that the ledger lacks."""
+    return UnknownRun(f"The ledger has no run {run_id!r}.")

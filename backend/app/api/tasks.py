@@ -1,0 +1,85 @@
+"""The tasks: what there is, when each fires, and starting one."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Body, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.api.access import Admin
+from app.api.replies import Reply, TheSettings, failures
+from app.core import queue
+from app.core.wiring import now
+
+router = APIRouter(prefix="/api/v1/tasks", tags=["tasks"])
+
+
+class TaskRow(BaseModel):
+    """A task that may be started."""
+
+    name: str = Field(examples=["app.tasks.sync_daily_prices"])
+    summary: str
+    queue: str
+    schedules: list[str] = Field(description="in words, Taipei time", examples=[["daily 21:00"]])
+    next_fires: list[datetime]
+    parameters: dict[str, Any] = Field(description="JSON Schema of its parameters")
+
+
+class TasksReply(Reply):
+    """All tasks, in order of name."""
+
+    tasks: list[TaskRow]
+
+
+class RunRequest(BaseModel):
+    """What to run it with."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    parameters: dict[str, Any] = Field(
+        default_factory=dict, description="as the task's JSON Schema says; what is left out takes its default"
+    )
+    priority: int | None = Field(None, ge=0, le=10, description="10 runs before 1; 5 when left out")
+    trigger: Literal["api", "manual"] = Field("api", description="`manual` when a person pressed a button")
+
+
+class QueuedReply(Reply):
+    """The run is queued; a worker takes it when one is free."""
+
+    id: str
+    task: str
+    url: str = Field(description="where to follow it", examples=["/api/v1/runs/0d1c…"])
+
+
+_EXAMPLES: dict[str, Any] = {
+    "defaults": {"value": {}},
+    "two stocks, 30 days": {"value": {"parameters": {"stock_ids": ["2330", "2317"], "days": 30}}},
+}
+
+
+@router.get("", summary="List tasks")
+def list_tasks(settings: TheSettings) -> TasksReply:
+    """Every task that may be started, with its schedule, its next fires and its parameters."""
+    at = now()
+    rows = [TaskRow(**asdict(task), next_fires=queue.next_fires(task.name, after=at)) for task in queue.list_tasks()]
+    return TasksReply(source=settings.quantlab_source, tasks=rows)
+
+
+@router.post(
+    "/{name}/runs", summary="Start a task", status_code=202, dependencies=[Admin], responses=failures(401, 404, 422)
+)
+def start_task(
+    settings: TheSettings,
+    name: str,
+    response: Response,
+    request: Annotated[RunRequest, Body(openapi_examples=_EXAMPLES)] = RunRequest(),
+) -> QueuedReply:
+    """Queue a run. Only the tasks of the list can be started, with parameters that fit their schema."""
+    task = queue.full_name(name)
+    run_id = queue.start_task(task, request.parameters, trigger=request.trigger, priority=request.priority)
+    url = f"/api/v1/runs/{run_id}"
+    response.headers["Location"] = url
+    return QueuedReply(source=settings.quantlab_source, id=run_id, task=task, url=url)

@@ -1,0 +1,133 @@
+"""``quantlab sync``: start a task through the queue and watch it."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime
+from enum import IntEnum
+from typing import Annotated, Any
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from app.cli.output import AsJson, coloured, console, in_words, print_json, took
+from app.core import queue
+from app.core.celery_app import app as celery
+from app.core.wiring import get_platform
+from app.errors import InvalidParameter
+from app.ops.liveness import ping_workers
+from app.store import runs
+from app.store.engine import transaction
+from app.store.runs import Run
+
+DATASETS = {
+    "securities": "sync_stock_list",
+    "bars": "sync_daily_prices",
+    "ohlcv": "sync_ohlcv_data",
+    "quotes": "sync_latest_prices",
+    "qlib": "sync_qlib",
+    "cleanup": "cleanup_old_cache",
+}
+"""What people say → the task that does it; tasks' own names work too."""
+
+POLL = 0.3
+WORKER_WITHIN = 10.0
+"""Seconds that a run may stay QUEUED before we ask whether any worker lives."""
+
+
+class Exit(IntEnum):
+    """Exit codes, for scripts."""
+
+    SUCCESS = 0
+    FAILED = 1
+    PARTIAL = 3
+    NOBODY_WORKS = 4
+
+
+_CODES = {"SUCCESS": Exit.SUCCESS, "SKIPPED": Exit.SUCCESS, "PARTIAL": Exit.PARTIAL, "FAILED": Exit.FAILED}
+
+
+def sync(
+    dataset: Annotated[str, typer.Argument(help="securities, bars, ohlcv, quotes, qlib, cleanup, or a task's name")],
+    symbols: Annotated[str | None, typer.Option(help="only these, by commas: 2330,2317")] = None,
+    days: Annotated[int | None, typer.Option(help="calendar days, counted back from the end date")] = None,
+    universe: Annotated[str | None, typer.Option(help="a named set: all, popular, popular_10, popular_5")] = None,
+    *,
+    end_date: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="the last day (default: today in Taipei)")
+    ] = None,
+    timeout: Annotated[float, typer.Option(help="seconds to watch it at most; it goes on without us")] = 7200,
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="watch it, or only queue it and print its id")] = True,
+    as_json: AsJson = False,
+) -> None:
+    """Advance a dataset to the newest published session, by its task, and watch it.
+
+    Exit code 0 for SUCCESS and SKIPPED, 3 PARTIAL, 1 FAILED, 4 when nothing runs it in time.
+
+    Examples: `quantlab sync securities`, `quantlab sync bars --days 30`, `quantlab sync quotes --universe popular`.
+    """
+    name = queue.full_name(DATASETS.get(dataset, dataset))
+    given: dict[str, Any] = {
+        "stock_ids": [one.strip() for one in symbols.split(",") if one.strip()] if symbols is not None else None,
+        "days": days,
+        "universe": universe,
+        "end_date": end_date.date().isoformat() if end_date else None,
+    }
+    run_id = queue.start_task(name, {k: v for k, v in given.items() if v is not None}, trigger="manual")
+    if not wait:
+        print_json({"id": run_id, "task": name}) if as_json else typer.echo(run_id)
+        return
+    try:
+        run = _watch(run_id, name, timeout, quiet=as_json)
+    except KeyboardInterrupt:
+        typer.echo(f"\nNo longer watching; the run goes on: quantlab runs show {run_id}", err=True)
+        raise typer.Exit(Exit.SUCCESS) from None
+    _show_end(run, as_json=as_json)
+    raise typer.Exit(_CODES.get(run.state, Exit.NOBODY_WORKS))
+
+
+def _watch(run_id: str, name: str, timeout: float, *, quiet: bool) -> Run:
+    """The run when it has ended, or as it stands when *timeout* is over or no worker lives."""
+    columns = (SpinnerColumn(), TextColumn("{task.fields[state]}"), BarColumn(), MofNCompleteColumn())
+    progress = Progress(*columns, TimeElapsedColumn(), TextColumn("{task.description}"), transient=True, disable=quiet)
+    start, asked = time.monotonic(), False
+    with progress:
+        bar = progress.add_task(name.removeprefix("app.tasks."), total=None, state="QUEUED")
+        while True:
+            run = _read(run_id)
+            waited = time.monotonic() - start
+            if run.is_final or waited > timeout:
+                return run
+            if run.state == "QUEUED" and waited > WORKER_WITHIN and not asked:
+                asked = True
+                if not ping_workers(celery):
+                    typer.echo("No worker answers, so the run stays queued: start one with `make up`.", err=True)
+                    return run
+            if run.progress:
+                done, total, what = (run.progress[key] for key in ("done", "total", "what"))
+                progress.update(bar, completed=done, total=total or None, description=str(what))
+            progress.update(bar, state=run.state)
+            time.sleep(POLL)
+
+
+def _read(run_id: str) -> Run:
+    with transaction(get_platform().engine) as connection:
+        run = runs.get(connection, run_id)
+    if run is None:
+        raise InvalidParameter(
+            f"The run {run_id} is queued but not in the ledger; look with `celery … result {run_id}`."
+        )
+    return run
+
+
+def _show_end(run: Run, *, as_json: bool) -> None:
+    if as_json:
+        facts = {"id": run.id, "task": run.task, "state": run.state, "reason": run.reason, "error": run.error}
+        print_json({**facts, "error_type": run.error_type, "counts": run.counts.as_dict()})
+        return
+    out = console()
+    out.print(coloured(run.state), run.task.removeprefix("app.tasks."), took(run.started_at, run.finished_at), run.id)
+    if counts := in_words(run.counts):
+        out.print(f"  {counts}")
+    if sentence := run.error or run.reason:
+        out.print(f"  {sentence}", markup=False)

@@ -1,0 +1,60 @@
+"""``quantlab``: every command finds the running platform by itself (see app/core/config.py)."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+from loguru import logger
+
+from app.cli import data, diagnosis, operations, queries, up
+from app.core.version import VERSION
+from app.errors import QuantLabError
+
+_EPILOG = (
+    "Examples:\n\n"
+    "  quantlab up                              start everything\n\n"
+    "  quantlab sync bars --days 30             fetch the whole market's last 30 days\n\n"
+    "  quantlab sync ohlcv --symbols 2330,2317  read two stocks' month again\n\n"
+    "  quantlab runs --state FAILED             what went wrong\n\n"
+    "  quantlab doctor                          what is wrong now, and what to do"
+)
+
+app = typer.Typer(
+    name="quantlab",
+    help="Taiwan market data: complete, correct and fresh.",
+    epilog=_EPILOG,
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("up", rich_help_panel="Run")(up.up)
+app.command("sandbox", rich_help_panel="Run")(operations.sandbox)
+app.command("sync", rich_help_panel="Data")(data.sync)
+app.add_typer(operations.calendar, name="calendar", rich_help_panel="Data")
+app.add_typer(queries.runs, name="runs", rich_help_panel="Look")
+app.command("status", rich_help_panel="Look")(queries.status)
+app.command("monitor", rich_help_panel="Look")(queries.monitor)
+app.command("doctor", rich_help_panel="Look")(diagnosis.doctor)
+app.add_typer(operations.breaker, name="breaker", rich_help_panel="Operate")
+app.command("token", rich_help_panel="Operate")(operations.token)
+
+
+@app.command(rich_help_panel="Look")
+def version() -> None:
+    """Print which QuantLab this is."""
+    typer.echo(VERSION)
+
+
+def main() -> None:
+    """Run the command line; our own errors are one sentence and exit code 1, never a traceback."""
+    if not (len(sys.argv) > 1 and sys.argv[1] in ("up", "sandbox")):
+        # What these commands have to say is their output; the log is for programs that stay.
+        logger.remove()
+        logger.add(sys.stderr, level="WARNING", format="<level>{level}</level> {message}")
+    try:
+        app()
+    except QuantLabError as error:
+        typer.echo(str(error), err=True)
+        sys.exit(1)

@@ -1,0 +1,90 @@
+"""What an operator does by hand: the sandbox alone, closures, breakers, the token."""
+
+from __future__ import annotations
+
+import getpass
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from app.core.config import get_settings
+from app.core.wiring import get_platform, now
+from app.errors import InvalidParameter
+from app.sandbox.server import DEFAULT_PORT, DEFAULT_SEED, serve
+from app.sources.base import Site
+from app.store import sessions
+from app.store.engine import transaction
+
+calendar = typer.Typer(help="Days on which the market opens or closes against the calendar.", no_args_is_help=True)
+breaker = typer.Typer(help="Sites that are not asked after a ban or many failures.", no_args_is_help=True)
+
+_Day = Annotated[datetime, typer.Argument(formats=["%Y-%m-%d"], help="YYYY-MM-DD")]
+_Reason = Annotated[str, typer.Option(help="why, for those who read it later")]
+
+
+def sandbox(
+    port: Annotated[int, typer.Option(help="port to listen on")] = DEFAULT_PORT,
+    host: Annotated[str, typer.Option(help="address to listen on")] = "127.0.0.1",
+    *,
+    seed: Annotated[int, typer.Option(help="seed of the synthetic prices")] = DEFAULT_SEED,
+    replay: Annotated[Path | None, typer.Option(help="serve this Parquet panel instead")] = None,
+    now: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%dT%H:%M", "%Y-%m-%d"], help="let the clock stand, Taipei time")
+    ] = None,
+    fault: Annotated[
+        list[str] | None, typer.Option(help="start with a fault, SITE[/PATH]:FAULT[:TIMES[:SECONDS]]; repeatable")
+    ] = None,
+) -> None:
+    """Serve the sandbox exchange: the exchanges' wire formats, prices that are synthetic or replayed.
+
+    Examples: `quantlab sandbox`, `quantlab sandbox --replay panel.parquet --now 2024-07-01T18:00`,
+    `quantlab sandbox --fault twse/MI_INDEX:429:3:10`.
+    """
+    serve(host=host, port=port, seed=seed, replay=replay, now=now, faults=fault or ())
+
+
+def token() -> None:
+    """Print the admin token, which every change over HTTP needs."""
+    typer.echo(get_settings().admin_token())
+
+
+@calendar.command("close")
+def calendar_close(day: _Day, reason: _Reason) -> None:
+    """The market is closed on that day, a typhoon for instance: `calendar close 2026-08-11 --reason 颱風`."""
+    _override(day, is_open=False, reason=reason)
+
+
+@calendar.command("open")
+def calendar_open(day: _Day, reason: _Reason) -> None:
+    """The market trades on that day, a make-up Saturday for instance."""
+    _override(day, is_open=True, reason=reason)
+
+
+@calendar.command("forget")
+def calendar_forget(day: _Day) -> None:
+    """Take an earlier word about that day back; the calendar decides again."""
+    with transaction(get_platform().engine) as connection:
+        gone = sessions.forget_override(connection, day.date())
+    if not gone:
+        raise InvalidParameter(f"Nothing was said of {day:%Y-%m-%d} before.")
+    typer.echo(f"{day:%Y-%m-%d}: the calendar decides again.")
+
+
+def _override(day: datetime, *, is_open: bool, reason: str) -> None:
+    with transaction(get_platform().engine) as connection:
+        sessions.override(connection, day.date(), is_open=is_open, reason=reason, by=getpass.getuser(), at=now())
+    typer.echo(f"{day:%Y-%m-%d} counts as {'open' if is_open else 'closed'}: {reason}")
+
+
+@breaker.command("close")
+def breaker_close(site: Annotated[Site, typer.Argument(help="twse, twse_openapi, tpex, mis or isin")]) -> None:
+    """Let a site be asked again now, after you have looked at why it was not."""
+    shared = get_platform().breaker
+    state = shared.state(site)
+    shared.close(site)
+    if state is None:
+        typer.echo(f"The breaker of {site} was not open; its failures are forgotten.")
+    else:
+        typer.echo(f"{site} may be asked again. It was not since {state['since']}: {state['reason']}")

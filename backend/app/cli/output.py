@@ -1,0 +1,81 @@
+"""How the commands print: tables for people, JSON for scripts."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from app.core.config import get_settings
+from app.market.calendar import TAIPEI
+from app.store.counts import Counts
+
+AsJson = Annotated[bool, typer.Option("--json", help="print JSON, for scripts")]
+
+COLOURS = {
+    "SUCCESS": "green",
+    "PARTIAL": "yellow",
+    "FAILED": "red",
+    "SKIPPED": "dim",
+    "RETRY": "magenta",
+    "STARTED": "cyan",
+    "QUEUED": "blue",
+    "ok": "green",
+    "warning": "yellow",
+    "error": "red",
+    "unknown": "dim",
+}
+
+
+def console() -> Console:
+    """The terminal, or whatever stands in its place now."""
+    return Console(highlight=False)
+
+
+def print_json(value: Any) -> None:
+    """One JSON document."""
+    typer.echo(json.dumps(value, ensure_ascii=False, indent=2, default=str))
+
+
+def table(*columns: str, title: str | None = None) -> Table:
+    """A plain table whose columns starting with ``>`` are numbers."""
+    made = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, header_style="dim")
+    for column in columns:
+        made.add_column(column.removeprefix(">"), justify="right" if column.startswith(">") else "left")
+    return made
+
+
+def coloured(word: str) -> Text:
+    """A state or level in its colour."""
+    return Text(word, style=COLOURS.get(word, ""))
+
+
+def local(instant: datetime | None) -> str:
+    """An instant in Taipei time, to the second."""
+    return "" if instant is None else f"{instant.astimezone(TAIPEI):%Y-%m-%d %H:%M:%S}"
+
+
+def took(start: datetime | None, end: datetime | None) -> str:
+    """The time between, as a person reads it; until now while there is no end."""
+    if start is None:
+        return ""
+    seconds = ((end or datetime.now(UTC)) - start).total_seconds()
+    return f"{seconds:.1f} s" if seconds < 100 else f"{int(seconds // 60)}m {int(seconds % 60):02}s"
+
+
+def in_words(counts: Counts) -> str:
+    """The counts that somebody took."""
+    return " · ".join(f"{name} {value:,}" for name, value in counts.as_dict().items() if value is not None)
+
+
+def print_source() -> None:
+    """Say so whenever prices are not the market's."""
+    settings = get_settings()
+    if settings.prices != "real":
+        text = f"{settings.prices.upper()} PRICES from the sandbox exchange: not the market's."
+        console().print(Text(text, style="black on yellow"))

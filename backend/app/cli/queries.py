@@ -1,0 +1,249 @@
+"""Looking: runs, status, monitor."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from typing import Annotated, Any, Literal
+
+import typer
+from rich.console import Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from app.cli.output import AsJson, coloured, console, in_words, local, print_json, print_source, table, took
+from app.core import queue
+from app.core.backlog import queue_lengths
+from app.core.celery_app import app as celery
+from app.core.config import get_settings
+from app.core.health import find_all
+from app.core.wiring import get_platform, now
+from app.errors import QuantLabError, UnknownRun
+from app.ops.health import Finding, Level
+from app.ops.liveness import WorkerState, inspect_workers
+from app.store import runs as store
+from app.store import state, units
+from app.store.engine import transaction
+from app.store.runs import Run
+
+State = Literal["QUEUED", "STARTED", "RETRY", "SUCCESS", "PARTIAL", "FAILED", "SKIPPED"]
+
+runs = typer.Typer(
+    help="The run ledger: what ran, what it wrote, why it failed. `runs show ID` tells all of one.",
+    invoke_without_command=True,
+)
+
+
+@runs.callback()
+def list_runs(
+    context: typer.Context,
+    task: Annotated[str | None, typer.Option(help="only of this task, sync_daily_prices for instance")] = None,
+    state: Annotated[State | None, typer.Option(case_sensitive=False, help="only in this state")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="how many, the newest first")] = 20,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """List runs, newest first. Examples: `quantlab runs --state FAILED`, `quantlab runs show 5e0c…`."""
+    if context.invoked_subcommand is not None:
+        return
+    name = queue.full_name(task) if task else None
+    with transaction(get_platform().engine) as connection:
+        found = store.list_runs(connection, task=name, state=state, limit=limit)
+    if as_json:
+        print_json([asdict(run) for run in found])
+        return
+    print_source()
+    if not found:
+        typer.echo("No such run. Start one: quantlab sync securities")
+        return
+    console().print(_runs_table(found))
+
+
+@runs.command("show")
+def show_run(
+    run_id: Annotated[str, typer.Argument(metavar="ID", help="the run's id, or its beginning")],
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """All about one run: parameters, counts, units, error and traceback."""
+    with transaction(get_platform().engine) as connection:
+        found = store.get(connection, run_id)
+        if found is None:
+            near = [run for run in store.list_runs(connection, limit=1000) if run.id.startswith(run_id)]
+            found = near[0] if len(near) == 1 else None
+        if found is None:
+            raise UnknownRun(f"The ledger has no run {run_id!r}, or several that begin so.")
+        pieces = units.of_run(connection, found.id)
+    if as_json:
+        print_json({**asdict(found), "units": [asdict(piece) for piece in pieces]})
+        return
+    out = console()
+    facts = Table(box=None, show_header=False, pad_edge=False)
+    for word, value in _facts(found):
+        facts.add_row(Text(word, style="dim"), value)
+    out.print(facts)
+    if pieces:
+        made = table("unit", "state", "rows", "reason or error")
+        for piece in pieces:
+            name = f"{piece.dataset} {piece.venue} {piece.scope}"
+            made.add_row(name, coloured(piece.state), in_words(piece.counts), Text(piece.error or piece.reason or ""))
+        out.print()
+        out.print(made)
+    if found.traceback:
+        out.print()
+        out.print(found.traceback, style="dim", markup=False)
+
+
+def status(*, as_json: AsJson = False) -> None:
+    """Is it well: servers, workers, what waits, the newest data, the last run of each task."""
+    platform = get_platform()
+    findings = find_all(platform)
+    well = {finding.name for finding in findings if finding.level is Level.OK}
+    waiting = queue_lengths(platform.redis) if "redis" in well else {}
+    newest, last = [], []
+    if "postgresql" in well:
+        with transaction(platform.engine) as connection:
+            newest = state.newest_sessions(connection)
+            last = [run for task in queue.list_tasks() for run in store.list_runs(connection, task=task.name, limit=1)]
+    workers = inspect_workers(celery) if "worker" in well else []
+    if as_json:
+        print_json(
+            {
+                "source": get_settings().quantlab_source,
+                "prices": get_settings().prices,
+                "findings": [asdict(one) for one in findings],
+                "workers": [asdict(one) for one in workers],
+                "queues": waiting,
+                "newest_sessions": [asdict(one) for one in newest],
+                "last_runs": [asdict(run) for run in last],
+            }
+        )
+        return
+    print_source()
+    out = console()
+    out.print(findings_table(findings))
+    out.print()
+    out.print(_workers_table(workers))
+    for name, by_priority in waiting.items():
+        lengths = ", ".join(f"{count} at priority {priority}" for priority, count in sorted(by_priority.items()))
+        out.print(f"Queue {name}: {lengths or 'empty'}")
+    out.print()
+    for one in newest:
+        out.print(f"{one.venue}: bars up to {one.session}, {one.bars:,} securities that session")
+    if not newest:
+        out.print("No bars yet: quantlab sync bars")
+    if last:
+        out.print()
+        out.print(_runs_table(last, title="Last run of each task"))
+
+
+def monitor(
+    *,
+    once: Annotated[bool, typer.Option("--once", help="print once and end")] = False,
+    every: Annotated[float, typer.Option(min=0.5, help="seconds between two looks")] = 2,
+    hours: Annotated[int, typer.Option(min=1, help="how far statistics and errors look back")] = 24,
+) -> None:
+    """Workers, what they do now, statistics of each task, recent errors."""
+    if once:
+        print_source()
+        console().print(_monitor(hours))
+        return
+    try:
+        with Live(_monitor(hours), console=console(), screen=False, auto_refresh=False) as live:
+            while True:
+                time.sleep(every)
+                live.update(_monitor(hours), refresh=True)
+    except KeyboardInterrupt:
+        raise typer.Exit from None
+
+
+def findings_table(findings: list[Finding]) -> Table:
+    """Findings as a person reads them, with what to do about those that are not well."""
+    made = table("what", "is", "found")
+    for one in findings:
+        detail = Text(one.detail)
+        if one.remedy and one.level is not Level.OK:
+            detail.append(f"\n→ {one.remedy}", style="bold")
+        made.add_row(one.name, coloured(one.level.value), detail)
+    return made
+
+
+def _monitor(hours: int) -> RenderableType:
+    parts: list[RenderableType] = [Text(f"QuantLab {local(now())} Taipei · {get_settings().prices} prices", "bold")]
+    try:
+        parts.append(_workers_table(inspect_workers(celery)))
+    except QuantLabError as error:
+        parts.append(Text(str(error), "red"))
+    try:
+        parts += _history(now() - timedelta(hours=hours), hours)
+    except QuantLabError as error:
+        parts.append(Text(str(error), "red"))
+    return Group(*[line for part in parts for line in (part, Text())])
+
+
+def _history(since: datetime, hours: int) -> list[RenderableType]:
+    with transaction(get_platform().engine) as connection:
+        numbers = store.stats(connection, since=since)
+        failed = store.list_runs(connection, state="FAILED", since=since, limit=10)
+    statistics = table("task", ">runs", ">success", ">partial", ">failed", ">mean", "last", title=f"Last {hours} h")
+    for one in numbers:
+        counted = [str(one.by_state.get(word, 0)) for word in ("SUCCESS", "PARTIAL", "FAILED")]
+        mean = "" if one.seconds is None else f"{one.seconds:.1f} s"
+        name = one.task.removeprefix("app.tasks.")
+        statistics.add_row(name, str(one.total), *counted, mean, local(one.last_queued_at))
+    errors = table("when", "task", "error", "id", title="Recent errors")
+    for run in failed:
+        sentence = Text(f"{run.error_type}: {run.error}")
+        errors.add_row(local(run.finished_at), run.task.removeprefix("app.tasks."), sentence, run.id[:8])
+    return [
+        statistics if numbers else Text(f"Nothing ran in the last {hours} h."),
+        errors if failed else Text("No errors.", "green"),
+    ]
+
+
+def _workers_table(workers: list[WorkerState]) -> RenderableType:
+    if not workers:
+        return Text("No worker answers.", "red")
+    made = table("worker", ">processes", ">finished", "works on", title="Workers")
+    for one in workers:
+        active = ", ".join(f"{task['name'].removeprefix('app.tasks.')} {task['id'][:8]}" for task in one.active)
+        made.add_row(one.name, str(one.concurrency or ""), str(sum(one.finished.values())), active or "nothing")
+    return made
+
+
+def _runs_table(found: list[Run], *, title: str | None = None) -> Table:
+    made = table("state", "task", "queued (Taipei)", ">took", "rows", "why", "id", title=title)
+    for run in found:
+        sentence = (run.error or run.reason or "").splitlines()[:1]
+        made.add_row(
+            coloured(run.state),
+            f"{run.task.removeprefix('app.tasks.')} ({run.trigger})",
+            local(run.queued_at),
+            took(run.started_at, run.finished_at),
+            in_words(run.counts),
+            Text(sentence[0] if sentence else ""),
+            run.id[:8],
+        )
+    return made
+
+
+def _facts(run: Run) -> list[tuple[str, Any]]:
+    facts: list[tuple[str, Any]] = [
+        ("id", run.id),
+        ("task", run.task),
+        ("state", coloured(run.state)),
+        ("parameters", Text(str(dict(run.parameters)))),
+        ("trigger", run.trigger),
+        ("queued", local(run.queued_at)),
+        ("started", local(run.started_at)),
+        ("finished", local(run.finished_at)),
+        ("took", took(run.started_at, run.finished_at)),
+        ("worker", run.worker or ""),
+        ("attempts", str(run.attempts)),
+        ("rows", in_words(run.counts)),
+        ("reason", Text(run.reason or "")),
+        ("error", Text(f"{run.error_type}: {run.error}" if run.error else "")),
+    ]
+    return [(word, value) for word, value in facts if str(value)]

@@ -1,0 +1,62 @@
+"""The web application: the API, its documentation and the first page. ``uvicorn app.main:app``."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from fastapi.responses import RedirectResponse
+from loguru import logger
+
+from app import admin, api
+from app.api.errors import answer_errors
+from app.api.guard import Guard
+from app.core.config import Settings, get_settings
+from app.core.logging import configure_logging
+from app.core.version import VERSION
+
+_DESCRIPTION = """\
+Taiwan market data: securities, daily bars and quotes of TWSE and TPEx, and the Celery runs that keep them.
+
+Prices are exact decimal text in TWD, volume in shares, instants in ISO 8601 with their zone. `null` is absent, never
+zero. What changes state needs the admin token (`quantlab token`).
+Every error is `{"error": type, "message": sentence}`.
+"""
+_SYNTHETIC = "\n**These prices are NOT real**: they come from the sandbox exchange ({prices}).\n"
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The application for these settings."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        configure_logging(settings.log_level, folder=settings.data_dir / "logs" / "json")
+        if settings.prices != "real":
+            logger.warning("Prices are {}: the sandbox made them, they are not the market's", settings.prices)
+        yield
+
+    notice = "" if settings.prices == "real" else _SYNTHETIC.format(prices=settings.prices)
+    web = FastAPI(
+        title="QuantLab",
+        version=VERSION,
+        description=_DESCRIPTION + notice,
+        docs_url=None,  # FastAPI's own page loads its script from a CDN
+        redoc_url=None,
+        lifespan=lifespan,
+        license_info={"name": "MIT"},
+    )
+    names = [*settings.quantlab_hosts.split(","), settings.host]
+    web.add_middleware(Guard, names=names, prices=settings.prices)
+    answer_errors(web)
+    for router in (*api.ROUTERS, *admin.ROUTERS):
+        web.include_router(router)
+
+    @web.get("/", include_in_schema=False)
+    def start() -> RedirectResponse:
+        return RedirectResponse("/admin")
+
+    return web
+
+
+app = create_app(get_settings())

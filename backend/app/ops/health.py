@@ -1,0 +1,109 @@
+"""Is it well: findings about servers and processes, each with a cause and a remedy, none slower than its bound."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from queue import Empty, Queue
+from time import monotonic
+from typing import Any, Literal, cast
+
+import redis
+
+from app.cache.client import redis_errors
+from app.errors import QuantLabError, StoreUnavailable
+from app.store import provenance, state
+from app.store.engine import Engine, transaction
+
+
+class Level(StrEnum):
+    """How good a finding is. UNKNOWN is honest: there is no evidence either way."""
+
+    OK = "ok"
+    UNKNOWN = "unknown"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What was found of one thing: a sentence, and what to do about it."""
+
+    name: str
+    level: Level
+    detail: str
+    remedy: str | None = None
+
+
+Check = Callable[[], Finding]
+
+
+def find_within(seconds: float, checks: Mapping[str, Check]) -> list[Finding]:
+    """Do all *checks* at once; one that has not ended within *seconds*, or raises, is an ERROR. In the given order."""
+    answers: Queue[tuple[str, Finding]] = Queue()
+
+    def run(name: str, check: Check) -> None:
+        try:
+            answers.put((name, check()))
+        except QuantLabError as error:
+            answers.put((name, Finding(name, Level.ERROR, str(error))))
+        except Exception as error:
+            answers.put((name, Finding(name, Level.ERROR, f"{type(error).__name__}: {error}")))
+
+    for name, check in checks.items():
+        # Daemons: a check that hangs must hold up neither the answer nor the end of the program.
+        threading.Thread(target=run, args=(name, check), name=f"check-{name}", daemon=True).start()
+    found: dict[str, Finding] = {}
+    deadline = monotonic() + seconds
+    while len(found) < len(checks):
+        try:
+            name, finding = answers.get(timeout=max(deadline - monotonic(), 0.001))
+        except Empty:
+            break
+        found[name] = finding
+    slow = f"No answer within {seconds:g} s."
+    return [
+        found.get(name, Finding(name, Level.ERROR, slow, "See whether it hangs or is unreachable.")) for name in checks
+    ]
+
+
+def check_postgresql(make_engine: Callable[[], Engine], *, source: str) -> Finding:
+    """PostgreSQL answers and holds this source's data."""
+    remedy = "Start the platform with `make up`, or correct DATABASE_URL."
+    try:
+        with transaction(make_engine()) as connection:
+            version, held = state.server_version(connection), provenance.held_source(connection)
+    except StoreUnavailable as error:
+        return Finding("postgresql", Level.ERROR, str(error), remedy)
+    if held != source:
+        detail = f"The database holds data of the source {held!r}, but {source!r} is asked for."
+        return Finding("postgresql", Level.ERROR, detail, "Use another database, or start with that source.")
+    return Finding("postgresql", Level.OK, f"PostgreSQL {version} answers; its data are of the source {held}.")
+
+
+def check_redis(client: redis.Redis) -> Finding:
+    """Redis or Valkey answers and lets us in."""
+    remedy = "Start the platform with `make up`, or correct REDIS_URL."
+    try:
+        with redis_errors():
+            server = cast("dict[str, Any]", client.info("server"))
+    except redis.AuthenticationError as error:
+        return Finding("redis", Level.ERROR, f"Redis refuses the password: {error}.", "Correct it in REDIS_URL.")
+    except StoreUnavailable as error:
+        return Finding("redis", Level.ERROR, str(error), remedy)
+    except redis.RedisError as error:
+        return Finding("redis", Level.ERROR, f"Redis answers with an error: {error}", remedy)
+    name = "Valkey" if "valkey_version" in server else "Redis"
+    return Finding("redis", Level.OK, f"{name} {server.get('valkey_version') or server.get('redis_version')} answers.")
+
+
+def overall(
+    findings: list[Finding], *, vital: tuple[str, ...] = ("postgresql", "redis")
+) -> Literal["ok", "degraded", "down"]:
+    """``down`` when a vital thing is in error, ``degraded`` when anything is wrong, else ``ok``."""
+    if any(finding.level is Level.ERROR and finding.name in vital for finding in findings):
+        return "down"
+    wrong = any(finding.level in (Level.ERROR, Level.WARNING) for finding in findings)
+    return "degraded" if wrong else "ok"

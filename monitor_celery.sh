@@ -1,0 +1,7 @@
+#!/bin/sh
+# Workers, active tasks, task statistics, recent errors: once, or live with --live.
+set -eu
+here=$(CDPATH= cd -- "$(dirname -- "$0")" && pwd)
+[ -x "$here/.venv/bin/quantlab" ] || { echo "QuantLab is not installed yet: run make up first." >&2; exit 1; }
+if [ "${1:-}" = "--live" ]; then shift; exec "$here/.venv/bin/quantlab" monitor "$@"; fi
+exec "$here/.venv/bin/quantlab" monitor --once "$@"
