@@ -1,0 +1,49 @@
+"""What is held of each security, in one scan: its range, how many bars, and a digest that changes with any value."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from sqlalchemy import BigInteger, Connection, func, literal, select, tuple_
+
+from app.store.tables import bars, securities
+
+
+@dataclass(frozen=True, slots=True)
+class HeldRange:
+    """The bars of one security; *digest* is of the content of the asked fields, not of when it was written."""
+
+    id: int
+    symbol: str
+    first: date
+    last: date
+    bars: int
+    digest: int
+
+
+def held_ranges(connection: Connection, *, fields: Sequence[str]) -> list[HeldRange]:
+    """One entry a security with bars, in order of symbol."""
+    # PostgreSQL hashes whole rows, NULLs included, with a 64-bit hash that it also partitions by. Each row contains
+    # its session and rows are unique by it, so no two of them cancel out.
+    row = func.hash_record_extended(
+        tuple_(bars.c.session, *(bars.c[name] for name in fields)), literal(0, BigInteger), type_=BigInteger
+    )
+    held = (
+        select(
+            bars.c.security_id,
+            func.min(bars.c.session).label("first"),
+            func.max(bars.c.session).label("last"),
+            func.count().label("bars"),
+            func.bit_xor(row).label("digest"),
+        )
+        .group_by(bars.c.security_id)
+        .subquery()
+    )
+    query = (
+        select(securities.c.id, securities.c.symbol, held.c.first, held.c.last, held.c.bars, held.c.digest)
+        .join_from(held, securities, securities.c.id == held.c.security_id)
+        .order_by(securities.c.symbol)
+    )
+    return [HeldRange(*found) for found in connection.execute(query)]
