@@ -37,7 +37,8 @@ class SessionCrontab(crontab):
         now = now if now.tzinfo else now.replace(tzinfo=UTC)
         due = self.next_fire(last)
         upcoming = self.next_fire(now)
-        return schedstate(is_due=due <= now, next=max((upcoming - now).total_seconds(), 0.0))
+        answer: tuple[bool, float] = schedstate(is_due=due <= now, next=max((upcoming - now).total_seconds(), 0.0))
+        return answer
 
 
 def fires(schedule: crontab, *, after: datetime, count: int) -> list[datetime]:

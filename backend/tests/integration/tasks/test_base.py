@@ -23,9 +23,7 @@ from app.tasks._base import QuantLabTask
 
 
 @pytest.fixture
-def celery_app(
-    database_url: str, redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Celery]:
+def celery_app(database_url: str, redis_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Celery]:
     monkeypatch.setenv("QUANTLAB_HOME", str(tmp_path))
     monkeypatch.setenv("QUANTLAB_SOURCE", "sandbox")
     monkeypatch.setenv("DATABASE_URL", database_url)

@@ -17,9 +17,7 @@ def test_after_the_close_comes_the_next_session() -> None:
 
 
 def test_a_closure_set_today_counts_today(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        SessionCrontab, "calendar", staticmethod(lambda: TradingCalendar({date(2026, 11, 23): False}))
-    )
+    monkeypatch.setattr(SessionCrontab, "calendar", staticmethod(lambda: TradingCalendar({date(2026, 11, 23): False})))
     friday = datetime(2026, 11, 20, 13, 30, tzinfo=TAIPEI)
     assert EVERY_QUARTER.next_fire(friday) == datetime(2026, 11, 24, 9, 0, tzinfo=TAIPEI)
 
