@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
 
 from app.admin.words import schedule_in
 from app.core import queue
-from app.core.health import find_all
+from app.core.health import find_recent
 from app.core.wiring import Platform
 from app.errors import QuantLabError
 from app.market.calendar import TAIPEI
@@ -46,7 +46,7 @@ class TaskView:
     name: str
     schedule: str
     next_fire: str
-    schema: Mapping[str, Any]
+    schema: str
     last: RunView | None
 
 
@@ -63,7 +63,7 @@ class View:
 
 def build_view(platform: Platform, words: Words, *, at: datetime) -> View:
     """Everything, as of the instant *at*; with PostgreSQL away, what is known without it."""
-    findings = find_all(platform)
+    findings = _findings(platform, words)
     described = queue.list_tasks()
     try:
         with transaction(platform.engine) as connection:
@@ -81,6 +81,15 @@ def build_view(platform: Platform, words: Words, *, at: datetime) -> View:
     )
 
 
+def _findings(platform: Platform, words: Words) -> list[Finding]:
+    """In the page's words, where it has some for such a finding."""
+    worded = []
+    for finding in find_recent(platform):
+        words_of_it = words.get(f"{finding.name}_{finding.level}")
+        worded.append(replace(finding, detail=words_of_it.format(**finding.facts)) if words_of_it else finding)
+    return worded
+
+
 def _task(task: queue.TaskDescription, last: Run | None, words: Words, at: datetime) -> TaskView:
     upcoming = queue.next_fires(task.name, after=at, count=1)
     language = "zh" if words["lang"].startswith("zh") else "en"
@@ -89,7 +98,7 @@ def _task(task: queue.TaskDescription, last: Run | None, words: Words, at: datet
         name=_name(task.name, words),
         schedule="; ".join(schedule_in(language, one) for one in task.schedules) or words["no_schedule"],
         next_fire=_short_time(upcoming[0], at) if upcoming else "",
-        schema=task.parameters,
+        schema=json.dumps(task.parameters),
         last=None if last is None else _run(last, words, at),
     )
 

@@ -23,7 +23,7 @@ class BarRow(BaseModel):
     """One session, raw (unadjusted). null: the exchange publishes none, which is not zero."""
 
     session: date
-    open: Price = Field(examples=["998.00"])
+    open: Price = Field(examples=["998.5"])
     high: Price
     low: Price
     close: Price

@@ -29,7 +29,7 @@ class TaskRow(BaseModel):
 
 
 class TasksReply(Reply):
-    """All tasks, in order of name."""
+    """All tasks: scheduled ones first."""
 
     tasks: list[TaskRow]
 

@@ -213,20 +213,18 @@ def _workers_table(workers: list[WorkerState]) -> RenderableType:
     return made
 
 
-def _runs_table(found: list[Run], *, title: str | None = None) -> Table:
-    made = table("state", "task", "queued (Taipei)", ">took", "rows", "why", "id", title=title)
+def _runs_table(found: list[Run], *, title: str | None = None) -> RenderableType:
+    """Fits 80 columns; the sentences stand below, for they need room."""
+    made = table("state", "task", "queued", ">took", ">stored", ">unchanged", "id", title=title)
+    sentences: list[RenderableType] = []
     for run in found:
-        sentence = (run.error or run.reason or "").splitlines()[:1]
-        made.add_row(
-            coloured(run.state),
-            f"{run.task.removeprefix('app.tasks.')} ({run.trigger})",
-            local(run.queued_at),
-            took(run.started_at, run.finished_at),
-            in_words(run.counts),
-            Text(sentence[0] if sentence else ""),
-            run.id[:8],
-        )
-    return made
+        numbers = ["" if one is None else f"{one:,}" for one in (run.counts.stored, run.counts.unchanged)]
+        short = run.task.removeprefix("app.tasks.")
+        queued = local(run.queued_at)[5:]
+        made.add_row(coloured(run.state), short, queued, took(run.started_at, run.finished_at), *numbers, run.id[:8])
+        if sentence := run.error or run.reason:
+            sentences.append(Text(f"{run.id[:8]}  {sentence}", "dim"))
+    return Group(made, *([Text(), *sentences] if sentences else []))
 
 
 def _facts(run: Run) -> list[tuple[str, Any]]:

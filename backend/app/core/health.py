@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor
+from time import monotonic
+
 from app.core.celery_app import app
 from app.core.wiring import Platform
 from app.ops import health, liveness
@@ -9,6 +13,8 @@ from app.ops.health import Check, Finding
 
 ANSWER_WITHIN = 2.0
 """Seconds; whoever has not answered by then counts as away."""
+FRESH, STALE = 3.0, 12.0
+"""Seconds: an answer is as good as new until FRESH; until STALE it is shown while the next one is being found."""
 
 
 def checks_of(platform: Platform) -> dict[str, Check]:
@@ -27,3 +33,41 @@ def checks_of(platform: Platform) -> dict[str, Check]:
 def find_all(platform: Platform) -> list[Finding]:
     """All of them, in at most ANSWER_WITHIN seconds."""
     return health.find_within(ANSWER_WITHIN, checks_of(platform))
+
+
+class _Recent:
+    """The newest findings; one caller at a time looks, for asking every worker takes a second."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="health")
+        self._looking: Future[list[Finding]] | None = None
+        self._platform: Platform | None = None
+        self._found: list[Finding] = []
+        self._at = 0.0
+
+    def get(self, platform: Platform) -> list[Finding]:
+        with self._lock:
+            known = self._platform is platform
+            age = monotonic() - self._at
+            if known and age < FRESH:
+                return self._found
+            if self._looking is None or self._looking.done() or not known:
+                self._platform = platform if known else None
+                self._looking = self._pool.submit(self._look, platform)
+            looking, found = self._looking, self._found
+        return found if known and age < STALE else looking.result()
+
+    def _look(self, platform: Platform) -> list[Finding]:
+        found = find_all(platform)
+        with self._lock:
+            self._platform, self._found, self._at = platform, found, monotonic()
+        return found
+
+
+_recent = _Recent()
+
+
+def find_recent(platform: Platform) -> list[Finding]:
+    """What ``find_all`` found within the last STALE seconds: at once, if somebody asked lately."""
+    return _recent.get(platform)

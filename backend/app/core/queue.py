@@ -34,8 +34,10 @@ class TaskDescription:
 
 
 def list_tasks() -> list[TaskDescription]:
-    """Every task of ours, in order of name."""
-    return [_describe(name) for name in sorted(_names())]
+    """Every task of ours: in the order of the schedule's lines, then those without one by name."""
+    scheduled = [entry["task"] for entry in app.conf.beat_schedule.values()]
+    names = [*dict.fromkeys(scheduled), *sorted(set(_names()) - set(scheduled))]
+    return [_describe(name) for name in names]
 
 
 def full_name(name: str) -> str:
@@ -43,7 +45,9 @@ def full_name(name: str) -> str:
     full = name if name.startswith(_PREFIX) else _PREFIX + name
     names = _names()
     if full not in names:
-        close = difflib.get_close_matches(full, names, n=1)
+        # Only the last parts: what all names have in common would make anything look close.
+        shorts = [known.removeprefix(_PREFIX) for known in names]
+        close = difflib.get_close_matches(full.removeprefix(_PREFIX), shorts, n=1)
         hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(sorted(names))}."
         raise UnknownTask(f"There is no task {name!r}; {hint}")
     return full

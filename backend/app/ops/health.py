@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from queue import Empty, Queue
 from time import monotonic
@@ -29,12 +29,13 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What was found of one thing: a sentence, and what to do about it."""
+    """What was found of one thing: a sentence, what to do about it, and the facts for who words it otherwise."""
 
     name: str
     level: Level
     detail: str
     remedy: str | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 Check = Callable[[], Finding]
@@ -80,7 +81,8 @@ def check_postgresql(make_engine: Callable[[], Engine], *, source: str) -> Findi
     if held != source:
         detail = f"The database holds data of the source {held!r}, but {source!r} is asked for."
         return Finding("postgresql", Level.ERROR, detail, "Use another database, or start with that source.")
-    return Finding("postgresql", Level.OK, f"PostgreSQL {version} answers; its data are of the source {held}.")
+    detail = f"PostgreSQL {version} answers; its data are of the source {held}."
+    return Finding("postgresql", Level.OK, detail, facts={"version": version})
 
 
 def check_redis(client: redis.Redis) -> Finding:
@@ -96,7 +98,8 @@ def check_redis(client: redis.Redis) -> Finding:
     except redis.RedisError as error:
         return Finding("redis", Level.ERROR, f"Redis answers with an error: {error}", remedy)
     name = "Valkey" if "valkey_version" in server else "Redis"
-    return Finding("redis", Level.OK, f"{name} {server.get('valkey_version') or server.get('redis_version')} answers.")
+    version = server.get("valkey_version") or server.get("redis_version")
+    return Finding("redis", Level.OK, f"{name} {version} answers.", facts={"server": name, "version": version})
 
 
 def overall(

@@ -63,7 +63,9 @@ def check_worker(app: Celery, *, timeout: float = 1.0) -> Finding:
     """At least one worker answers."""
     names = ping_workers(app, timeout=timeout)
     if names:
-        return Finding("worker", Level.OK, f"{len(names)} answer: {', '.join(names)}.")
+        shown = ", ".join(names)
+        facts = {"count": len(names), "names": shown}
+        return Finding("worker", Level.OK, f"Answering: {shown}.", facts=facts)
     detail = f"No worker answers within {timeout:g} s: what is queued waits."
     return Finding("worker", Level.ERROR, detail, "Start one: `make up`, or `celery -A app.core.celery_app worker`.")
 
@@ -72,12 +74,13 @@ def check_beat(*, home: Path, schedule_file: Path) -> Finding:
     """Beat lives, as far as this machine shows it: beat itself says nothing to anybody."""
     pid = supervised_pid(home, "beat")
     if pid is not None:
-        return Finding("beat", Level.OK, f"Runs under `quantlab up` (pid {pid}).")
+        return Finding("beat", Level.OK, f"Runs under `quantlab up` (pid {pid}).", facts={"evidence": f"pid {pid}"})
     files = list(schedule_file.parent.glob(f"{schedule_file.name}*")) if schedule_file.parent.is_dir() else []
     if files:
         age = time.time() - max(path.stat().st_mtime for path in files)
         if age < SCHEDULE_SYNCED_WITHIN:
-            return Finding("beat", Level.OK, f"Wrote its schedule {age:.0f} s ago.")
+            evidence = f"{age:.0f} s"
+            return Finding("beat", Level.OK, f"Wrote its schedule {evidence} ago.", facts={"evidence": evidence})
     detail = "Nothing on this machine shows whether beat runs; without it no schedule fires."
     return Finding("beat", Level.UNKNOWN, detail, "See the process `celery … beat`, or start the platform: `make up`.")
 

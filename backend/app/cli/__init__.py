@@ -1,0 +1,1 @@
+"""The command line: `quantlab`, over the same functions as the API."""
