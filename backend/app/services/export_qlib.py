@@ -18,7 +18,7 @@ from loguru import logger
 from numpy.typing import NDArray
 
 from app.errors import ExportError
-from app.export.qlib.fields import RAW_FIELDS, UNADJUSTED, RawBars, qlib_fields
+from app.export.qlib.fields import RAW_FIELDS, UNADJUSTED, Block, RawBars
 from app.export.qlib.layout import FIELDS, Instrument, size_of
 from app.export.qlib.publish import building, exclusive, publish, read_manifest, remove_old
 from app.export.qlib.reader import TreeReader
@@ -29,14 +29,14 @@ from app.services.context import Context
 from app.services.report import Report
 from app.services.units import Progress
 from app.store import provenance, sessions
-from app.store.bar_columns import ABSENT, EPOCH, BarColumns, joined
+from app.store.bar_columns import ABSENT, EPOCH
 from app.store.bar_ranges import HeldRange, held_ranges
 from app.store.bar_reads import count_by_session, read_panel
 from app.store.counts import Counts
 from app.store.engine import Connection, snapshot
 
-CELLS = 1_000_000
-"""(Security, session) pairs in memory at once: some 150 MB, however much is held."""
+CELLS = 2_000_000
+"""(Security, session) pairs in memory at once: some 100 MB, however much is held."""
 
 FORMAT = 1
 """Part of the fingerprint: a new one makes every export new."""
@@ -56,19 +56,23 @@ class _Held:
     """All that is to be exported but the bars themselves, from one state of the database."""
 
     ranges: list[HeldRange]
-    calendar: list[date]
+    bars_by_session: Mapping[date, int]
     source: str | None
     sessions_missing: int
 
     @classmethod
     def read(cls, connection: Connection) -> _Held:
         ranges = held_ranges(connection, fields=RAW_FIELDS)
-        calendar = list(count_by_session(connection))
+        by_session = count_by_session(connection)
         missing = 0
-        if calendar:
+        if by_session:
             trading = TradingCalendar(sessions.overrides(connection))
-            missing = len(set(trading.sessions_between(calendar[0], calendar[-1])) - set(calendar))
-        return cls(ranges, calendar, provenance.held_source(connection), missing)
+            missing = len(set(trading.sessions_between(min(by_session), max(by_session))) - by_session.keys())
+        return cls(ranges, by_session, provenance.held_source(connection), missing)
+
+    @cached_property
+    def calendar(self) -> list[date]:
+        return list(self.bars_by_session)
 
     @cached_property
     def bars(self) -> int:
@@ -140,26 +144,32 @@ def _build(connection: Connection, held: _Held, folder: Path, *, progress: Progr
     writer = TreeWriter(folder, held.calendar, held.instruments)
     tree = TreeReader(folder)
     verify_lists(tree, held.calendar, held.instruments)
-    numbers = np.array([session.toordinal() - EPOCH for session in held.calendar], np.int64)
-    ids = np.array([one.id for one in held.ranges], np.int64)
-    order = np.argsort(ids)
     done = 0
-    for block in blocks(len(held.calendar), len(held.ranges), cells=CELLS):
-        progress(done, held.bars, f"sessions from {held.calendar[block.start]}")
-        parts = read_panel(
-            connection, start=held.calendar[block.start], end=held.calendar[block.stop - 1], fields=RAW_FIELDS
-        )
-        columns = joined(list(parts), RAW_FIELDS)
-        bars = RawBars(
-            order[_places(ids[order], columns.ids)], _places(numbers, columns.sessions), columns.values, ABSENT
-        )
-        fields = qlib_fields(bars)
-        writer.write(block, bars, fields)
-        verify_block(tree, held.instruments, sessions=block, bars=bars, fields=fields)
-        done += len(bars)
+    for span in blocks(len(held.calendar), len(held.ranges), cells=CELLS):
+        progress(done, held.bars, f"sessions from {held.calendar[span.start]}")
+        block = _read(connection, held, span)
+        writer.write(block)
+        verify_block(tree, held.instruments, block)
+        done += len(block)
     if done != held.bars:
         raise ExportError(f"The database counts {held.bars} bars and {done} were read; the previous export stays.")
     progress(done, held.bars, "publishing")
+
+
+def _read(connection: Connection, held: _Held, span: range) -> Block:
+    """All bars of the sessions at the places *span* of the calendar."""
+    days = held.calendar[span.start : span.stop]
+    block = Block.empty(span, sum(held.bars_by_session[day] for day in days))
+    numbers = np.array([day.toordinal() - EPOCH for day in held.calendar], np.int64)
+    ids = np.array([one.id for one in held.ranges], np.int64)
+    order = np.argsort(ids)
+    filled = 0
+    for part in read_panel(connection, start=days[0], end=days[-1], fields=RAW_FIELDS):
+        instruments = order[_places(ids[order], part.ids)]
+        filled = block.fill(filled, RawBars(instruments, _places(numbers, part.sessions), part.values, ABSENT))
+    if filled != len(block):
+        raise ExportError(f"The database counts {len(block)} bars from {days[0]} to {days[-1]} and gave {filled}.")
+    return block
 
 
 def _places(known: NDArray[np.int64], wanted: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.errors import ExportError
+from app.export.qlib.layout import FIELDS
 from app.market.bar import PRICE_SCALE
 
 Ints = NDArray[np.int64]
@@ -35,6 +36,39 @@ class RawBars:
 
     def __len__(self) -> int:
         return len(self.days)
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Every bar of the *sessions* (a range of places in the calendar), as Qlib will have it; one place a bar.
+
+    Filled part by part, so that only the small form of the bars (40 bytes each) is held as a whole.
+    """
+
+    sessions: range
+    instruments: NDArray[np.int32]
+    days: NDArray[np.int32]
+    fields: Mapping[str, Floats]
+
+    @classmethod
+    def empty(cls, sessions: range, bars: int) -> Block:
+        """Room for so many *bars*."""
+        places = np.empty(bars, np.int32), np.empty(bars, np.int32)
+        return cls(sessions, *places, {name: np.empty(bars, np.float32) for name in FIELDS})
+
+    def __len__(self) -> int:
+        return len(self.days)
+
+    def fill(self, start: int, bars: RawBars) -> int:
+        """Put *bars* at *start*; returns where the next part goes. Raises ExportError when there is no room."""
+        end = start + len(bars)
+        if end > len(self):
+            raise ExportError(f"The database counts {len(self)} bars in these sessions, and gave at least {end}.")
+        self.instruments[start:end] = bars.instruments
+        self.days[start:end] = bars.days
+        for name, column in qlib_fields(bars).items():
+            self.fields[name][start:end] = column
+        return end
 
 
 def qlib_fields(bars: RawBars) -> dict[str, Floats]:

@@ -28,9 +28,18 @@ CURRENT = "current"
 
 @contextmanager
 def exclusive(root: Path) -> Iterator[None]:
-    """Hold *root*'s lock, and clear what a process that died has left there. Raises AlreadyRunning."""
-    root.mkdir(parents=True, exist_ok=True)
-    with (root / ".lock").open("w") as lock:
+    """Hold *root*'s lock, and clear what a process that died has left there.
+
+    Raises:
+        AlreadyRunning: another process holds it.
+        ExportError: the folder cannot be written to.
+    """
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        lock = (root / ".lock").open("w")
+    except OSError as error:
+        raise ExportError(f"{root} cannot be written to: {error.strerror}. The previous export stays.") from error
+    with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import date
 
 import numpy as np
 
 from app.errors import ExportError
-from app.export.qlib.fields import Floats, RawBars
+from app.export.qlib.fields import Block
 from app.export.qlib.layout import FIELDS, Instrument
 from app.export.qlib.reader import TreeReader
 
@@ -22,30 +22,28 @@ def verify_lists(tree: TreeReader, calendar: Sequence[date], instruments: Sequen
         raise ExportError(f"The instruments of {tree.folder} do not read back as they were written.")
 
 
-def verify_block(
-    tree: TreeReader,
-    instruments: Sequence[Instrument],
-    *,
-    sessions: range,
-    bars: RawBars,
-    fields: Mapping[str, Floats],
-) -> int:
-    """Compare every cell of *sessions*: each bar stands where it belongs, and there is nothing else.
+def verify_block(tree: TreeReader, instruments: Sequence[Instrument], block: Block) -> int:
+    """Compare every cell of the block's sessions: each bar stands where it belongs, and there is nothing else.
 
     Returns the number of cells that hold a number. Raises ExportError that names the first wrong cell.
     """
-    symbols = [one.symbol for one in instruments]
-    rows, days = bars.instruments, bars.days - sessions.start
+    sessions = block.sessions
+    # Those whose range begins later have no files yet; those whose range has ended must not have grown.
+    begun = [number for number, one in enumerate(instruments) if one.first < sessions.stop]
+    symbols = [instruments[number].symbol for number in begun]
+    row = np.full(len(instruments), -1)
+    row[begun] = np.arange(len(begun))
     filled = 0
     for name in FIELDS:
         panel = tree.panel(symbols, name, sessions)
-        found, expected = panel[rows, days], fields[name]
+        found, expected = panel[row[block.instruments], block.days - sessions.start], block.fields[name]
         wrong = ~((found == expected) | (np.isnan(found) & np.isnan(expected)))
         if wrong.any():
             at = int(np.argmax(wrong))
+            symbol = instruments[block.instruments[at]].symbol
             raise ExportError(
-                f"{name} of {symbols[rows[at]]} at place {bars.days[at]} of the calendar reads back as {found[at]}, "
-                f"not {expected[at]} ({int(wrong.sum())} such cells); the previous export stays."
+                f"{name} of {symbol} at place {block.days[at]} of the calendar reads back as {found[at]}, not "
+                f"{expected[at]} ({int(wrong.sum())} such cells); the previous export stays."
             )
         there, wanted = int((~np.isnan(panel)).sum()), int((~np.isnan(expected)).sum())
         if there != wanted:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.errors import ExportError
-from app.export.qlib.fields import Floats, RawBars
+from app.export.qlib.fields import Block
 from app.export.qlib.layout import (
     CALENDAR,
     FEATURES,
@@ -36,10 +36,8 @@ class TreeWriter:
     """Writes into an empty *folder*; sessions come in order, each block once."""
 
     def __init__(self, folder: Path, calendar: Sequence[date], instruments: Sequence[Instrument]) -> None:
-        self._folder = folder
         self._instruments = instruments
-        self._first = np.array([one.first for one in instruments], np.int64)
-        self._last = np.array([one.last for one in instruments], np.int64)
+        self._folders = [str(folder / feature_folder(one.symbol)) for one in instruments]
         self._next = 0
         for path, text in (
             (CALENDAR, calendar_text(calendar)),
@@ -48,32 +46,39 @@ class TreeWriter:
             (folder / path).parent.mkdir(parents=True)
             (folder / path).write_text(text, encoding="ascii")
         (folder / FEATURES).mkdir()
-        for one in instruments:
-            (folder / feature_folder(one.symbol)).mkdir()
+        for feature in self._folders:
+            os.mkdir(feature)  # noqa: PTH102 - a Path each would double the time
 
-    def write(self, sessions: range, bars: RawBars, fields: Mapping[str, Floats]) -> int:
-        """Append the *fields* of *bars*, all within *sessions*; returns how many files were written to."""
+    def write(self, block: Block) -> None:
+        """Append the *block*: all files of a folder one after the other, which a disk does twice as fast."""
+        sessions = block.sessions
         if sessions.start != self._next:
             raise ExportError(f"The export expected session {self._next} of the calendar, not {sessions.start}.")
         self._next = sessions.stop
-        active = np.flatnonzero((self._first < sessions.stop) & (self._last >= sessions.start))
-        panel = np.full((len(active), len(FIELDS), len(sessions)), np.nan, FLOAT)
-        place = np.full(len(self._instruments), -1, np.int64)
-        place[active] = np.arange(len(active))
-        rows, days = place[bars.instruments], bars.days - sessions.start
-        for number, name in enumerate(FIELDS):
-            panel[rows, number, days] = fields[name]
-        for row, instrument in zip(panel, active.tolist(), strict=True):
-            self._append(self._instruments[instrument], row, sessions)
-        return len(active) * len(FIELDS)
+        by_instrument = np.argsort(block.instruments, kind="stable")
+        instruments, days = block.instruments[by_instrument], block.days[by_instrument] - sessions.start
+        for start in range(0, len(self._instruments), _GROUP):
+            group = self._instruments[start : start + _GROUP]
+            first, last = np.searchsorted(instruments, [start, start + len(group)])
+            panel = np.full((len(group), len(FIELDS), len(sessions)), np.nan, FLOAT)
+            rows = instruments[first:last] - start
+            for number, name in enumerate(FIELDS):
+                panel[rows, number, days[first:last]] = block.fields[name][by_instrument[first:last]]
+            for folder, instrument, values in zip(self._folders[start:], group, panel, strict=False):
+                _append(folder, instrument, values, sessions)
 
-    def _append(self, instrument: Instrument, row: NDArray[np.float32], sessions: range) -> None:
-        begin = max(instrument.first, sessions.start)
-        end = min(instrument.last + 1, sessions.stop)
-        head = np.array([instrument.first], FLOAT).tobytes() if begin == instrument.first else b""
-        folder = self._folder / feature_folder(instrument.symbol)
-        for name, values in zip(FIELDS, row[:, begin - sessions.start : end - sessions.start], strict=True):
-            _append_bytes(f"{folder}/{name}.day.bin", head + values.tobytes())
+
+_GROUP = 128
+"""Instruments whose eight fields are laid out at once: some 5 MB."""
+
+
+def _append(folder: str, instrument: Instrument, values: NDArray[np.float32], sessions: range) -> None:
+    begin, end = max(instrument.first, sessions.start), min(instrument.last + 1, sessions.stop)
+    if begin >= end:
+        return
+    head = np.array([instrument.first], FLOAT).tobytes() if begin == instrument.first else b""
+    for name, row in zip(FIELDS, values[:, begin - sessions.start : end - sessions.start], strict=True):
+        _append_bytes(f"{folder}/{name}.day.bin", head + row.tobytes())
 
 
 def _append_bytes(path: str, content: bytes) -> None:

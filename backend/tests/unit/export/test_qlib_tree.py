@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.errors import ExportError
-from app.export.qlib.fields import RAW_FIELDS, RawBars, qlib_fields
+from app.export.qlib.fields import RAW_FIELDS, Block, RawBars, qlib_fields
 from app.export.qlib.layout import FIELDS, Instrument, size_of
 from app.export.qlib.reader import TreeReader
 from app.export.qlib.verify import verify_block, verify_lists
@@ -33,6 +33,12 @@ def raw_bars(rows: list[tuple[int, int, dict[str, int]]]) -> RawBars:
     )
 
 
+def block_of(sessions: range, bars: RawBars) -> Block:
+    block = Block.empty(sessions, len(bars))
+    assert block.fill(0, bars) == len(bars)
+    return block
+
+
 def bar(close: int, *, change: int = ABSENT, volume: int = 1000, turnover: int = ABSENT) -> dict[str, int]:
     values = {"open": close, "high": close, "low": close, "close": close, "change": change, "volume": volume}
     return {**values, "turnover": turnover}
@@ -45,7 +51,7 @@ def write_tree(folder: Path, instruments: list[Instrument], bars: RawBars, *, ce
         part = RawBars(
             bars.instruments[chosen], bars.days[chosen], {k: v[chosen] for k, v in bars.values.items()}, ABSENT
         )
-        writer.write(sessions, part, qlib_fields(part))
+        writer.write(block_of(sessions, part))
     return TreeReader(folder)
 
 
@@ -129,9 +135,13 @@ def test_fields_need_every_raw_field() -> None:
 
 def test_blocks_are_written_in_order(tmp_path: Path) -> None:
     writer = TreeWriter(tmp_path, CALENDAR, [Instrument("2330", 0, 2)])
-    bars = raw_bars([])
     with pytest.raises(ExportError, match="expected session 0"):
-        writer.write(range(1, 2), bars, qlib_fields(bars))
+        writer.write(block_of(range(1, 2), raw_bars([])))
+
+
+def test_more_bars_than_were_counted_do_not_fit() -> None:
+    with pytest.raises(ExportError, match="counts 1 bars in these sessions, and gave at least 2"):
+        Block.empty(range(3), 1).fill(0, raw_bars([(0, 0, bar(1)), (0, 1, bar(1))]))
 
 
 @pytest.fixture
@@ -144,7 +154,7 @@ def verify(tree: TreeReader, *, second_close: int = 101_0000) -> int:
     bars = raw_bars([(0, 0, bar(100_0000)), (0, 2, bar(second_close)), (1, 1, bar(50_0000))])
     instruments = [Instrument("2330", 0, 2), Instrument("2317", 1, 1)]
     verify_lists(tree, CALENDAR, instruments)
-    return verify_block(tree, instruments, sessions=range(3), bars=bars, fields=qlib_fields(bars))
+    return verify_block(tree, instruments, block_of(range(3), bars))
 
 
 def test_a_good_tree_is_verified(tree: TreeReader) -> None:

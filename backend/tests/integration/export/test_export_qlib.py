@@ -1,0 +1,334 @@
+"""The export, over real PostgreSQL: what is held is what is read back, and nothing that goes wrong is published."""
+
+from __future__ import annotations
+
+import os
+import signal
+import struct
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import psycopg
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import app.services.export_qlib as service
+from app.errors import AlreadyRunning, ExportError, StoreUnavailable
+from app.export.qlib.publish import exclusive
+from app.export.qlib.reader import TreeReader
+from app.market.bar import BAR_FIELDS, Bar
+from app.market.security import Venue
+from app.services.context import Context
+from app.services.export_qlib import export_qlib
+from app.store.bars import write_bars
+from app.store.engine import make_engine, transaction
+from app.store.securities import register_unlisted
+
+BACKEND = Path(__file__).resolve().parents[3]
+AT = datetime(2024, 1, 5, 14, 30, tzinfo=UTC)
+DAY1, DAY2, DAY3 = date(2024, 1, 2), date(2024, 1, 3), date(2024, 1, 5)  # the 4th is a session that is not held
+TSMC = Bar("2330", DAY1, 590_0000, 593_0000, 589_0000, 593_0000, 0, 26_059_058, 15_417_834_048, 22_518)
+BARS = [
+    TSMC,
+    replace(TSMC, session=DAY2, close=578_0000, change=-15_0000, volume=1_000, turnover=578_500),
+    replace(TSMC, session=DAY3, close=576_0000, change=None),
+    Bar("0050", DAY2, 132_5000, 132_7500, 131_0000, 131_2500, -2_7500, 3, 396, 1),
+    Bar("3064", DAY1, None, None, None, None, None, 0, 0, 0),
+    Bar("3064", DAY3, 30_0000, 30_0000, 30_0000, 30_0000, 100, 2_000, 60_000, 1),
+]
+
+
+def store(context: Context, bars: list[Bar]) -> None:
+    with transaction(context.engine) as connection:
+        register_unlisted(connection, Venue.TWSE, {bar.symbol: bar.symbol for bar in bars}, at=AT)
+        write_bars(connection, bars, fields=BAR_FIELDS, source="test", run_id=None, at=AT)
+
+
+@pytest.fixture
+def context(database_url: str, tmp_path: Path) -> Iterator[Context]:
+    engine = make_engine(database_url, application_name="tests")
+    nothing: dict[str, object] = dict.fromkeys(("redis", "client"))  # the export asks neither
+    yield Context(engine=engine, clock=lambda: AT, universes={}, data_dir=tmp_path, **nothing)  # type: ignore[arg-type]
+    engine.dispose()
+
+
+@pytest.fixture
+def root(context: Context) -> Path:
+    return context.data_dir / "exports/qlib"
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    tree = folder.resolve()
+    return {str(path.relative_to(tree)): path.read_bytes() for path in tree.rglob("*.*") if path.is_file()}
+
+
+def test_what_is_held_is_exported(context: Context, root: Path) -> None:
+    store(context, BARS)
+    seen: list[tuple[int, int]] = []
+    report = export_qlib(replace(context, progress=lambda done, total, _: seen.append((done, total))), keep=3)
+
+    assert report.state == "SUCCESS"
+    assert report.counts.as_dict() == {
+        "expected": 6, "fetched": 6, "stored": 6, "unchanged": None, "quarantined": None
+    }  # fmt: skip
+    assert report.details["securities"] == 3
+    assert report.details["sessions_not_held"] == 1
+    assert seen[-1] == (6, 6)
+    current = root / "current"
+    assert (current / "calendars/day.txt").read_text() == "2024-01-02\n2024-01-03\n2024-01-05\n"
+    assert (current / "instruments/all.txt").read_text() == (
+        "0050\t2024-01-03\t2024-01-03\n2330\t2024-01-02\t2024-01-05\n3064\t2024-01-02\t2024-01-05\n"
+    )
+    expected = {
+        "2330/close": (0, 593, 578, 576),
+        "2330/change": (0, 0, 578 / 593 - 1, np.nan),
+        "2330/vwap": (0, 15_417_834_048 / 26_059_058, 578.5, 15_417_834_048 / 26_059_058),
+        "2330/factor": (0, 1, 1, 1),
+        "0050/volume": (1, 3),
+        "0050/vwap": (1, 132),
+        "3064/close": (0, np.nan, np.nan, 30),
+        "3064/volume": (0, np.nan, np.nan, 2000),
+    }
+    for name, numbers in expected.items():
+        content = (current / f"features/{name}.day.bin").read_bytes()
+        assert content == struct.pack(f"<{len(numbers)}f", *numbers), name
+
+
+def test_the_manifest_tells_what_it_is(context: Context, root: Path) -> None:
+    store(context, BARS)
+    export_qlib(context, keep=3)
+    manifest = service.read_manifest(root)
+    assert manifest is not None
+    assert manifest["source"] == "sandbox"
+    assert manifest["exported_at"] == "2024-01-05T14:30:00+00:00"
+    assert "no adjustment is applied" in manifest["notes"]["factor"]
+
+
+def test_an_empty_database_is_skipped(context: Context, root: Path) -> None:
+    report = export_qlib(context, keep=3)
+    assert (report.state, report.reason) == (
+        "SKIPPED",
+        "There are no daily bars to export yet: run app.tasks.sync_daily_prices first.",
+    )
+    assert not (root / "current").exists()
+
+
+def test_unchanged_data_are_not_exported_again(context: Context, root: Path) -> None:
+    store(context, BARS)
+    export_qlib(context, keep=3)
+    first = (root / "current").readlink()
+    report = export_qlib(context, keep=3)
+    assert report.state == "SKIPPED"
+    assert report.reason == "Nothing has changed since the export of 2024-01-05T14:30:00+00:00."
+    assert (report.counts.stored, report.counts.unchanged) == (0, 6)
+    assert (root / "current").readlink() == first
+
+
+@pytest.mark.parametrize("name", [name for name in BAR_FIELDS if name != "trades"])
+def test_any_changed_value_is_noticed(context: Context, root: Path, name: str) -> None:
+    """Even one written with the very instant of the first write."""
+    store(context, BARS)
+    export_qlib(context, keep=3)
+    store(context, [replace(TSMC, **{name: getattr(TSMC, name) + 100})])
+    assert export_qlib(context, keep=3).state == "SUCCESS"
+    assert len(list(root.glob("snapshot-*"))) == 2
+
+
+def test_a_field_that_is_not_exported_changes_nothing(context: Context) -> None:
+    store(context, BARS)
+    export_qlib(context, keep=3)
+    store(context, [replace(TSMC, trades=1)])
+    assert export_qlib(context, keep=3).state == "SKIPPED"
+
+
+def test_an_export_that_lost_a_file_is_made_again(context: Context, root: Path) -> None:
+    store(context, BARS)
+    export_qlib(context, keep=3)
+    (root / "current/features/2330/open.day.bin").unlink()
+    assert export_qlib(context, keep=3).state == "SUCCESS"
+    assert (root / "current/features/2330/open.day.bin").exists()
+
+
+def test_an_increment_equals_a_fresh_export_byte_for_byte(
+    context: Context, root: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    store(context, [bar for bar in BARS if bar.session != DAY3])
+    export_qlib(context, keep=3)
+    store(context, BARS)
+    export_qlib(context, keep=3)
+    fresh = replace(context, data_dir=tmp_path_factory.mktemp("fresh"))
+    export_qlib(fresh, keep=3)
+    assert files(root / "current") == files(fresh.data_dir / "exports/qlib/current")
+
+
+def test_the_same_in_many_small_blocks(context: Context, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store(context, BARS)
+    export_qlib(context, keep=3)
+    whole = files(root / "current")
+    (root / "current").unlink()
+    monkeypatch.setattr(service, "CELLS", 1)
+    export_qlib(context, keep=3)
+    assert files(root / "current") == whole
+
+
+def test_old_snapshots_go(context: Context, root: Path) -> None:
+    for number in range(4):
+        store(context, [replace(TSMC, volume=number)])
+        export_qlib(replace(context, clock=lambda n=number: AT + timedelta(seconds=n)), keep=2)
+    kept = [path.name for path in sorted(root.glob("snapshot-*"))]
+    assert kept == ["snapshot-20240105T143002.000000Z", "snapshot-20240105T143003.000000Z"]
+    assert (root / "current").readlink() == Path(kept[-1])
+
+
+def test_what_is_written_meanwhile_is_not_seen(context: Context, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ranges are read first, bars later: both from the one state in which the export began."""
+    store(context, BARS)
+    monkeypatch.setattr(service, "CELLS", 1)
+
+    def write_meanwhile(done: int, total: int, what: str) -> None:
+        if what.startswith("sessions"):
+            store(context, [replace(TSMC, close=done + 1), replace(TSMC, symbol="2317", session=DAY3)])
+
+    report = export_qlib(replace(context, progress=write_meanwhile), keep=3)
+    assert report.counts.fetched == 6
+    tree = TreeReader(root / "current")
+    assert set(tree.instruments()) == {"0050", "2330", "3064"}
+    assert tree.feature("2330", "close")[1].tolist() == [593, 578, 576]
+
+
+@pytest.mark.parametrize("fault", ["disk full", "wrong cell"])
+def test_what_goes_wrong_leaves_the_previous_export(
+    context: Context, root: Path, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    store(context, BARS)
+    export_qlib(context, keep=3)
+    before, names = files(root / "current"), sorted(root.iterdir())
+    store(context, [replace(TSMC, close=600_0000)])
+    append = "app.export.qlib.writer._append_bytes"
+    if fault == "disk full":
+
+        def full(path: str, content: bytes) -> None:
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr(append, full)
+        sentence = "No space left on device. The previous export stays"
+    else:
+
+        def one_off(path: str, content: bytes) -> None:
+            Path(path).write_bytes(content if "2330" not in path else content[:-1] + b"\1")
+
+        monkeypatch.setattr(append, one_off)
+        sentence = "of 2330 at place 2 of the calendar reads back as"
+    with pytest.raises(ExportError, match=sentence):
+        export_qlib(context, keep=3)
+    assert files(root / "current") == before
+    assert sorted(root.iterdir()) == names
+
+
+def test_no_database_no_export(context: Context, root: Path) -> None:
+    away = replace(context, engine=make_engine("postgresql://nobody@127.0.0.1:1/none", application_name="tests"))
+    with pytest.raises(StoreUnavailable):
+        export_qlib(away, keep=3)
+    assert [path.name for path in root.iterdir()] == [".lock"]
+
+
+def test_a_folder_that_cannot_be_made_is_said(context: Context) -> None:
+    (context.data_dir / "exports").write_text("in the way")
+    with pytest.raises(ExportError, match="cannot be written to"):
+        export_qlib(context, keep=3)
+
+
+def test_one_at_a_time(context: Context, root: Path) -> None:
+    with exclusive(root), pytest.raises(AlreadyRunning):
+        export_qlib(context, keep=3)
+
+
+KILLED = """
+import os, sys, time
+from datetime import UTC, datetime
+from pathlib import Path
+import app.services.export_qlib as service
+from app.services.context import Context
+from app.store.engine import make_engine
+
+service.CELLS = 1
+def stop_in_the_middle(done, total, what):
+    if done >= 3:
+        print("half way", flush=True)
+        time.sleep(600)
+
+service.export_qlib(Context(
+    engine=make_engine(os.environ["URL"], application_name="killed"), redis=None, client=None, universes={},
+    clock=lambda: datetime.now(UTC), data_dir=Path(sys.argv[1]), run_id="killed", progress=stop_in_the_middle,
+), keep=1)
+"""
+
+
+def test_a_crash_in_the_middle_leaves_the_previous_export(context: Context, root: Path, database_url: str) -> None:
+    store(context, BARS)
+    export_qlib(context, keep=1)
+    before = files(root / "current")
+    store(context, [replace(TSMC, close=600_0000)])
+    child = subprocess.Popen(
+        [sys.executable, "-c", KILLED, str(context.data_dir)],
+        cwd=BACKEND,
+        env={**os.environ, "URL": database_url},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "half way\n"
+        child.send_signal(signal.SIGKILL)
+    assert (root / ".building-killed/features/2330/open.day.bin").exists()
+    assert files(root / "current") == before
+
+    assert export_qlib(context, keep=1).state == "SUCCESS"
+    assert TreeReader(root / "current").feature("2330", "close")[1][0] == 600
+    assert sorted(path.name.split("-")[0] for path in root.iterdir()) == [".lock", "current", "snapshot"]
+
+
+cell = st.one_of(st.none(), st.integers(1, 2**31 - 1))
+amount = st.one_of(st.none(), st.integers(0, 2**40))
+held = st.dictionaries(
+    st.tuples(st.sampled_from(["0050", "1101", "2330", "00687C"]), st.integers(0, 4)),
+    st.tuples(cell, cell, cell, cell, st.one_of(st.none(), st.integers(-(10**6), 10**6)), amount, amount),
+    min_size=1,
+)
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(held=held, cells=st.sampled_from([1, 3, 1000]))
+def test_whatever_is_held_survives_the_journey(
+    context: Context, held: dict[tuple[str, int], tuple[int | None, ...]], cells: int
+) -> None:
+    """From bars through PostgreSQL and files back to prices, against arithmetic on one bar at a time."""
+    with psycopg.connect(context.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)) as wipe:
+        wipe.execute("TRUNCATE bars, revisions")
+    days = sorted({day for _, day in held})
+    bars = [Bar(symbol, DAY1 + timedelta(days=day), *values) for (symbol, day), values in held.items()]
+    store(context, bars)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(service, "CELLS", cells)
+        export_qlib(context, keep=1)
+    tree = TreeReader(context.data_dir / "exports/qlib/current")
+    assert set(tree.instruments()) == {symbol for symbol, _ in held}
+    for symbol in tree.instruments():
+        for name in ("open", "high", "low", "close", "volume"):
+            start, values = tree.feature(symbol, name)
+            for offset, value in enumerate(values):
+                bar = next(
+                    (b for b in bars if b.symbol == symbol and b.session == tree.calendar()[start + offset]), None
+                )
+                raw = None if bar is None else getattr(bar, name)
+                if raw is None or not (any((bar.open, bar.high, bar.low, bar.close)) or bar.volume):  # type: ignore[union-attr]
+                    assert np.isnan(value)
+                else:
+                    assert value == np.float32(raw if name == "volume" else raw / 10_000)
+    assert len(tree.calendar()) == len(days)
