@@ -10,6 +10,7 @@ import random
 import time
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any, cast
 
 import redis
 from throttled import Throttled, rate_limiter, store
@@ -25,7 +26,8 @@ class _OurStore(store.RedisStore):
 
     def __init__(self, client: redis.Redis) -> None:
         super().__init__()
-        self._backend._client = client  # noqa: SLF001 - it offers no other way than a second pool of its own
+        # It offers no other way than a second pool of its own.
+        self._backend._client = cast("Any", client)  # noqa: SLF001
 
 
 class SharedQuota:

@@ -6,15 +6,17 @@ To add a task: write a function in ``app/tasks/``, export it in ``app/tasks/__in
 
 from __future__ import annotations
 
+import difflib
 from typing import Any
 
 from celery import Celery
 from celery.schedules import crontab
-from kombu.entity import Queue
+from kombu.entity import Exchange, Queue
 
 from app.core.config import get_settings
 from app.core.signals import connect_signals
 from app.core.transport import MAX_PRIORITY, PRIORITY_STEPS, register_transports
+from app.errors import UnknownTask
 from app.ops.schedules import SessionCrontab
 
 settings = get_settings()
@@ -41,6 +43,8 @@ TRANSPORT_OPTIONS: dict[str, Any] = {
 if settings.celery_sentinel_master:
     TRANSPORT_OPTIONS["master_name"] = settings.celery_sentinel_master
 
+QUEUES = ("data_sync", "export", "maintenance")
+
 BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     # Times are Taipei's. A line is all that a schedule needs; arguments go under "kwargs".
     "sync-stock-list": {"task": "app.tasks.sync_stock_list", "schedule": crontab(hour=8, minute=0)},
@@ -54,7 +58,20 @@ BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "sync-qlib": {"task": "app.tasks.sync_qlib", "schedule": crontab(hour=22, minute=30)},
 }
 
-app = Celery("quantlab", include=["app.tasks"], task_cls="app.tasks._base:QuantLabTask")
+
+class _QuantLabCelery(Celery):
+    """Celery, but a name that no worker knows is refused where it is called, instead of dropped in silence there."""
+
+    def send_task(self, name: str, *args: Any, **kwargs: Any) -> Any:
+        self.loader.import_default_modules()
+        if name not in self.tasks:
+            close = difflib.get_close_matches(name, self.tasks, n=1)
+            hint = f"did you mean {close[0]}?" if close else "`inspect registered` lists those that there are."
+            raise UnknownTask(f"There is no task {name}; {hint}")
+        return super().send_task(name, *args, **kwargs)
+
+
+app = _QuantLabCelery("quantlab", include=["app.tasks"], task_cls="app.tasks._base:QuantLabTask")
 app.conf.update(
     broker_url=settings.broker_url,
     result_backend=settings.result_backend,
@@ -98,7 +115,8 @@ app.conf.update(
     task_default_priority=MAX_PRIORITY // 2,
     task_queue_max_priority=MAX_PRIORITY,
     task_default_queue="data_sync",
-    task_queues=[Queue("data_sync"), Queue("export"), Queue("maintenance")],
+    # Each with its own routing key: queues without one share the default's, and each would get every message.
+    task_queues=[Queue(name, Exchange(name), routing_key=name) for name in QUEUES],
     task_routes={
         "app.tasks.sync_qlib": {"queue": "export"},
         "app.tasks.cleanup_old_cache": {"queue": "maintenance"},

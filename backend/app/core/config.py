@@ -107,6 +107,7 @@ class Settings(BaseSettings):
 
     port: int = Field(3000, ge=1, le=65_535, description="port of the web console and API")
     host: str = Field("127.0.0.1", description="address that the web binds to")
+    flower_port: int = Field(5555, ge=1, le=65_535, description="port of Flower")
     quantlab_hosts: str = Field("", description="names, by commas, under which the web answers besides loopback's")
     quantlab_admin_token: SecretStr | None = Field(
         None, description="token for what changes state over HTTP; default: the content of the file admin-token"

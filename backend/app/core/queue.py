@@ -70,13 +70,15 @@ def start_task(name: str, parameters: Mapping[str, Any], *, trigger: str, priori
     task = app.tasks[full_name(name)]
     task.check_parameters((), parameters)
     run_id: str = uuid()
+    # None would not mean the default but the lowest priority.
+    options = {} if priority is None else {"priority": priority}
     try:
         task.apply_async(
             kwargs=dict(parameters),
             task_id=run_id,
             headers={"trigger": trigger},
-            priority=priority,
             retry_policy=_ONE_MORE_TRY,
+            **options,
         )
     except (OperationalError, redis.RedisError, OSError) as error:
         unavailable = StoreUnavailable(f"The broker does not answer, so nothing was queued: {error}")

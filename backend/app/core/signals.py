@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import Any
 
 from celery import Celery, signals
@@ -11,7 +10,7 @@ from loguru import logger
 from app.core.config import get_settings
 from app.core.logging import configure_logging
 from app.core.wiring import get_platform, reset_platform
-from app.errors import InvalidParameter, QuantLabError
+from app.errors import QuantLabError
 
 _TASKS = "app.tasks."
 
@@ -36,7 +35,7 @@ def connect_signals(app: Celery) -> None:
         headers = headers or {}
         if not sender.startswith(_TASKS) or headers.get("retries"):
             return
-        _refuse_unknown(app, sender)
+        app.loader.import_default_modules()
         args, kwargs = body[0], body[1]
         parameters = app.tasks[sender].named_parameters(args, kwargs)
         try:
@@ -52,14 +51,3 @@ def connect_signals(app: Celery) -> None:
     signals.worker_ready.connect(_tell_supervisor, weak=False)
     signals.beat_init.connect(_tell_supervisor, weak=False)
     signals.before_task_publish.connect(_before_publish, weak=False)
-
-
-def _refuse_unknown(app: Celery, name: str) -> None:
-    """A name that no worker knows would be dropped there with a mere log line, after an id was printed here."""
-    app.loader.import_default_modules()
-    if name in app.tasks:
-        return
-    known = sorted(task for task in app.tasks if task.startswith(_TASKS))
-    close = difflib.get_close_matches(name, known, n=1)
-    hint = f" Did you mean {close[0]}?" if close else f" Known: {', '.join(known)}."
-    raise InvalidParameter(f"No task is named {name}.{hint}")

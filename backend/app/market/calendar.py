@@ -11,8 +11,6 @@ from datetime import date, datetime, time, timedelta
 from functools import cache
 from zoneinfo import ZoneInfo
 
-import exchange_calendars
-
 TAIPEI = ZoneInfo("Asia/Taipei")
 SESSION_OPEN = time(9, 0)
 SESSION_CLOSE = time(13, 30)
@@ -42,6 +40,8 @@ AD_HOC: Mapping[date, bool] = {
 @cache
 def _xtai_sessions() -> frozenset[date]:
     """Every session that the library knows from FIRST_DAY to about a year ahead."""
+    import exchange_calendars  # noqa: PLC0415 - a third of a second that a command without a date need not wait
+
     calendar = exchange_calendars.get_calendar("XTAI", start=FIRST_DAY.isoformat())
     return frozenset(stamp.date() for stamp in calendar.sessions)
 

@@ -23,7 +23,7 @@ class SessionCrontab(crontab):
     def next_fire(self, after: datetime) -> datetime:
         """The first instant (aware, Taipei) later than *after* at which it fires."""
         calendar = type(self).calendar()
-        instant = after.astimezone(TAIPEI)
+        instant: datetime = after.astimezone(TAIPEI)
         while True:
             start, delta, _ = self.remaining_delta(instant, tz=TAIPEI)
             instant = start + delta
