@@ -53,6 +53,7 @@ def _layout(source: str, port: int | None) -> Layout:
         backend=PROJECT / "backend",
         host=settings.host,
         port=settings.port,
+        flower_port=settings.flower_port,
         environment=dict(os.environ),
         database_url=_given(settings, "database_url"),
         redis_url=_given(settings, "redis_url"),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from collections.abc import Callable
 
 from app.runtime import programs
 from app.runtime.account import Account, make_folder, server_account
@@ -27,7 +26,7 @@ SAME_KEYSTROKE = 1.0
 """Seconds within which a second signal is the first one's echo: `make` and `timeout` both pass it on."""
 
 
-def run_platform(layout: Layout, log: MergedLog, *, on_ready: Callable[[Supervisor], None] | None = None) -> None:
+def run_platform(layout: Layout, log: MergedLog) -> None:
     """Bring everything up, serve until SIGINT, SIGTERM or SIGHUP, and stop it all.
 
     Raises:
@@ -41,21 +40,14 @@ def run_platform(layout: Layout, log: MergedLog, *, on_ready: Callable[[Supervis
         make_folder(layout.folder, account=account)
         make_folder(layout.logs, account=None)
         log.write_files_to(layout.logs)
-        asyncio.run(_Start(layout, log, account, on_ready).run())
+        asyncio.run(_Start(layout, log, account).run())
 
 
 class _Start:
-    def __init__(
-        self,
-        layout: Layout,
-        log: MergedLog,
-        account: Account | None,
-        on_ready: Callable[[Supervisor], None] | None,
-    ) -> None:
+    def __init__(self, layout: Layout, log: MergedLog, account: Account | None) -> None:
         self._layout = layout
         self._log = log
         self._account = account
-        self._on_ready = on_ready
         self._record = ProgramRecord(layout.home / "programs.json")
         self._supervisor = Supervisor(log=log, record=self._record)
         self._stop = asyncio.Event()
@@ -102,8 +94,6 @@ class _Start:
         log.say(f"starting {', '.join(program.name for program in stage)}")
         await self._supervisor.start(stage)
         log.say(ready_text(layout, with_flower=with_flower))
-        if self._on_ready:
-            self._on_ready(self._supervisor)
 
     def _servers(self) -> tuple[dict[str, str], list[Program]]:
         """What every other program needs to know, and the servers to start for it."""

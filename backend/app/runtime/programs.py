@@ -12,7 +12,9 @@ from app.runtime.ports import LOOPBACK, answers_http
 from app.runtime.program import Program
 from app.runtime.secret_file import kept_secret
 
-CELERY = ("-m", "celery", "-A", "app.core.celery_app")
+CELERY = ("-m", "celery", "--quiet", "-A", "app.core.celery_app")
+ROOT_IS_MEANT = "ignore:You're running the worker with superuser"
+"""Who starts the platform as root knows it; what is served is on loopback."""
 
 
 def sandbox(layout: Layout, port: int) -> Program:
@@ -72,7 +74,7 @@ def flower(layout: Layout, servers: Mapping[str, str]) -> Program:
         name="flower",
         argv=[
             *(sys.executable, *CELERY, "flower", f"--address={LOOPBACK}", f"--port={layout.flower_port}"),
-            *("--logging=warning", "--max-tasks=5000"),
+            *("--logging=error", "--max-tasks=5000"),
         ],
         environment=_environment(layout, servers, FLOWER_BASIC_AUTH=f"quantlab:{password}"),
         folder=layout.backend,
@@ -84,7 +86,9 @@ def flower(layout: Layout, servers: Mapping[str, str]) -> Program:
 
 def _environment(layout: Layout, servers: Mapping[str, str], **more: str) -> dict[str, str]:
     # Unbuffered, so that lines show when they are written and not kilobytes later.
-    return {**layout.environment, **servers, "PYTHONUNBUFFERED": "1", **more}
+    inherited = layout.environment
+    warnings = ",".join(filter(None, [inherited.get("PYTHONWARNINGS"), ROOT_IS_MEANT]))
+    return {**inherited, **servers, "PYTHONUNBUFFERED": "1", "PYTHONWARNINGS": warnings, **more}
 
 
 def _reachable(host: str) -> str:

@@ -50,6 +50,7 @@ class Valkey:
             "maxmemory-policy": "noeviction",
             "daemonize": "no",
             "logfile": '""',
+            "loglevel": "warning" if self.durable else "notice",
         }
         text = "".join(f"{name} {value}\n" for name, value in settings.items())
         write_private(self.home / "valkey.conf", text)

@@ -1,0 +1,183 @@
+"""``quantlab up`` as a person runs it: real processes, real servers, free ports, a home of its own."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import signal
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import psycopg
+import pytest
+
+from app.runtime.ports import free_port
+from tests.conftest import wait_until
+
+QUANTLAB = Path(sys.executable).with_name("quantlab")
+READY_WITHIN = 90.0
+SERVERS = ("DATABASE_URL", "REDIS_URL", "CELERY_BROKER_URL", "CELERY_RESULT_BACKEND", "QUANTLAB_SOURCE")
+
+pytestmark = pytest.mark.timeout(300)
+
+
+class Up:
+    """One ``quantlab up`` in a process group of its own, as a shell would start it."""
+
+    def __init__(self, home: Path, log: Path, *, port: int | None = None) -> None:
+        self.home, self.log, self.port = home, log, port or free_port()
+        environment = {name: value for name, value in os.environ.items() if name not in SERVERS}
+        environment |= {"QUANTLAB_HOME": str(home), "FLOWER_PORT": str(free_port())}
+        with log.open("wb") as output:
+            self.process = subprocess.Popen(
+                [QUANTLAB, "up", "--port", str(self.port)],
+                env=environment,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+
+    def said(self) -> str:
+        return self.log.read_text(errors="replace")
+
+    def wait_until_ready(self) -> None:
+        def ready_or_dead() -> bool:
+            return "QuantLab is ready" in self.said() or self.process.poll() is not None
+
+        wait_until(ready_or_dead, within=READY_WITHIN, what="the platform's ready line")
+        assert "QuantLab is ready" in self.said(), self.said()
+
+    def running(self) -> dict[str, object]:
+        facts: dict[str, object] = json.loads((self.home / "running.json").read_text())
+        return facts
+
+    def environment(self) -> dict[str, str]:
+        environment = self.running()["environment"]
+        assert isinstance(environment, dict)
+        return environment
+
+    def programs(self) -> dict[str, psutil.Process]:
+        """The programs it runs, by name."""
+        recorded = json.loads((self.home / "programs.json").read_text())
+        return {facts["name"]: psutil.Process(int(pid)) for pid, facts in recorded.items()}
+
+    def everything(self) -> list[psutil.Process]:
+        """All processes below it."""
+        return psutil.Process(self.process.pid).children(recursive=True)
+
+    def stop(self) -> None:
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+            self.process.wait(60)
+
+
+def nothing_left(processes: list[psutil.Process]) -> None:
+    _, alive = psutil.wait_procs(processes, timeout=20)
+    alive = [process for process in alive if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
+    assert alive == []
+
+
+@pytest.fixture
+def home(server_folder: Path) -> Path:
+    return server_folder / "up"
+
+
+@pytest.fixture
+def up(home: Path, tmp_path: Path) -> Iterator[Up]:
+    first = Up(home, tmp_path / "first.log")
+    try:
+        first.wait_until_ready()
+        yield first
+    finally:
+        first.stop()
+
+
+def answer(port: int, path: str) -> int:
+    link = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    try:
+        link.request("GET", path)
+        return link.getresponse().status
+    finally:
+        link.close()
+
+
+def test_a_platform_from_its_first_start_to_its_last(up: Up, home: Path, tmp_path: Path) -> None:
+    said = up.said()
+    assert f"QuantLab is ready: http://localhost:{up.port}" in said
+    assert "SYNTHETIC" in said
+    assert up.environment()["DATABASE_URL"] not in said
+    assert stat.S_IMODE((home / "running.json").stat().st_mode) == 0o600
+    assert answer(up.port, "/health") == 200
+    assert answer(up.port, "/admin") == 200
+    assert set(up.programs()) == {"postgres", "valkey", "sandbox", "worker", "beat", "web", "flower"}
+
+    # What ps shows to everyone holds no secret.
+    secrets = [(home / "sandbox" / name / "password").read_text().strip() for name in ("postgres", "valkey")]
+    shown = " ".join(part for process in up.everything() for part in process.cmdline())
+    assert not any(secret in shown for secret in secrets)
+
+    # A second one, with the same home or on the same port, is refused and leaves nothing.
+    second = Up(home, tmp_path / "second.log")
+    assert second.process.wait(60) == 1
+    assert f"already running at http://localhost:{up.port} (pid {up.process.pid})" in second.said()
+    third = Up(home.with_name("other"), tmp_path / "third.log", port=up.port)
+    assert third.process.wait(60) == 1
+    assert f"Port {up.port} is taken" in third.said()
+    assert not (home.with_name("other") / "running.json").exists()
+
+    # What dies comes back: the worker's whole group, then PostgreSQL itself.
+    for name in ("worker", "postgres"):
+        before = up.programs()[name]
+        before.kill()
+        wait_until(
+            lambda name=name, before=before: up.programs().get(name, before).pid != before.pid,
+            what=f"the restart of {name}",
+        )
+    url = up.environment()["DATABASE_URL"]
+    wait_until(lambda: _answers(url), what="PostgreSQL's recovery")
+    with psycopg.connect(url) as connection:
+        connection.execute("CREATE TABLE left_by_the_first_start (n int)")
+
+    # Ctrl-C ends all of it.
+    processes = up.everything()
+    assert len(processes) > 7
+    up.process.send_signal(signal.SIGINT)
+    assert up.process.wait(60) == 0, up.said()
+    nothing_left(processes)
+    assert up.said().rstrip().endswith("stopped")
+    assert not (home / "running.json").exists()
+
+    # The next start goes on with the same data, and nothing outlives its kill -9 for long.
+    again = Up(home, tmp_path / "again.log")
+    try:
+        again.wait_until_ready()
+        with psycopg.connect(again.environment()["DATABASE_URL"]) as connection:
+            assert connection.execute("SELECT count(*) FROM left_by_the_first_start").fetchone() == (0,)
+        processes = again.everything()
+        again.process.kill()
+        again.process.wait(20)
+        if sys.platform == "linux":
+            nothing_left(processes)
+    finally:
+        again.stop()
+
+
+def _answers(url: str) -> bool:
+    try:
+        with psycopg.connect(url, connect_timeout=2):
+            return True
+    except psycopg.OperationalError:
+        return False
+
+
+def test_an_unknown_source_is_a_sentence() -> None:
+    result = subprocess.run([QUANTLAB, "up", "--source", "moon"], capture_output=True, text=True, check=False)
+    assert result.returncode == 1
+    assert "QUANTLAB_SOURCE" in result.stdout
+    assert "Traceback" not in result.stdout + result.stderr
