@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import Connection
-
 from app.errors import TooManyInvalidRows
 from app.market.security import Venue
 from app.sources.base import RejectedRow
 from app.store import quarantine
+from app.store.engine import Connection
 
 LARGEST_SHARE = 0.2
 """Above it the reply is in doubt, not its rows: the worst real day of the panels has under 1 %."""
