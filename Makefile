@@ -44,7 +44,7 @@ docs: install ## run the commands and check the statements of the documents
 	@$(RUN)/pytest tests/docs $(ARGS)
 
 bench: install ## measure the performance claims
-	@$(RUN)/python ../benchmarks/ingest.py $(ARGS)
+	@$(RUN)/python ../benchmarks $(ARGS)
 
 lock: install ## renew the locked dependencies from backend/*.in
 	@$(LOCK) requirements.in -o requirements.lock $(ARGS)

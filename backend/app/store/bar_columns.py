@@ -34,7 +34,7 @@ _RANGES: dict[str, tuple[int, int]] = {
 _TYPES = {int, type(None)}
 
 # The Bar objects of so many rows stay in a processor's cache while each field is read in turn: twice as fast.
-_STRIDE = 4096
+_STRIDE = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,39 +101,39 @@ def columns_of(bars: Sequence[Bar], ids: Mapping[str, int], *, fields: Collectio
     count = len(bars)
     sessions, numbers = np.empty(count, np.int64), np.empty(count, np.int64)
     values = {name: np.empty(count, np.int64) for name in BAR_FIELDS if name in fields}
+    cells = attrgetter("session", "symbol", *values)
     for start in range(0, count, _STRIDE):
         part = bars[start : start + _STRIDE]
         end = start + len(part)
-        sessions[start:end] = _sessions(part)
+        days, symbols, *columns = zip(*map(cells, part), strict=True)
+        sessions[start:end] = _sessions(days, part)
         try:
-            numbers[start:end] = [ids[bar.symbol] for bar in part]
+            numbers[start:end] = [ids[symbol] for symbol in symbols]
         except KeyError as error:
             raise UnknownSymbol(f"No securities list holds the symbol {error.args[0]!r}.") from None
-        for name, column in values.items():
-            column[start:end] = _values(part, name)
+        for name, column in zip(values, columns, strict=True):
+            values[name][start:end] = _values(column, name, part)
     return _sorted(BarColumns(sessions, numbers, values), bars)
 
 
-def _sessions(bars: Sequence[Bar]) -> list[int]:
-    days = [bar.session for bar in bars]
+def _sessions(days: Sequence[date], bars: Sequence[Bar]) -> list[int]:
     if set(map(type, days)) != {date}:
         wrong = next(bar for bar in bars if type(bar.session) is not date)
         raise InvalidRow(f"{wrong.symbol} has a bar for {wrong.session!r}, which is no date.", rule="not_a_date")
     return [ordinal - EPOCH for ordinal in map(date.toordinal, days)]
 
 
-def _values(bars: Sequence[Bar], name: str) -> Ints:
-    raw = list(map(attrgetter(name), bars))
+def _values(raw: Sequence[int | None], name: str, bars: Sequence[Bar]) -> Ints:
     if not set(map(type, raw)) <= _TYPES:
         raise _wrong(bars, name, "not_an_integer", lambda value: type(value) not in _TYPES, "which is no whole number")
     lowest, highest = _RANGES[name]
     absent = raw.count(None)
     try:
         values = np.array([ABSENT if value is None else value for value in raw] if absent else raw, np.int64)
-        outside = int(np.count_nonzero((values < lowest) | (values > highest)))
+        below, above = int(np.count_nonzero(values < lowest)), int(values.max()) > highest
     except OverflowError:
-        outside = len(raw)
-    if outside != absent:  # ABSENT itself lies outside, so that a published -2**31 cannot pass for it
+        below, above = 0, True
+    if above or below != absent:  # ABSENT itself lies below, so that a published -2**31 cannot pass for it
         among = f"outside {lowest} to {highest}"
         raise _wrong(bars, name, "out_of_range", lambda v: v is not None and not lowest <= v <= highest, among)
     return values
