@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 import redis
+from celery.result import denied_join_result
 from celery.utils import uuid
 from kombu.exceptions import OperationalError
 
@@ -73,13 +74,16 @@ def start_task(name: str, parameters: Mapping[str, Any], *, trigger: str, priori
     # None would not mean the default but the lowest priority.
     options = {} if priority is None else {"priority": priority}
     try:
-        task.apply_async(
-            kwargs=dict(parameters),
-            task_id=run_id,
-            headers={"trigger": trigger},
-            retry_policy=_ONE_MORE_TRY,
-            **options,
-        )
+        # We follow runs in the ledger. Without this each start would subscribe to its result for ever, and try
+        # twenty times to do so while Redis is away.
+        with denied_join_result():
+            task.apply_async(
+                kwargs=dict(parameters),
+                task_id=run_id,
+                headers={"trigger": trigger},
+                retry_policy=_ONE_MORE_TRY,
+                **options,
+            )
     except (OperationalError, redis.RedisError, OSError) as error:
         unavailable = StoreUnavailable(f"The broker does not answer, so nothing was queued: {error}")
         _never_queued(run_id, unavailable)

@@ -1,0 +1,239 @@
+"""Health, errors, headers, the documentation and the first page."""
+
+from __future__ import annotations
+
+import html
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+
+from app.admin.words import WORDS
+from app.core import health, wiring
+from app.core.celery_app import app as celery
+from app.core.config import get_settings
+from app.core.wiring import Platform
+from app.main import create_app
+from app.store import runs
+from app.store.engine import transaction
+
+if TYPE_CHECKING:
+    from tests.integration.api.conftest import Web
+
+BACKEND = Path(__file__).resolve().parents[3]
+TOKEN = {"Authorization": "Bearer correct-horse-battery"}
+AWAY = {"postgresql": "DATABASE_URL", "redis": "REDIS_URL"}
+
+
+def turn_away(monkeypatch: pytest.MonkeyPatch, server: str, port: int) -> None:
+    """Let the platform look for *server* where nobody listens."""
+    scheme = "postgresql" if server == "postgresql" else "redis"
+    address = f"{scheme}://127.0.0.1:{port}/{'quantlab' if scheme == 'postgresql' else 0}"
+    monkeypatch.setenv(AWAY[server], address)
+    if server == "redis":
+        monkeypatch.setenv("CELERY_BROKER_URL", address)
+        monkeypatch.setenv("CELERY_RESULT_BACKEND", address)
+        # Celery keeps the connections of whoever published before.
+        monkeypatch.setattr(celery, "_pool", None)
+        monkeypatch.setattr(celery.amqp, "_producer_pool", None)
+    get_settings.cache_clear()
+    wiring.reset_platform()
+
+
+def test_health_without_a_worker_is_degraded(web: Web) -> None:
+    reply = web.get("/health")
+    body = reply.json()
+    assert (reply.status_code, body["status"]) == (200, "degraded")
+    assert (body["source"], body["prices"]) == ("sandbox", "synthetic")
+    levels = {finding["name"]: finding["level"] for finding in body["findings"]}
+    assert levels == {"postgresql": "ok", "redis": "ok", "worker": "error", "beat": "unknown"}
+    assert all(finding["remedy"] for finding in body["findings"] if finding["level"] != "ok")
+
+
+@pytest.mark.parametrize("server", AWAY)
+def test_health_says_within_seconds_that_a_server_is_away(
+    web: Web, monkeypatch: pytest.MonkeyPatch, free_port: Callable[[], int], server: str
+) -> None:
+    turn_away(monkeypatch, server, free_port())
+    start = time.monotonic()
+    reply = web.get("/health")
+    assert time.monotonic() - start < health.ANSWER_WITHIN + 2
+    assert (reply.status_code, reply.json()["status"]) == (503, "down")
+    finding = next(one for one in reply.json()["findings"] if one["name"] == server)
+    assert finding["level"] == "error"
+
+
+def test_a_kept_answer_comes_at_once(web: Web) -> None:
+    web.get("/health")
+    start = time.monotonic()
+    web.get("/health")
+    assert time.monotonic() - start < 0.5
+
+
+def test_without_postgresql_data_is_unavailable_and_the_page_still_stands(
+    web: Web, monkeypatch: pytest.MonkeyPatch, free_port: Callable[[], int]
+) -> None:
+    turn_away(monkeypatch, "postgresql", free_port())
+    reply = web.get("/api/v1/securities")
+    assert (reply.status_code, reply.json()["error"]) == (503, "StoreUnavailable")
+    assert reply.headers["Retry-After"]
+    page = web.get("/admin")
+    assert page.status_code == 200
+    assert "目前讀不到執行紀錄" in page.text
+
+
+def test_without_a_broker_nothing_is_queued_and_the_run_is_ended(
+    web: Web, platform: Platform, monkeypatch: pytest.MonkeyPatch, free_port: Callable[[], int]
+) -> None:
+    turn_away(monkeypatch, "redis", free_port())
+    start = time.monotonic()
+    reply = web.post("/api/v1/tasks/sync_qlib/runs", headers=TOKEN)
+    assert time.monotonic() - start < 15
+    assert (reply.status_code, reply.json()["error"]) == (503, "StoreUnavailable")
+    with transaction(platform.engine) as connection:
+        assert [run.state for run in runs.list_runs(connection)] in ([], ["FAILED"])
+
+
+def test_an_error_of_ours_shows_no_insides(web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.api.runs.store.list_runs", lambda *_, **__: 1 / 0)
+    reply = web.get("/api/v1/runs")
+    assert reply.status_code == 500
+    assert "division" not in reply.text
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("localhost", 200),
+        ("127.0.0.1:3000", 200),
+        ("[::1]:3000", 200),
+        ("LOCALHOST", 200),
+        ("evil.example", 400),
+        ("localhost.evil.example:3000", 400),
+        ("", 400),
+    ],
+)
+def test_only_known_names(web: Web, host: str, status: int) -> None:
+    reply = web.get("/api/v1/tasks", headers={"Host": host})
+    assert reply.status_code == status
+    if status == 400:
+        assert reply.json()["error"] == "UnknownHost"
+
+
+def test_names_can_be_added(platform: Platform, web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QUANTLAB_HOSTS", "quant.example, Other.example")
+    get_settings.cache_clear()
+    more = type(web)(create_app(get_settings()))
+    assert more.get("/api/v1/tasks", headers={"Host": "other.example:3000"}).status_code == 200
+
+
+def test_a_huge_body_is_refused(web: Web) -> None:
+    reply = web.post("/api/v1/tasks/sync_qlib/runs", content=b"x" * 1_000_001, headers=TOKEN)
+    assert (reply.status_code, reply.json()["error"]) == (413, "TooLarge")
+
+
+@pytest.mark.parametrize("path", ["/health", "/admin", "/docs", "/api/v1/nothing", "/admin/static/admin.js"])
+def test_every_reply_carries_the_headers(web: Web, path: str) -> None:
+    headers = web.get(path).headers
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["X-Frame-Options"] == "DENY"
+    assert headers["Referrer-Policy"] == "no-referrer"
+    assert "script-src 'self';" in headers["Content-Security-Policy"]
+    assert headers["X-QuantLab-Prices"] == "synthetic"
+    assert not [name for name in headers if name.lower().startswith("access-control")]
+
+
+def test_real_prices_are_not_marked(platform: Platform, web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QUANTLAB_SOURCE", "exchange")
+    get_settings.cache_clear()
+    real = type(web)(create_app(get_settings()))
+    assert "X-QuantLab-Prices" not in real.get("/api/v1/tasks").headers
+    monkeypatch.setenv("QUANTLAB_SOURCE", "sandbox")
+    monkeypatch.setenv("QUANTLAB_PRICES", "replay")
+    get_settings.cache_clear()
+    replayed = type(web)(create_app(get_settings()))
+    assert replayed.get("/api/v1/tasks").headers["X-QuantLab-Prices"] == "replay"
+    assert WORDS["zh"]["banner_replay"] in replayed.get("/admin").text
+
+
+def test_the_documentation_is_complete_and_local(web: Web) -> None:
+    page = web.get("/docs").text
+    assert not re.search(r"""(src|href)=["']?(https?:)?//""", page)
+    assert "<script>" not in page
+    for path in re.findall(r'(?:src|href)="([^"]+)"', page):
+        assert web.get(path).status_code == 200, path
+    described = web.get("/openapi.json").json()
+    assert set(described["paths"]) >= {"/health", "/api/v1/bars/{symbol}", "/api/v1/tasks/{name}/runs"}
+    assert "NOT real" in described["info"]["description"]
+    for path, methods in described["paths"].items():
+        for method in methods.values():
+            assert {"summary", "description"} <= set(method), path
+
+
+def test_the_first_page_in_both_languages(seeded: Platform, web: Web) -> None:
+    chinese, english = (html.unescape(web.get(f"/admin?lang={one}").text) for one in ("zh", "en"))
+    assert WORDS["zh"]["banner_synthetic"] in chinese
+    assert WORDS["en"]["banner_synthetic"] in english
+    assert '<html lang="zh-Hant">' in chinese
+    for text in ("日線價格", "每日 21:00", "交易日 09:00–13:30 每 15 分", "twse gave no answer.", "2026-11-23"):
+        assert text in chinese
+    assert "Daily prices" in english
+    assert web.get("/admin?lang=de").status_code == 422
+    assert web.get("/").headers["Location"] == "/admin"
+
+
+def test_the_first_page_of_an_empty_platform_says_what_to_do(web: Web) -> None:
+    page = web.get("/admin").text
+    assert WORDS["zh"]["no_runs_hint"] in page
+    assert WORDS["zh"]["no_bars"] in page
+
+
+def test_the_page_escapes_what_it_shows(platform: Platform, web: Web) -> None:
+    with transaction(platform.engine) as connection:
+        at = wiring.now()
+        runs.queue(connection, "x", task="app.tasks.sync_qlib", parameters={"a": '"><script>'}, trigger="api", at=at)
+        runs.finish(connection, "x", state="FAILED", error="<img src=x onerror=alert(1)>", error_type="E", at=at)
+    page = web.get("/admin/parts").text
+    assert "<img src=x" not in page
+    assert "<script>" not in page
+
+
+def test_the_page_carries_nothing_inline(seeded: Platform, web: Web) -> None:
+    page = web.get("/admin").text
+    assert not re.search(r"<style|\sstyle=|\son\w+=|<script>", page)
+    (inline,) = re.findall(r'<script type="application/json" id="words">(.*?)</script>', page, re.DOTALL)
+    assert json.loads(inline) == WORDS["zh"]
+    for path in re.findall(r'(?:src|href)="(/[^"]+)"', page):
+        assert web.get(path.replace("&amp;", "&")).status_code == 200, path
+    assert web.get("/admin/static/page.py").status_code == 404
+
+
+def test_served_by_uvicorn(platform: Platform, free_port: Callable[[], int], tmp_path: Path) -> None:
+    port = free_port()
+    command = [sys.executable, "-m", "uvicorn", "app.main:app", "--port", str(port), "--no-access-log"]
+    with (tmp_path / "web.log").open("wb") as log:
+        server = subprocess.Popen(command, cwd=BACKEND, env=dict(os.environ), stdout=log, stderr=subprocess.STDOUT)
+    try:
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                reply = httpx.get(f"http://localhost:{port}/health", timeout=10)
+                break
+            except httpx.TransportError:
+                assert server.poll() is None, (tmp_path / "web.log").read_text()
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+        assert reply.json()["status"] == "degraded"
+    finally:
+        server.send_signal(signal.SIGTERM)
+        assert server.wait(timeout=30) in (0, -signal.SIGTERM)
+    assert "Prices are synthetic" in (tmp_path / "web.log").read_text()
