@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, MutableMapping
 from typing import Any
 
@@ -10,6 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.api.errors import reply
 
+_HOST = re.compile(r"(?:\[([0-9a-f:.]+)\]|([a-z0-9._-]+))(?::\d+)?")
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 LONGEST_BODY = 1_000_000
 """Bytes; the largest meant request, 5,000 symbols, has 45,000."""
@@ -72,8 +74,6 @@ class Guard:
 
 
 def host_name(host: str) -> str:
-    """The name in a Host header, without its port: ``[::1]:3000`` is ``::1``."""
-    host = host.strip().lower()
-    if host.startswith("["):
-        return host[1:].partition("]")[0]
-    return host.partition(":")[0]
+    """The name in a Host header, without its port: ``[::1]:3000`` is ``::1``. Empty for what is no Host header."""
+    match = _HOST.fullmatch(host.strip().lower())
+    return (match[1] or match[2]) if match else ""

@@ -34,7 +34,10 @@ def sandbox(
         datetime | None, typer.Option(formats=["%Y-%m-%dT%H:%M", "%Y-%m-%d"], help="let the clock stand, Taipei time")
     ] = None,
     fault: Annotated[
-        list[str] | None, typer.Option(help="start with a fault, SITE[/PATH]:FAULT[:TIMES[:SECONDS]]; repeatable")
+        list[str] | None,
+        typer.Option(
+            help="start with a fault, SITE/PATH:FAULT:TIMES:SECONDS, of which SITE:FAULT is enough; repeatable"
+        ),
     ] = None,
 ) -> None:
     """Serve the sandbox exchange: the exchanges' wire formats, prices that are synthetic or replayed.
