@@ -10,7 +10,7 @@ import typer
 from loguru import logger
 
 from app.core.config import PROJECT, Settings, load_settings, read_home
-from app.errors import QuantLabError
+from app.errors import ConfigurationError, QuantLabError
 from app.runtime.bring_up import run_platform
 from app.runtime.layout import Layout
 from app.runtime.merged_log import OURS, MergedLog
@@ -41,6 +41,8 @@ def up(
 
 
 def _layout(source: str, port: int | None) -> Layout:
+    if source not in ("sandbox", "exchange"):
+        raise ConfigurationError(f"SOURCE is sandbox or exchange; there is no source named {source}.")
     # Of a platform that was killed there may be a running.json; what it says must not be taken for a setting.
     given: dict[str, object] = {"quantlab_source": source, "quantlab_home": read_home()}
     if port is not None:

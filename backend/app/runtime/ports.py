@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import socket
 
@@ -16,7 +17,10 @@ def free_port() -> int:
 
 
 def is_taken(port: int, host: str = LOOPBACK) -> bool:
-    """Whether binding ``host:port`` would fail because another program listens there."""
+    """Whether another program listens on ``host:port``, or on that port of every address."""
+    # macOS lets one bind an address beside a program that has the wildcard; who connects then meets either.
+    with contextlib.suppress(OSError), socket.create_connection((host or LOOPBACK, port), timeout=0.5):
+        return True
     with socket.socket() as probe:
         # As servers do: a port in TIME_WAIT is free for us.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

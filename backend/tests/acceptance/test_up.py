@@ -179,5 +179,5 @@ def _answers(url: str) -> bool:
 def test_an_unknown_source_is_a_sentence() -> None:
     result = subprocess.run([QUANTLAB, "up", "--source", "moon"], capture_output=True, text=True, check=False)
     assert result.returncode == 1
-    assert "QUANTLAB_SOURCE" in result.stdout
+    assert "there is no source named moon" in result.stdout
     assert "Traceback" not in result.stdout + result.stderr
