@@ -9,7 +9,7 @@ from dataclasses import asdict
 import typer
 
 from app.cli.output import AsJson, console, print_json, print_source
-from app.cli.queries import findings_table
+from app.cli.status import findings_table
 from app.core import queue
 from app.core.backlog import queue_lengths
 from app.core.celery_app import app as celery

@@ -7,7 +7,7 @@ import sys
 import typer
 from loguru import logger
 
-from app.cli import data, diagnosis, operations, queries, up
+from app.cli import data, diagnosis, operations, runs, status, up
 from app.core.version import VERSION
 from app.errors import QuantLabError
 
@@ -33,9 +33,9 @@ app.command("up", rich_help_panel="Run")(up.up)
 app.command("sandbox", rich_help_panel="Run")(operations.sandbox)
 app.command("sync", rich_help_panel="Data")(data.sync)
 app.add_typer(operations.calendar, name="calendar", rich_help_panel="Data")
-app.add_typer(queries.runs, name="runs", rich_help_panel="Look")
-app.command("status", rich_help_panel="Look")(queries.status)
-app.command("monitor", rich_help_panel="Look")(queries.monitor)
+app.add_typer(runs.runs, name="runs", rich_help_panel="Look")
+app.command("status", rich_help_panel="Look")(status.status)
+app.command("monitor", rich_help_panel="Look")(status.monitor)
 app.command("doctor", rich_help_panel="Look")(diagnosis.doctor)
 app.add_typer(operations.breaker, name="breaker", rich_help_panel="Operate")
 app.command("token", rich_help_panel="Operate")(operations.token)

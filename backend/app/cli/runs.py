@@ -1,0 +1,121 @@
+"""``quantlab runs``: the ledger, as a list or one run whole."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated, Any, Literal
+
+import typer
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from app.cli.output import AsJson, coloured, console, in_words, local, print_json, print_source, table, took
+from app.core import queue
+from app.core.wiring import get_platform
+from app.errors import UnknownRun
+from app.store import runs as store
+from app.store import units
+from app.store.engine import transaction
+from app.store.runs import Run
+
+State = Literal["QUEUED", "STARTED", "RETRY", "SUCCESS", "PARTIAL", "FAILED", "SKIPPED"]
+
+runs = typer.Typer(
+    help="The run ledger: what ran, what it wrote, why it failed. `runs show ID` tells all of one.",
+    invoke_without_command=True,
+)
+
+
+@runs.callback()
+def list_runs(
+    context: typer.Context,
+    task: Annotated[str | None, typer.Option(help="only of this task, sync_daily_prices for instance")] = None,
+    state: Annotated[State | None, typer.Option(case_sensitive=False, help="only in this state")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="how many, the newest first")] = 20,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """List runs, newest first. Examples: `quantlab runs --state FAILED`, `quantlab runs show 5e0c…`."""
+    if context.invoked_subcommand is not None:
+        return
+    name = queue.full_name(task) if task else None
+    with transaction(get_platform().engine) as connection:
+        found = store.list_runs(connection, task=name, state=state, limit=limit)
+    if as_json:
+        print_json([asdict(run) for run in found])
+        return
+    print_source()
+    if not found:
+        typer.echo("No such run. Start one: quantlab sync securities")
+        return
+    console().print(runs_table(found))
+
+
+@runs.command("show")
+def show_run(
+    run_id: Annotated[str, typer.Argument(metavar="ID", help="the run's id, or its beginning")],
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """All about one run: parameters, counts, units, error and traceback."""
+    with transaction(get_platform().engine) as connection:
+        found = store.get(connection, run_id)
+        if found is None:
+            near = [run for run in store.list_runs(connection, limit=1000) if run.id.startswith(run_id)]
+            found = near[0] if len(near) == 1 else None
+        if found is None:
+            raise UnknownRun(f"The ledger has no run {run_id!r}, or several that begin so.")
+        pieces = units.of_run(connection, found.id)
+    if as_json:
+        print_json({**asdict(found), "units": [asdict(piece) for piece in pieces]})
+        return
+    out = console()
+    facts = Table(box=None, show_header=False, pad_edge=False)
+    for word, value in _facts(found):
+        facts.add_row(Text(word, style="dim"), value)
+    out.print(facts)
+    if pieces:
+        made = table("unit", "state", "rows", "reason or error")
+        for piece in pieces:
+            name = f"{piece.dataset} {piece.venue} {piece.scope}"
+            made.add_row(name, coloured(piece.state), in_words(piece.counts), Text(piece.error or piece.reason or ""))
+        out.print()
+        out.print(made)
+    if found.traceback:
+        out.print()
+        out.print(found.traceback, style="dim", markup=False)
+
+
+def runs_table(found: list[Run], *, title: str | None = None) -> RenderableType:
+    """Fits 80 columns; the sentences stand below, for they need room."""
+    made = table("state", "task", "queued", ">took", ">stored", ">unchanged", "id", title=title)
+    sentences: list[RenderableType] = []
+    for run in found:
+        numbers = ["" if one is None else f"{one:,}" for one in (run.counts.stored, run.counts.unchanged)]
+        short = run.task.removeprefix("app.tasks.")
+        queued = local(run.queued_at)[5:]
+        made.add_row(coloured(run.state), short, queued, took(run.started_at, run.finished_at), *numbers, run.id[:8])
+        if sentence := run.error or run.reason:
+            sentences.append(Text(f"{run.id[:8]}  {sentence}", "dim"))
+    return Group(made, *([Text(), *sentences] if sentences else []))
+
+
+def _facts(run: Run) -> list[tuple[str, Any]]:
+    facts: list[tuple[str, Any]] = [
+        ("id", run.id),
+        ("task", run.task),
+        ("state", coloured(run.state)),
+        ("parameters", Text(str(dict(run.parameters)))),
+        ("trigger", run.trigger),
+        ("queued", local(run.queued_at)),
+        ("started", local(run.started_at)),
+        ("finished", local(run.finished_at)),
+        ("took", took(run.started_at, run.finished_at)),
+        ("worker", run.worker or ""),
+        ("attempts", str(run.attempts)),
+        ("rows", in_words(run.counts)),
+        ("reason", Text(run.reason or "")),
+        ("error", Text(f"{run.error_type}: {run.error}" if run.error else "")),
+    ]
+    return [(word, value) for word, value in facts if str(value)]
