@@ -22,7 +22,7 @@ from app.core.config import get_settings
 from app.core.health import find_all
 from app.core.wiring import get_platform, now
 from app.errors import QuantLabError
-from app.ops.health import Finding, Level
+from app.ops.health import Finding, Level, overall
 from app.ops.liveness import WorkerState, inspect_workers
 from app.store import runs as store
 from app.store import state
@@ -30,7 +30,10 @@ from app.store.engine import transaction
 
 
 def status(*, as_json: AsJson = False) -> None:
-    """Is it well: servers, workers, what waits, the newest data, the last run of each task."""
+    """Is it well: servers, workers, what waits, the newest data, the last run of each task.
+
+    Exit code 1 when PostgreSQL or Redis is away.
+    """
     platform = get_platform()
     findings = find_all(platform)
     well = {finding.name for finding in findings if finding.level is Level.OK}
@@ -53,6 +56,7 @@ def status(*, as_json: AsJson = False) -> None:
                 "last_runs": [asdict(run) for run in last],
             }
         )
+        _exit_code(findings)
         return
     print_source()
     out = console()
@@ -65,11 +69,17 @@ def status(*, as_json: AsJson = False) -> None:
     out.print()
     for one in newest:
         out.print(f"{one.venue}: bars up to {one.session}, {one.bars:,} securities that session")
-    if not newest:
+    if not newest and "postgresql" in well:
         out.print("No bars yet: quantlab sync bars")
     if last:
         out.print()
         out.print(runs_table(last, title="Last run of each task"))
+    _exit_code(findings)
+
+
+def _exit_code(findings: list[Finding]) -> None:
+    if overall(findings) == "down":
+        raise typer.Exit(1)
 
 
 def monitor(

@@ -235,6 +235,9 @@ def test_the_program_without_a_database(
     assert done.returncode == 1
     assert "PostgreSQL could not do it" in done.stderr
     assert "Traceback" not in done.stderr
+    looked = quantlab("status")
+    assert looked.returncode == 1
+    assert "No bars yet" not in looked.stdout  # nobody knows
 
 
 def test_monitor_celery_sh(platform: Platform) -> None:
