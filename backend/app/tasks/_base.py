@@ -109,6 +109,11 @@ class QuantLabTask(Task):
                 raise
             except (Ignore, Reject):
                 raise
+            except (SystemExit, KeyboardInterrupt):
+                # A worker told to stop at once (SIGQUIT) gives the message back: a run that had ended as FAILED
+                # here would make the redelivery a no-op, and the work would be lost.
+                logger.warning("Interrupted: the worker stops, and the run goes back to the queue")
+                raise
             except BaseException as error:
                 self._fail(run_id, error)
                 raise

@@ -182,3 +182,23 @@ def test_called_as_a_function_it_checks_and_leaves_no_run(celery_app: Celery, da
 def test_errors_survive_pickling_with_their_facts() -> None:
     error = pickle.loads(pickle.dumps(SourceUnavailable("gone.", site="twse", retry_after=3.0)))  # noqa: S301
     assert (type(error), str(error), error.site, error.retry_after) == (SourceUnavailable, "gone.", "twse", 3.0)
+
+
+def test_a_run_whose_worker_stops_at_once_is_left_open_for_its_redelivery(
+    celery_app: Celery, database_url: str
+) -> None:
+    """SIGQUIT raises SystemExit in the pool's process, and the message goes back to the queue."""
+    stops = [SystemExit(-241)]
+
+    @celery_app.task(bind=True, name="app.tasks.stopped")
+    def stopped(self: QuantLabTask) -> Report:
+        if stops:
+            raise stops.pop()
+        return Report(counts=Counts(stored=1))
+
+    with pytest.raises(SystemExit):
+        stopped.apply_async(task_id="again")
+    assert ledger_of(database_url, "again").state == "STARTED"
+    stopped.apply_async(task_id="again")
+    run = ledger_of(database_url, "again")
+    assert (run.state, run.attempts, run.counts.stored) == ("SUCCESS", 2, 1)
