@@ -86,7 +86,7 @@ def test_a_wrong_parameter_is_a_failure_with_a_sentence(
 
 def test_inspect_status_and_result(platform: Platform) -> None:
     registered = json.loads(platform.celery("inspect", "registered", "-j").stdout)
-    assert TASKS <= set(next(iter(registered.values())))
+    assert set(next(iter(registered.values()))) >= TASKS
 
     for command in ("active", "scheduled", "reserved"):
         answer = json.loads(platform.celery("inspect", command, "-j").stdout)

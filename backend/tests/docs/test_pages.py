@@ -33,7 +33,7 @@ def test_a_readme_is_short(page: Path) -> None:
 def test_the_readmes_show_the_same() -> None:
     """Commands and output alike, apart from words inside the picture."""
     english, chinese = (
-        [block for block in re.findall(r"```(?!mermaid)\w*\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)]
+        list(re.findall(r"```(?!mermaid)\w*\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL))
         for page in READMES
     )
     without_comments = [[re.sub(r" +# .*", "", block) for block in blocks] for blocks in (english, chinese)]

@@ -180,7 +180,7 @@ def test_called_as_a_function_it_checks_and_leaves_no_run(celery_app: Celery, da
 
 
 def test_errors_survive_pickling_with_their_facts() -> None:
-    error = pickle.loads(pickle.dumps(SourceUnavailable("gone.", site="twse", retry_after=3.0)))  # noqa: S301
+    error = pickle.loads(pickle.dumps(SourceUnavailable("gone.", site="twse", retry_after=3.0)))
     assert (type(error), str(error), error.site, error.retry_after) == (SourceUnavailable, "gone.", "twse", 3.0)
 
 
