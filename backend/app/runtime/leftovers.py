@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import signal
 from pathlib import Path
 
@@ -48,25 +49,28 @@ class ProgramRecord:
             recorded: dict[str, dict[str, object]] = json.loads(self._path.read_text())
         except (OSError, ValueError):
             return []
+        names: list[str] = []
         found: list[psutil.Process] = []
-        killable: set[int] = set()
+        killable: list[psutil.Process] = []
         for pid, facts in recorded.items():
+            group = _session(int(pid), started=float(str(facts["started"])))
+            if not group:
+                continue
+            names.append(str(facts["name"]))
+            found += group
+            if facts["may_be_killed"]:
+                killable += group
+            leader = min(group, key=lambda process: process.pid != int(pid))
             with contextlib.suppress(psutil.Error):
-                process = psutil.Process(int(pid))
-                if abs(process.create_time() - float(str(facts["started"]))) > SAME_START:
-                    continue
-                process.send_signal(signal.Signals(int(str(facts["stop_signal"]))))
-                found.append(process)
-                if facts["may_be_killed"]:
-                    killable.add(process.pid)
+                leader.send_signal(signal.Signals(int(str(facts["stop_signal"]))))
         _, alive = psutil.wait_procs(found, timeout=within)
         for process in alive:
-            if process.pid in killable:
+            if process in killable:
                 with contextlib.suppress(psutil.Error):
                     process.kill()
         psutil.wait_procs(alive, timeout=within)
         self._path.unlink(missing_ok=True)
-        return [str(recorded[str(process.pid)]["name"]) for process in found]
+        return names
 
     def _write(self) -> None:
         # A full disk must not stop the platform; the kernel ends the programs with us anyway on Linux.
@@ -75,3 +79,18 @@ class ProgramRecord:
                 write_private(self._path, json.dumps(self._running))
             else:
                 self._path.unlink(missing_ok=True)
+
+
+def _session(leader: int, *, started: float) -> list[psutil.Process]:
+    """The processes of the session that ``leader`` made when it started, which it may have outlived or not."""
+    members: list[psutil.Process] = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            if os.getsid(process.pid) != leader or process.status() == psutil.STATUS_ZOMBIE:
+                continue
+            begun = process.create_time()
+            if process.pid == leader and abs(begun - started) > SAME_START:
+                return []  # the pid was given anew, and with it the session
+            if begun >= started - SAME_START:
+                members.append(process)
+    return members

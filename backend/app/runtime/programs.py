@@ -41,7 +41,9 @@ def platform(layout: Layout, servers: Mapping[str, str]) -> list[Program]:
             ready_file=worker_ready,
             # SIGTERM ends it after its tasks; SIGQUIT gives them back to the queue.
             hasten_signal=signal.SIGQUIT,
-            orphan_signal=signal.SIGQUIT,
+            # Its handlers print, and with the supervisor gone that raises before they have done anything; there is
+            # no queue to give tasks back to either, for the servers end as well. The ledger's lease finds them.
+            orphan_signal=signal.SIGKILL,
             grace=15.0,
             ready_within=90.0,
         ),

@@ -79,8 +79,8 @@ class Up:
 
 def nothing_left(processes: list[psutil.Process]) -> None:
     _, alive = psutil.wait_procs(processes, timeout=20)
-    alive = [process for process in alive if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
-    assert alive == []
+    living = [process for process in alive if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
+    assert [" ".join(process.cmdline()) for process in living] == []
 
 
 @pytest.fixture

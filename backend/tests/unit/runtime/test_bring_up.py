@@ -181,14 +181,17 @@ def test_a_second_ctrl_c_hastens_and_an_echo_does_not(
         "print('at work', flush=True)\nwhile True: time.sleep(0.05)"
     )
 
-    def press_again() -> None:
+    def press_twice() -> None:
+        press_ctrl_c()
         press_ctrl_c()  # the echo
-        time.sleep(0.5)
+
+    def press_later() -> None:
+        time.sleep(2 * bring_up.SAME_KEYSTROKE)
         press_ctrl_c()
 
     terminal.reactions += [
-        ("at work", press_ctrl_c),
-        ("busy", lambda: threading.Thread(target=press_again).start()),
+        ("at work", press_twice),
+        ("busy", lambda: threading.Thread(target=press_later).start()),
     ]
     started = time.monotonic()
     run_platform(layout(home, **given), log)

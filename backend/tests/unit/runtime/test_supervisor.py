@@ -255,6 +255,22 @@ def test_leftovers_are_ended_and_strangers_left_alone(fake: Fake, tmp_path: Path
         stranger.wait()
 
 
+def test_children_that_outlived_their_program_are_leftovers_too(
+    fake: Fake, tmp_path: Path, record: ProgramRecord
+) -> None:
+    program = fake("pool", "if os.fork(): mark('parent'); time.sleep(60)\nmark('child'); time.sleep(60)\n")
+    parent = program.start(2)
+    record.add(parent.pid, program)
+    deadline = time.monotonic() + 20
+    while len(starts(tmp_path, "pool")) < 2 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    (child,) = set(starts(tmp_path, "pool")) - {parent.pid}
+    parent.kill()
+    parent.wait()
+    assert ProgramRecord(tmp_path / "programs.json").end_leftovers(within=5.0) == ["pool"]
+    assert not _alive(child)
+
+
 def test_backoff_doubles_up_to_its_bound_and_starts_over_after_health() -> None:
     backoff = Backoff(first=1.0, longest=8.0, healthy=60.0)
     pauses = [backoff.after(lived=0.1) for _ in range(6)]
