@@ -14,6 +14,7 @@ from celery.schedules import crontab
 from kombu.entity import Exchange, Queue
 
 from app.core.config import get_settings
+from app.core.held_calendar import held_calendar
 from app.core.signals import connect_signals
 from app.core.transport import MAX_PRIORITY, PRIORITY_STEPS, register_transports
 from app.errors import UnknownTask
@@ -129,3 +130,4 @@ app.conf.update(
     beat_max_loop_interval=60,
 )
 connect_signals(app)
+SessionCrontab.calendar = staticmethod(held_calendar)

@@ -9,7 +9,6 @@ from loguru import logger
 
 from app.core.config import get_settings
 from app.core.logging import configure_logging
-from app.core.wiring import get_platform, reset_platform
 from app.errors import QuantLabError
 
 _TASKS = "app.tasks."
@@ -22,7 +21,10 @@ def connect_signals(app: Celery) -> None:
         settings = get_settings()
         configure_logging(settings.log_level, folder=settings.data_dir / "logs" / "json")
 
+    # The wiring (database, exchanges) is imported when it is needed: `inspect` and `status` need none of it.
     def _after_fork(**_: Any) -> None:
+        from app.core.wiring import reset_platform  # noqa: PLC0415
+
         # Connections of the parent must not be used by its children.
         reset_platform()
 
@@ -35,6 +37,8 @@ def connect_signals(app: Celery) -> None:
         headers = headers or {}
         if not sender.startswith(_TASKS) or headers.get("retries"):
             return
+        from app.core.wiring import get_platform  # noqa: PLC0415
+
         app.loader.import_default_modules()
         args, kwargs = body[0], body[1]
         parameters = app.tasks[sender].named_parameters(args, kwargs)

@@ -11,13 +11,14 @@ from app.cache.breaker import SharedBreaker
 from app.cache.client import connect
 from app.cache.quota import SharedQuota
 from app.core.config import Settings, get_settings, load_universes
+from app.market.calendar import TradingCalendar
 from app.ops.runs import RunLedger
 from app.services.context import Context
 from app.services.units import Progress, no_progress
 from app.sources.archive import Archive
 from app.sources.base import Site
 from app.sources.http import Client
-from app.store import provenance
+from app.store import provenance, sessions
 from app.store.engine import Engine, make_engine, transaction
 
 
@@ -76,6 +77,11 @@ class Platform:
             read_timeout=settings.source_read_timeout,
             clock=now,
         )
+
+    def calendar(self) -> TradingCalendar:
+        """The trading calendar with the overrides that the store holds now."""
+        with transaction(self.engine) as connection:
+            return sessions.trading_calendar(connection)
 
     def context(self, *, run_id: str | None = None, progress: Progress = no_progress) -> Context:
         """What services work with."""

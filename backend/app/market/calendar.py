@@ -20,6 +20,9 @@ PUBLISHED_AFTER = time(14, 0)
 FIRST_DAY = date(2004, 2, 11)
 """TWSE's whole-market daily reply begins here; nothing older is asked for."""
 
+LAST_DAY = date(2030, 12, 31)
+"""Nothing is said of later days. Fixed, not "a year from now": the answer must not depend on when one asks."""
+
 AD_HOC: Mapping[date, bool] = {
     # Typhoon Kong-rey closed Taipei; exchange_calendars 4.13.2 ends its list at 2024-10-03.
     date(2024, 10, 31): False,
@@ -39,10 +42,10 @@ AD_HOC: Mapping[date, bool] = {
 
 @cache
 def _xtai_sessions() -> frozenset[date]:
-    """Every session that the library knows from FIRST_DAY to about a year ahead."""
+    """Every session that the library expects from FIRST_DAY to LAST_DAY."""
     import exchange_calendars  # noqa: PLC0415 - a third of a second that a command without a date need not wait
 
-    calendar = exchange_calendars.get_calendar("XTAI", start=FIRST_DAY.isoformat())
+    calendar = exchange_calendars.get_calendar("XTAI", start=FIRST_DAY.isoformat(), end=LAST_DAY.isoformat())
     return frozenset(stamp.date() for stamp in calendar.sessions)
 
 

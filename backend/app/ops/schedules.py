@@ -8,7 +8,8 @@ from typing import Any
 
 from celery.schedules import crontab, schedstate
 
-from app.market.calendar import TAIPEI, TradingCalendar
+from app.errors import ConfigurationError
+from app.market.calendar import LAST_DAY, TAIPEI, TradingCalendar
 
 
 class SessionCrontab(crontab):
@@ -24,11 +25,12 @@ class SessionCrontab(crontab):
         """The first instant (aware, Taipei) later than *after* at which it fires."""
         calendar = type(self).calendar()
         instant: datetime = after.astimezone(TAIPEI)
-        while True:
+        while instant.date() <= LAST_DAY:
             start, delta, _ = self.remaining_delta(instant, tz=TAIPEI)
             instant = start + delta
             if calendar.in_session(instant):
                 return instant
+        raise ConfigurationError(f"The trading calendar ends with {LAST_DAY}; update QuantLab.")
 
     def is_due(self, last_run_at: datetime) -> tuple[bool, float]:
         """Celery's question: whether to fire now, and in how many seconds to ask again."""

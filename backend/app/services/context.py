@@ -32,7 +32,7 @@ class Context:
     def calendar(self) -> TradingCalendar:
         """The trading calendar with the overrides that the store holds now."""
         with transaction(self.engine) as connection:
-            return TradingCalendar(sessions.overrides(connection))
+            return sessions.trading_calendar(connection)
 
     def today(self) -> date:
         """Today in Taipei."""

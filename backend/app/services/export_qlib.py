@@ -24,7 +24,6 @@ from app.export.qlib.publish import building, exclusive, publish, read_manifest,
 from app.export.qlib.reader import TreeReader
 from app.export.qlib.verify import verify_block, verify_lists
 from app.export.qlib.writer import TreeWriter, blocks
-from app.market.calendar import TradingCalendar
 from app.services.context import Context
 from app.services.report import Report
 from app.services.units import Progress
@@ -66,7 +65,7 @@ class _Held:
         by_session = count_by_session(connection)
         missing = 0
         if by_session:
-            trading = TradingCalendar(sessions.overrides(connection))
+            trading = sessions.trading_calendar(connection)
             missing = len(set(trading.sessions_between(min(by_session), max(by_session))) - by_session.keys())
         return cls(ranges, by_session, provenance.held_source(connection), missing)
 

@@ -9,6 +9,7 @@ from datetime import date, datetime
 from sqlalchemy import Connection, delete, select, text
 from sqlalchemy.dialects.postgresql import insert
 
+from app.market.calendar import TradingCalendar
 from app.market.security import BAR_VENUES, Venue
 from app.store.tables import sessions
 
@@ -76,6 +77,11 @@ def overrides(connection: Connection) -> dict[date, bool]:
         text("SELECT session, bool_or(is_open) FROM sessions WHERE source = 'override' GROUP BY session")
     )
     return {day: is_open for day, is_open in rows}  # noqa: C416 - rows are not pairs to mypy
+
+
+def trading_calendar(connection: Connection) -> TradingCalendar:
+    """The trading calendar with what operators said."""
+    return TradingCalendar(overrides(connection))
 
 
 def list_sessions(connection: Connection, *, start: date, end: date) -> list[HeldSession]:

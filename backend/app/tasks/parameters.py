@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field
 
 from app.core.config import load_universes
+from app.market.security import is_symbol
 
 
 def _one_or_many(value: Any) -> Any:
@@ -22,7 +23,13 @@ def _known_universe(value: Any) -> Any:
     return value
 
 
-Symbol = Annotated[str, Field(strict=True, pattern=r"^[0-9A-Z]{4,6}$")]
+def _a_symbol(value: Any) -> Any:
+    if not isinstance(value, str) or not is_symbol(value):
+        raise ValueError(f"{value!r} is no symbol; one is text of four to six digits or capital letters, like '2330'")
+    return value
+
+
+Symbol = Annotated[str, BeforeValidator(_a_symbol), Field(json_schema_extra={"pattern": "^[0-9A-Z]{4,6}$"})]
 
 StockIds = Annotated[
     Annotated[list[Symbol], Field(min_length=1, max_length=5_000)] | None,

@@ -11,6 +11,8 @@ import time_machine
 from celery.beat import ScheduleEntry, Scheduler
 
 from app.core.celery_app import app
+from app.market.calendar import TradingCalendar
+from app.ops.schedules import SessionCrontab
 
 TAIPEI = ZoneInfo("Asia/Taipei")
 
@@ -25,6 +27,11 @@ def machine_zone(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
     yield request.param
     monkeypatch.undo()
     time.tzset()
+
+
+@pytest.fixture(autouse=True)
+def _no_overrides(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(SessionCrontab, "calendar", staticmethod(TradingCalendar))
 
 
 class _Recorder(Scheduler):

@@ -1,0 +1,31 @@
+"""The trading calendar with the operators' overrides, for beat and for every "next fire"."""
+
+from __future__ import annotations
+
+import time
+
+from loguru import logger
+
+from app.errors import QuantLabError
+from app.market.calendar import TradingCalendar
+
+_SECONDS = 30
+_calendar = TradingCalendar()
+_read_at = float("-inf")
+
+
+def held_calendar() -> TradingCalendar:
+    """The calendar of this moment, read again after half a minute: a typhoon day declared at 06:00 counts at 09:00.
+
+    While PostgreSQL is away the last known one serves, for beat must go on; the task itself asks again when it runs.
+    """
+    global _calendar, _read_at  # noqa: PLW0603 - one a process
+    if time.monotonic() - _read_at >= _SECONDS:
+        from app.core.wiring import get_platform  # noqa: PLC0415 - only who asks for dates needs the database
+
+        _read_at = time.monotonic()
+        try:
+            _calendar = get_platform().calendar()
+        except QuantLabError as error:
+            logger.warning("The trading calendar's overrides are not known at present: {}", error)
+    return _calendar
