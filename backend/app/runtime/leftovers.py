@@ -86,7 +86,7 @@ def _session(leader: int, *, started: float) -> list[psutil.Process]:
     members: list[psutil.Process] = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
-            if os.getsid(process.pid) != leader or process.status() == psutil.STATUS_ZOMBIE:
+            if leader not in (process.pid, os.getsid(process.pid)) or process.status() == psutil.STATUS_ZOMBIE:
                 continue
             begun = process.create_time()
             if process.pid == leader and abs(begun - started) > SAME_START:

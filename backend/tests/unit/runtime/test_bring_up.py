@@ -177,8 +177,8 @@ def test_a_second_ctrl_c_hastens_and_an_echo_does_not(
     home: Path, small: dict[str, Any], terminal: Seen, log: MergedLog, given: dict[str, object]
 ) -> None:
     small["text"] = (
-        "import signal, time\nsignal.signal(signal.SIGTERM, lambda *_: print('busy', flush=True))\n"
-        "print('at work', flush=True)\nwhile True: time.sleep(0.05)"
+        "import os, signal, time\nsignal.signal(signal.SIGTERM, lambda *_: os.write(1, b'busy\\n'))\n"
+        "os.write(1, b'at work\\n')\nwhile True: time.sleep(0.05)"
     )
 
     def press_twice() -> None:
