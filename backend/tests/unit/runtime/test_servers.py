@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
+import os
 import stat
+import subprocess
 from pathlib import Path
 
 import psycopg
@@ -12,7 +15,8 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from app.errors import ConfigurationError
-from app.runtime.account import server_account
+from app.runtime import postgres
+from app.runtime.account import Account, server_account
 from app.runtime.ports import free_port, is_taken
 from app.runtime.postgres import Postgres
 from app.runtime.valkey import Valkey
@@ -95,3 +99,54 @@ def test_a_server_that_does_not_run_is_not_ready(tmp_path: Path) -> None:
 def test_ports(postgres_server: Postgres) -> None:
     assert is_taken(postgres_server.port)
     assert not is_taken(free_port())
+
+
+def test_binaries_that_the_account_cannot_reach_are_copied_once(
+    server_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres, "can_traverse", lambda *_: False)
+    server = Postgres(server_folder / "copied", free_port(), Account("nobody", 65534, 65534))
+    copied = server.binaries
+    assert server.home in copied.parents
+    said = subprocess.run([copied / "initdb", "--version"], capture_output=True, text=True, check=True).stdout
+    assert "PostgreSQL" in said  # so the libraries beside it came along
+    assert Postgres(server.home, free_port(), server.account).binaries == copied
+    with pytest.raises(ConfigurationError, match="cannot reach"):
+        server.prepare()
+
+
+def test_a_lock_of_a_crashed_server_is_removed_and_a_living_ones_kept(
+    tmp_path: Path, postgres_server: Postgres
+) -> None:
+    lock = postgres_server.data / "postmaster.pid"
+    postgres_server._remove_stale_lock()
+    assert lock.exists()
+    crashed = Postgres(tmp_path, free_port(), None)
+    crashed.data.mkdir()
+    (crashed.data / "postmaster.pid").write_text(f"{os.getpid()}\n")  # a living program, and no server of this data
+    crashed._remove_stale_lock()
+    assert not (crashed.data / "postmaster.pid").exists()
+
+
+def test_a_failing_command_of_postgres_is_told_with_its_words(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"initdb failed .*no-such-option"):
+        Postgres(tmp_path, free_port(), None)._run("initdb", "--no-such-option")
+
+
+def test_without_the_wheels_it_says_what_to_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(ConfigurationError, match="set DATABASE_URL"):
+        _ = Postgres(tmp_path, free_port(), None).binaries
+    with pytest.raises(ConfigurationError, match="set REDIS_URL"):
+        _ = Valkey(tmp_path, free_port()).binary
+
+
+def test_without_the_wheel_a_new_enough_server_on_path_serves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    for name, version in (("valkey-server", "6.0.16"), ("redis-server", "7.0.15")):
+        program = tmp_path / name
+        program.write_text(f"#!/bin/sh\necho 'Redis server v={version} sha=0'\n")
+        program.chmod(0o755)
+    assert Valkey(tmp_path, free_port()).binary == tmp_path / "redis-server"
