@@ -112,7 +112,6 @@ app.conf.update(
     worker_redirect_stdouts=False,
     task_track_started=True,
     task_time_limit=HARDEST_TIME_LIMIT,
-    task_soft_time_limit=HARDEST_TIME_LIMIT - 60,
     task_default_priority=MAX_PRIORITY // 2,
     task_queue_max_priority=MAX_PRIORITY,
     task_default_queue="data_sync",

@@ -1,0 +1,28 @@
+"""Tasks for the tests of the pools, written as the guide's recipe says: ``celery -A tests.acceptance.extra_tasks``."""
+
+from __future__ import annotations
+
+import time
+
+from app.core.celery_app import app
+from app.tasks._base import QuantLabTask
+
+__all__ = ["app"]
+
+
+@app.task(bind=True, name="app.tasks.nap")
+def nap(self: QuantLabTask, seconds: float = 1.0) -> None:
+    """Do nothing, for a while."""
+    time.sleep(seconds)
+
+
+@app.task(bind=True, name="app.tasks.hang", time_limit=2)
+def hang(self: QuantLabTask) -> None:
+    """Never end by itself."""
+    time.sleep(120)
+
+
+@app.task(bind=True, name="app.tasks.linger", soft_time_limit=1, time_limit=60)
+def linger(self: QuantLabTask) -> None:
+    """Take longer than the soft limit."""
+    time.sleep(120)

@@ -1,0 +1,85 @@
+"""Workers with other pools beside the platform's own: gevent at 1,000, and what the time limits do."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import redis
+
+from tests.acceptance.conftest import BACKEND, BIN, Platform
+from tests.conftest import wait_until
+
+pytestmark = [pytest.mark.xdist_group("platform"), pytest.mark.timeout(180)]
+
+
+@contextmanager
+def worker(platform: Platform, log: Path, *options: str) -> Iterator[None]:
+    """A worker of the extra tasks, on a queue of its own."""
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [BIN / "celery", "-A", "tests.acceptance.extra_tasks", "worker", "-Q", "extra", "-n", "extra@%h", *options],
+            cwd=BACKEND,
+            env=platform.environment,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        wait_until(lambda: b"ready" in log.read_bytes(), within=60, what="the extra worker's ready line")
+        yield
+    finally:
+        process.terminate()
+        process.wait(60)
+
+
+def send(platform: Platform, task: str, count: int = 1, **kwargs: float) -> None:
+    script = (
+        "from tests.acceptance import extra_tasks as t\n"
+        f"for _ in range({count}): t.{task}.apply_async(kwargs={kwargs!r}, queue='extra', ignore_result=False)\n"
+    )
+    done = platform.run(str(BIN / "python"), "-c", script, within=90)
+    assert done.returncode == 0, done.stderr
+
+
+def test_gevent_at_1000_loses_no_acknowledgement(platform: Platform, tmp_path: Path) -> None:
+    send(platform, "nap", 1000, seconds=1.0)
+    with worker(platform, tmp_path / "gevent.log", "--pool=gevent", "--concurrency=1000"):
+        wait_until(
+            lambda: (
+                platform.rows("SELECT count(*) FROM runs WHERE task = 'app.tasks.nap' AND finished_at IS NOT NULL")
+                == [(1000,)]
+            ),
+            within=120,
+            what="the end of 1,000 naps",
+        )
+        with redis.Redis.from_url(platform.up.environment()["REDIS_URL"]) as client:
+            wait_until(lambda: client.hlen("unacked") == 0, what="every acknowledgement")
+    states = platform.rows("SELECT state, attempts, count(*) FROM runs WHERE task = 'app.tasks.nap' GROUP BY 1, 2")
+    assert states == [("SUCCESS", 1, 1000)]
+
+
+def test_time_limits_end_in_a_clear_state(platform: Platform, tmp_path: Path) -> None:
+    with worker(platform, tmp_path / "limits.log", "--concurrency=2"):
+        send(platform, "hang")
+        send(platform, "linger")
+        wait_until(
+            lambda: (
+                platform.rows(
+                    "SELECT count(*) FROM runs WHERE task IN ('app.tasks.hang', 'app.tasks.linger') "
+                    "AND finished_at IS NOT NULL"
+                )
+                == [(2,)]
+            ),
+            within=60,
+            what="the end of both tasks",
+        )
+    ended = platform.rows(
+        "SELECT task, state, error_type FROM runs WHERE task IN ('app.tasks.hang', 'app.tasks.linger') ORDER BY task"
+    )
+    assert ended == [
+        ("app.tasks.hang", "FAILED", "TimeLimitExceeded"),
+        ("app.tasks.linger", "FAILED", "SoftTimeLimitExceeded"),
+    ]
