@@ -26,7 +26,7 @@ install: ## install what the tests and checks need
 	@$(PYTHON) tools/install.py --dev
 
 test: install ## run the tests with coverage (ARGS='-k name' for some of them)
-	@$(RUN)/pytest -n $(WORKERS) $(if $(strip $(ARGS)),$(ARGS),--cov --cov-report=term)
+	@$(RUN)/pytest -n $(WORKERS) --dist loadgroup $(if $(strip $(ARGS)),$(ARGS),--cov --cov-report=term)
 
 lint: install ## check style, types, layers, docker-compose.yml and Dockerfile
 	@$(RUN)/ruff check . ../tools ../benchmarks
