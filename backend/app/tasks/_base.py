@@ -96,7 +96,7 @@ class QuantLabTask(Task):
             )
             if run.is_final:
                 logger.warning("Delivered again after it ended as {}: nothing to do", run.state)
-                return {"state": run.state, "reason": "delivered again after it had ended"}
+                raise Ignore  # acknowledges the message and leaves the first delivery's result as it is
             logger.info("Started, attempt {}", run.attempts)
             try:
                 return self._finish(run_id, self.run(**self.check_parameters(args, kwargs)))
@@ -119,8 +119,12 @@ class QuantLabTask(Task):
                 raise
 
     def on_failure(self, exc: BaseException, task_id: str, args: Any, kwargs: Any, einfo: Any) -> None:  # noqa: ARG002
-        """Also reached when the child was killed or hit its hard limit, in the worker's main process."""
-        self._fail(task_id, exc, text=str(einfo.traceback) if einfo else None)
+        """Reached in the worker's main process when the child was killed or hit its hard limit.
+
+        In the child itself, where the task's request is, ``__call__`` has written it down already.
+        """
+        if self.request.id is None:
+            self._fail(task_id, exc, text=str(einfo.traceback) if einfo else None)
 
     def _finish(self, run_id: str, result: Any) -> Any:
         report = result if isinstance(result, Report) else Report()

@@ -151,7 +151,7 @@ def test_a_run_that_ended_does_no_work_when_it_is_delivered_again(celery_app: Ce
 
     first = once.apply_async(task_id="the-same")
     again = once.apply_async(task_id="the-same")
-    assert (first.state, again.state, done) == ("SUCCESS", "SUCCESS", [1])
+    assert (first.state, again.state, done) == ("SUCCESS", "IGNORED", [1])
     assert ledger_of(database_url, "the-same").attempts == 1
 
 
