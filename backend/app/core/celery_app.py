@@ -128,5 +128,7 @@ app.conf.update(
     beat_schedule_filename=str(settings.data_dir / "beat-schedule"),
     beat_max_loop_interval=60,
 )
+for entry in BEAT_SCHEDULE.values():
+    entry["schedule"].app = app  # else a crontab takes the zone of whichever Celery application is current
 connect_signals(app)
 SessionCrontab.calendar = staticmethod(held_calendar)
