@@ -42,7 +42,8 @@ def platform(layout: Layout, servers: Mapping[str, str]) -> list[Program]:
             # SIGTERM ends it after its tasks; SIGQUIT gives them back to the queue.
             hasten_signal=signal.SIGQUIT,
             # Its handlers print, and with the supervisor gone that raises before they have done anything; there is
-            # no queue to give tasks back to either, for the servers end as well. The ledger's lease finds them.
+            # no queue to give tasks back to either, for the servers end as well. Their messages come again
+            # after the visibility time-out (see core/celery_app.py).
             orphan_signal=signal.SIGKILL,
             grace=15.0,
             ready_within=90.0,

@@ -15,7 +15,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.acceptance.test_up import SERVERS, Up
+from tests.acceptance.up import SERVERS, Up
 from tests.conftest import PROJECT
 
 BIN = Path(sys.executable).parent
