@@ -8,8 +8,9 @@ import typer
 from loguru import logger
 
 from app.cli import data, diagnosis, operations, runs, status, up
+from app.core.config import read_home, read_running
 from app.core.version import VERSION
-from app.errors import QuantLabError
+from app.errors import QuantLabError, StoreUnavailable
 
 _EPILOG = (
     "Examples:\n\n"
@@ -57,4 +58,6 @@ def main() -> None:
         app()
     except QuantLabError as error:
         typer.echo(str(error), err=True)
+        if isinstance(error, StoreUnavailable) and not read_running(read_home()):
+            typer.echo("No platform runs from this home: start one with `make up`.", err=True)
         sys.exit(1)

@@ -9,15 +9,17 @@ from __future__ import annotations
 import difflib
 from typing import Any
 
+import click
 from celery import Celery
 from celery.schedules import crontab
 from kombu.entity import Exchange, Queue
+from kombu.exceptions import OperationalError
 
 from app.core.config import get_settings
 from app.core.held_calendar import held_calendar
 from app.core.signals import connect_signals
 from app.core.transport import MAX_PRIORITY, PRIORITY_STEPS, register_transports
-from app.errors import UnknownTask
+from app.errors import QuantLabError, UnknownTask
 from app.ops.schedules import SessionCrontab
 
 settings = get_settings()
@@ -64,6 +66,20 @@ class _QuantLabCelery(Celery):
     """Celery, but a name that no worker knows is refused where it is called, instead of dropped in silence there."""
 
     def send_task(self, name: str, *args: Any, **kwargs: Any) -> Any:
+        """Send it. Under the ``celery`` command what is wrong is told in one sentence, at once."""
+        context = click.get_current_context(silent=True)
+        if context is None or context.find_root().info_name != "celery":
+            return self._send_known(name, *args, **kwargs)
+        try:
+            with self.connection_for_write() as connection:
+                connection.ensure_connection(max_retries=1, interval_start=0, timeout=5)
+            return self._send_known(name, *args, **kwargs)
+        except QuantLabError as error:
+            raise click.ClickException(str(error)) from error
+        except OperationalError as error:
+            raise click.ClickException(f"Redis does not answer ({error}). Does the platform run? `make up`") from error
+
+    def _send_known(self, name: str, *args: Any, **kwargs: Any) -> Any:
         self.loader.import_default_modules()
         if name not in self.tasks:
             close = difflib.get_close_matches(name, self.tasks, n=1)

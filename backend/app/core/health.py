@@ -23,7 +23,7 @@ def checks_of(platform: Platform) -> dict[str, Check]:
     return {
         "postgresql": lambda: health.check_postgresql(lambda: platform.engine, source=settings.quantlab_source),
         "redis": lambda: health.check_redis(platform.redis),
-        "worker": lambda: liveness.check_worker(app),
+        "worker": lambda: liveness.check_worker(app, home=settings.quantlab_home),
         "beat": lambda: liveness.check_beat(
             home=settings.quantlab_home, schedule_file=settings.data_dir / "beat-schedule"
         ),

@@ -12,15 +12,27 @@ from typing import TYPE_CHECKING
 
 from loguru import logger
 
+from app.market.calendar import TAIPEI
+
 if TYPE_CHECKING:
     from loguru import Message, Record
 
 
+_QUIETER = {
+    "httpx": logging.WARNING,
+    "httpcore": logging.WARNING,
+    "alembic.runtime.plugins": logging.WARNING,
+    # The base task says when a run starts, how it ends and why it failed, with its id in each line.
+    "celery.worker.strategy": logging.WARNING,
+    "celery.app.trace": logging.CRITICAL,
+}
+
+
 def _terminal_format(record: Record) -> str:
+    # Taipei's time, as in every other place that a person reads.
+    record["extra"]["clock"] = record["time"].astimezone(TAIPEI).strftime("%m-%d %H:%M:%S")
     run = "<magenta>{extra[task]} {extra[run]:.8}</magenta> " if record["extra"].get("run") else ""
-    return (
-        "<dim>{time:MM-DD HH:mm:ss}</dim> <level>{level:<7}</level> " + run + "{message} <dim>{name}</dim>\n{exception}"
-    )
+    return "<dim>{extra[clock]}</dim> <level>{level:<7}</level> " + run + "{message} <dim>{name}</dim>\n{exception}"
 
 
 class _DailyFile:
@@ -69,5 +81,5 @@ def configure_logging(level: str, *, folder: Path | None = None) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         logger.add(_DailyFile(folder), level=level, serialize=True, backtrace=False, diagnose=False)
     logging.basicConfig(handlers=[_ToLoguru()], level=logging.INFO, force=True)
-    for noisy in ("httpx", "httpcore", "exchange_calendars", "alembic.runtime.plugins"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
+    for name, least in _QUIETER.items():
+        logging.getLogger(name).setLevel(least)

@@ -59,13 +59,17 @@ def registered_tasks(app: Celery, *, timeout: float = 1.0) -> dict[str, list[str
     return {name: list(tasks) for name, tasks in _ask(app, "registered", timeout).items()}
 
 
-def check_worker(app: Celery, *, timeout: float = 1.0) -> Finding:
-    """At least one worker answers."""
+def check_worker(app: Celery, *, home: Path, timeout: float = 1.0) -> Finding:
+    """At least one worker answers; one that does not but whose process runs here is unknown, not an error."""
     names = ping_workers(app, timeout=timeout)
     if names:
         shown = ", ".join(names)
         facts = {"count": len(names), "names": shown}
         return Finding("worker", Level.OK, f"Answering: {shown}.", facts=facts)
+    pid = supervised_pid(home, "worker")
+    if pid is not None:
+        detail = f"Its process runs (pid {pid}) but did not answer within {timeout:g} s: busy, or hung."
+        return Finding("worker", Level.UNKNOWN, detail, "Ask again; if it stays so, look into its log.")
     detail = f"No worker answers within {timeout:g} s: what is queued waits."
     return Finding("worker", Level.ERROR, detail, "Start one: `make up`, or `celery -A app.core.celery_app worker`.")
 

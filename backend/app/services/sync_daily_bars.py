@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import date, timedelta
 
-from app.errors import InvalidParameter, NoData, NotYetPublished
+from app.errors import InvalidParameter, NoData, NotASession, NotYetPublished
 from app.market.bar import Bar
 from app.market.security import BAR_VENUES
 from app.services.cache_bars import cache_bars
@@ -34,6 +34,8 @@ def sync_daily_bars(context: Context, *, start: date, end: date) -> Report:
     ensure_securities(context)
     calendar = context.calendar()
     days = calendar.sessions_between(start, min(end, calendar.last_session(context.clock())))
+    if not days:
+        raise NotASession(f"There is no trading session from {start} to {end} that has begun.")
     with transaction(context.engine) as connection:
         listed = {venue: list_securities(connection, venue=venue) for venue in BAR_VENUES}
     units = [Unit(DATASET, venue, day.isoformat(), session=day) for day in reversed(days) for venue in BAR_VENUES]

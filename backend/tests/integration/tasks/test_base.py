@@ -30,7 +30,7 @@ def celery_app(database_url: str, redis_url: str, tmp_path: Path, monkeypatch: p
     monkeypatch.setenv("REDIS_URL", redis_url)
     get_settings.cache_clear()
     wiring.reset_platform()
-    app = Celery("test", broker="memory://", backend="cache+memory://", task_cls=QuantLabTask)
+    app = Celery("test", set_as_current=False, broker="memory://", backend="cache+memory://", task_cls=QuantLabTask)
     app.conf.update(task_always_eager=True, task_eager_propagates=False, task_store_eager_result=True)
     yield app
     wiring.get_platform().engine.dispose()
@@ -53,7 +53,7 @@ Few = Annotated[int, Field(strict=True, ge=1, le=10)]
 
 
 def test_a_report_is_the_end_of_the_run(celery_app: Celery, database_url: str) -> None:
-    @celery_app.task(bind=True, name="app.tasks.count")
+    @celery_app.task(shared=False, bind=True, name="app.tasks.count")
     def count(self: QuantLabTask, days: Few = 7) -> Report:
         return Report("PARTIAL", "one was missing", Counts(3, 2, 1, 1, 0), {"days": days})
 
@@ -91,7 +91,7 @@ def test_a_wrong_parameter_fails_before_any_work(
 ) -> None:
     worked = []
 
-    @celery_app.task(bind=True, name="app.tasks.work")
+    @celery_app.task(shared=False, bind=True, name="app.tasks.work")
     def work(self: QuantLabTask, days: Few = 7) -> None:
         worked.append(days)
 
@@ -106,7 +106,7 @@ def test_a_wrong_parameter_fails_before_any_work(
 
 
 def test_a_failure_cannot_be_returned(celery_app: Celery, database_url: str) -> None:
-    @celery_app.task(bind=True, name="app.tasks.broken")
+    @celery_app.task(shared=False, bind=True, name="app.tasks.broken")
     def broken(self: QuantLabTask) -> None:
         raise SourceChanged("The column 收盤價 is gone.", site="twse")
 
@@ -118,7 +118,7 @@ def test_a_failure_cannot_be_returned(celery_app: Celery, database_url: str) -> 
 def test_only_what_a_later_try_may_mend_is_tried_again(celery_app: Celery, database_url: str) -> None:
     tries = []
 
-    @celery_app.task(bind=True, name="app.tasks.flaky", retry_backoff=False, default_retry_delay=0)
+    @celery_app.task(shared=False, bind=True, name="app.tasks.flaky", retry_backoff=False, default_retry_delay=0)
     def flaky(self: QuantLabTask) -> str:
         tries.append(1)
         if len(tries) < 3:
@@ -132,7 +132,7 @@ def test_only_what_a_later_try_may_mend_is_tried_again(celery_app: Celery, datab
 
 
 def test_a_signal_ends_as_skipped_with_its_sentence(celery_app: Celery, database_url: str) -> None:
-    @celery_app.task(bind=True, name="app.tasks.closed")
+    @celery_app.task(shared=False, bind=True, name="app.tasks.closed")
     def closed(self: QuantLabTask) -> None:
         raise NotASession("The market is closed.")
 
@@ -145,7 +145,7 @@ def test_a_signal_ends_as_skipped_with_its_sentence(celery_app: Celery, database
 def test_a_run_that_ended_does_no_work_when_it_is_delivered_again(celery_app: Celery, database_url: str) -> None:
     done = []
 
-    @celery_app.task(bind=True, name="app.tasks.once")
+    @celery_app.task(shared=False, bind=True, name="app.tasks.once")
     def once(self: QuantLabTask) -> None:
         done.append(1)
 
@@ -158,7 +158,7 @@ def test_a_run_that_ended_does_no_work_when_it_is_delivered_again(celery_app: Ce
 def test_progress_is_shown_while_it_runs(celery_app: Celery, database_url: str) -> None:
     seen: list[Any] = []
 
-    @celery_app.task(bind=True, name="app.tasks.long")
+    @celery_app.task(shared=False, bind=True, name="app.tasks.long")
     def long(self: QuantLabTask) -> None:
         context = self.context()
         context.progress(1, 4, "the first of four")
@@ -170,7 +170,7 @@ def test_progress_is_shown_while_it_runs(celery_app: Celery, database_url: str) 
 
 
 def test_called_as_a_function_it_checks_and_leaves_no_run(celery_app: Celery, database_url: str) -> None:
-    @celery_app.task(bind=True, name="app.tasks.plain")
+    @celery_app.task(shared=False, bind=True, name="app.tasks.plain")
     def plain(self: QuantLabTask, days: Few = 7) -> int:
         return days
 
@@ -190,7 +190,7 @@ def test_a_run_whose_worker_stops_at_once_is_left_open_for_its_redelivery(
     """SIGQUIT raises SystemExit in the pool's process, and the message goes back to the queue."""
     stops = [SystemExit(-241)]
 
-    @celery_app.task(bind=True, name="app.tasks.stopped")
+    @celery_app.task(shared=False, bind=True, name="app.tasks.stopped")
     def stopped(self: QuantLabTask) -> Report:
         if stops:
             raise stops.pop()
