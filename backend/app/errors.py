@@ -26,6 +26,7 @@
     ├── ExportError                   the previous export stays published
     └── RunSignal                     not an error: the run is recorded as SKIPPED
         ├── NotASession               the market is closed at that time
+        ├── Revoked                   an operator took it back
         └── AlreadyRunning            the same work is under way
 
 Each takes one sentence, which names what was wrong and, where it can, what to do. Errors cross process
@@ -160,6 +161,10 @@ class RunSignal(QuantLabError):
 
 class NotASession(RunSignal):
     """The market is closed at that time."""
+
+
+class Revoked(RunSignal):
+    """An operator took the run back."""
 
 
 class AlreadyRunning(RunSignal):

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 
 import redis
+from celery.exceptions import SoftTimeLimitExceeded
 
 from app.cache.breaker import SharedBreaker
 from app.cache.client import connect
@@ -94,6 +95,7 @@ class Platform:
             data_dir=self.settings.data_dir,
             run_id=run_id,
             progress=progress,
+            interrupts=(SoftTimeLimitExceeded,),
         )
 
 

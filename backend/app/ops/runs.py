@@ -56,10 +56,10 @@ class RunLedger:
         with transaction(self._engine) as connection:
             runs.finish(connection, run_id, state=state, reason=reason, counts=counts, at=self._clock())
 
-    def failed(self, run_id: str, *, error: BaseException, traceback: str | None) -> None:
-        """End a run as FAILED; one that has ended already stays as it is."""
+    def failed(self, run_id: str, *, error: BaseException, traceback: str | None) -> bool:
+        """End a run as FAILED. False: it has ended already, and stays as it is."""
         with transaction(self._engine) as connection:
-            runs.finish(
+            return runs.finish(
                 connection,
                 run_id,
                 state="FAILED",

@@ -10,7 +10,7 @@ from pathlib import Path
 import redis
 
 from app.market.calendar import TAIPEI, TradingCalendar
-from app.services.units import Progress, no_progress
+from app.services.units import Interrupts, Progress, no_progress
 from app.sources.http import Client
 from app.store import sessions
 from app.store.engine import Engine, transaction
@@ -28,6 +28,7 @@ class Context:
     data_dir: Path
     run_id: str | None = None
     progress: Progress = no_progress
+    interrupts: Interrupts = ()
 
     def calendar(self) -> TradingCalendar:
         """The trading calendar with the overrides that the store holds now."""

@@ -56,6 +56,7 @@ def sync_daily_bars(context: Context, *, start: date, end: date) -> Report:
         run_id=context.run_id,
         clock=context.clock,
         progress=context.progress,
+        interrupts=context.interrupts,
     )
     cached = cache_bars(context, context.universes["popular"], start=start, end=end)
     return Report(report.state, report.reason, report.counts, {**report.details, "cached": cached})

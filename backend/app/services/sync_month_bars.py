@@ -101,6 +101,7 @@ def sync_month_bars(
         run_id=context.run_id,
         clock=context.clock,
         progress=context.progress,
+        interrupts=context.interrupts,
     )
     cached = cache_bars(context, [one.symbol for one in securities], start=start, end=end, key=key)
     details: dict[str, Any] = {**report.details, "revised": total.revised, "cached": cached}

@@ -35,6 +35,8 @@ def sync_quotes(context: Context, securities: Sequence[HeldSecurity]) -> Report:
             parsed = context.client.fetch(registry.quotes(), query)
         except StoreUnavailable:
             raise
+        except context.interrupts:
+            raise
         except NoData:
             continue
         except Exception as error:

@@ -57,6 +57,7 @@ def sync_securities(context: Context) -> Report:
         run_id=context.run_id,
         clock=context.clock,
         progress=context.progress,
+        interrupts=context.interrupts,
     )
     cached = cache_securities(context)
     return Report(report.state, report.reason, report.counts, {**report.details, "changes": changes, "cached": cached})

@@ -18,6 +18,8 @@ from app.store.engine import Connection, Engine, transaction
 
 T = TypeVar("T")
 Progress = Callable[[int, int, str], None]
+Interrupts = tuple[type[Exception], ...]
+"""What ends the whole work and not one unit of it: a time limit. Celery's own types, which only wiring knows."""
 
 
 def no_progress(done: int, total: int, what: str) -> None:
@@ -74,17 +76,18 @@ def do_units(
     run_id: str | None,
     clock: Callable[[], datetime],
     progress: Progress = no_progress,
+    interrupts: Interrupts = (),
 ) -> Report:
     """Do every unit and report the whole.
 
     What is not published yet is SKIPPED, neither a gap nor a failure. When every unit failed, the first error is
     raised; when some did, the report is PARTIAL and names them. StoreUnavailable is raised at once, for without
-    PostgreSQL no unit can be done.
+    PostgreSQL no unit can be done, and so are *interrupts*.
     """
     tally = _Tally()
     for number, unit in enumerate(units):
         progress(number, len(units), str(unit))
-        _do_unit(unit, work, engine=engine, run_id=run_id, clock=clock, tally=tally)
+        _do_unit(unit, work, engine=engine, run_id=run_id, clock=clock, tally=tally, interrupts=interrupts)
     progress(len(units), len(units), "done")
     return _report(tally, len(units))
 
@@ -97,6 +100,7 @@ def _do_unit(
     run_id: str | None,
     clock: Callable[[], datetime],
     tally: _Tally,
+    interrupts: Interrupts,
 ) -> None:
     try:
         fetched = work.fetch(unit)
@@ -113,6 +117,8 @@ def _do_unit(
         tally.add("SKIPPED", f"{unit}: {signal}")
         with transaction(engine) as connection:
             _record(connection, run_id, unit, "SKIPPED", clock(), reason=str(signal))
+    except interrupts:
+        raise
     except Exception as error:
         logger.opt(exception=error).error("{} failed: {}", unit, error)
         tally.errors.append(error)

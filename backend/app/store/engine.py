@@ -8,10 +8,10 @@ from contextlib import contextmanager
 import psycopg
 from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from app.errors import ConfigurationError, StoreUnavailable
+from app.errors import ConfigurationError, InvalidParameter, StoreUnavailable
 
 __all__ = ["CONNECT_TIMEOUT", "Connection", "Engine", "make_engine", "snapshot", "transaction"]
 # Connection and Engine are passed on for annotations: only the store imports SQLAlchemy itself.
@@ -38,11 +38,12 @@ def make_engine(
     """
     try:
         address = make_url(url)
-    except ArgumentError as error:
-        # The text itself is kept out: it may carry a password.
+    except (ArgumentError, ValueError):
+        # Neither the text nor what choked on it is shown: they may carry a password.
         raise ConfigurationError(
-            "DATABASE_URL is no database address; write postgresql://user:password@host/name."
-        ) from (error)
+            "DATABASE_URL is no database address; write postgresql://user:password@host/name, with what is special in "
+            "the password as %40 and the like."
+        ) from None
     if address.get_backend_name() != "postgresql":
         raise ConfigurationError(f"DATABASE_URL names {address.get_backend_name()}; QuantLab keeps data in PostgreSQL.")
     options = "-c timezone=UTC"
@@ -55,6 +56,7 @@ def make_engine(
         pool_timeout=30,
         pool_pre_ping=True,
         pool_recycle=1800,
+        hide_parameters=True,  # an error must not print whole batches of rows, nor what a caller sent
         connect_args={
             "application_name": application_name,
             "connect_timeout": CONNECT_TIMEOUT,
@@ -100,6 +102,8 @@ def _own_errors() -> Iterator[None]:
         raise StoreUnavailable("All connections to PostgreSQL are in use; try again later.") from error
     except (OperationalError, psycopg.OperationalError) as error:
         raise StoreUnavailable(f"PostgreSQL could not do it: {_first_line(error)}.") from error
+    except DataError as error:
+        raise InvalidParameter(f"PostgreSQL cannot take a value: {_first_line(error)}.") from None
     except DBAPIError as error:
         if error.connection_invalidated:
             raise StoreUnavailable(f"The connection to PostgreSQL broke: {_first_line(error)}.") from error

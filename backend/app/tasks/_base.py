@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import inspect
+import json
+import random
 import traceback
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Any, get_type_hints
+from typing import Any, NoReturn, get_type_hints
 
 from celery import Task
 from celery.exceptions import Ignore, Reject, Retry
@@ -28,8 +30,8 @@ class QuantLabTask(Task):
     # Celery would raise a bare TypeError in the caller; check_parameters says it in a sentence, and in the ledger.
     typing = False
     # What people expect of `self.retry` and of errors that a later try may mend; others need a person.
-    autoretry_for = RETRIABLE
     max_retries = 5
+    default_retry_delay = 5  # also after the death of a child
     retry_backoff = 5
     # Longer waits would be long countdowns, which the broker hands out twice (see TRANSPORT_OPTIONS).
     retry_backoff_max = 600
@@ -55,16 +57,22 @@ class QuantLabTask(Task):
     def _signature(self) -> inspect.Signature:
         return inspect.signature(self._function)
 
-    def named_parameters(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    def _named(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
         """Positional and keyword arguments under their names, as given; what has no name keeps its place."""
         names = list(self._signature.parameters)
         named = dict(zip(names, args, strict=False))
         extra = {f"argument {number + 1}": value for number, value in enumerate(args) if number >= len(names)}
         return {**named, **extra, **kwargs}
 
+    def named_parameters(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+        """The arguments under their names as the ledger can keep them: no NaN, no NUL, only what JSON knows."""
+        text = json.dumps(self._named(args, kwargs), default=str).replace("\\u0000", "")
+        parameters: dict[str, Any] = json.loads(text, parse_constant=str)
+        return parameters
+
     def check_parameters(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
         """The validated parameters. Raises InvalidParameter with a sentence that says what was wrong."""
-        given = self.named_parameters(args, kwargs)
+        given = self._named(args, kwargs)
         try:
             valid = self.parameters.model_validate(given)
         except ValidationError as error:
@@ -85,55 +93,87 @@ class QuantLabTask(Task):
         run_id = self.request.id
         if run_id is None:
             return self.run(**self.check_parameters(args, kwargs))
-        ledger = get_platform().ledger
         with logger.contextualize(run=run_id, task=self.name.removeprefix("app.tasks.")):
-            run = ledger.started(
-                run_id,
-                task=self.name,
-                parameters=self.named_parameters(args, kwargs),
-                trigger=self.request.get("trigger") or "manual",
-                worker=self.request.hostname,
-            )
-            if run.is_final:
-                logger.warning("Delivered again after it ended as {}: nothing to do", run.state)
-                raise Ignore  # acknowledges the message and leaves the first delivery's result as it is
-            logger.info("Started, attempt {}", run.attempts)
             try:
-                return self._finish(run_id, self.run(**self.check_parameters(args, kwargs)))
-            except RunSignal as signal:
-                return self._finish(run_id, Report("SKIPPED", str(signal)))
-            except Retry as retry:
-                cause = retry.exc or retry
-                logger.warning("Will be tried again {}: {}", retry.humanize(), cause)
-                ledger.will_retry(run_id, error=cause if isinstance(cause, BaseException) else retry)
-                raise
-            except (Ignore, Reject):
-                raise
-            except (SystemExit, KeyboardInterrupt):
-                # A worker told to stop at once (SIGQUIT) gives the message back: a run that had ended as FAILED
-                # here would make the redelivery a no-op, and the work would be lost.
-                logger.warning("Interrupted: the worker stops, and the run goes back to the queue")
-                raise
-            except BaseException as error:
-                self._fail(run_id, error)
-                raise
+                return self._attempt(run_id, args, kwargs)
+            except RETRIABLE as error:
+                self._try_again(run_id, error)
 
-    def on_failure(self, exc: BaseException, task_id: str, args: Any, kwargs: Any, einfo: Any) -> None:  # noqa: ARG002
-        """Reached in the worker's main process when the child was killed or hit its hard limit.
+    def _attempt(self, run_id: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        """One try, from the ledger's first line to its last. Raises what a later try may mend (RETRIABLE) as it is."""
+        ledger = get_platform().ledger
+        run = ledger.started(
+            run_id,
+            task=self.name,
+            parameters=self.named_parameters(args, kwargs),
+            trigger=self.request.get("trigger") or "manual",
+            worker=self.request.hostname,
+        )
+        if run.is_final:
+            logger.warning("Delivered again after it ended as {}: nothing to do", run.state)
+            raise Ignore  # acknowledges the message and leaves the first delivery's result as it is
+        logger.info("Started, attempt {}", run.attempts)
+        try:
+            return self._finish(run_id, self.run(**self.check_parameters(args, kwargs)))
+        except RunSignal as signal:
+            return self._finish(run_id, Report("SKIPPED", str(signal)))
+        except Retry as retry:
+            self._note_retry(run_id, retry)
+            raise
+        except RETRIABLE:
+            raise
+        except (Ignore, Reject):
+            raise
+        except (SystemExit, KeyboardInterrupt):
+            # A worker told to stop at once (SIGQUIT) gives the message back: a run that had ended as FAILED
+            # here would make the redelivery a no-op, and the work would be lost.
+            logger.warning("Interrupted: the worker stops, and the run goes back to the queue")
+            raise
+        except BaseException as error:
+            self._fail(run_id, error)
+            raise
 
-        In the child itself, where the task's request is, ``__call__`` has written it down already.
-        """
-        if self.request.id is None:
-            self._fail(task_id, exc, text=str(einfo.traceback) if einfo else None)
+    def _try_again(self, run_id: str, error: QuantLabError) -> NoReturn:
+        """Queue another try after a while, or fail for good after the last one."""
+        try:
+            self.retry(exc=error, countdown=self._pause(error))
+        except Retry as retry:
+            self._note_retry(run_id, retry)
+            raise
+        except BaseException as final:
+            self._fail(run_id, final)
+            raise
+        raise error  # never reached: `retry` raises
+
+    def _pause(self, error: QuantLabError) -> float:
+        """Seconds until the next try: exponential, with jitter, and never less than the site asked for."""
+        if not self.retry_backoff:
+            return float(self.default_retry_delay)
+        longest = self.retry_backoff_max
+        pause = min(self.retry_backoff * 2**self.request.retries, longest)
+        if self.retry_jitter:
+            pause *= random.uniform(0.5, 1.0)  # noqa: S311
+        return float(min(max(pause, error.facts.get("retry_after") or 0), longest))
+
+    def _note_retry(self, run_id: str, retry: Retry) -> None:
+        cause = retry.exc if isinstance(retry.exc, BaseException) else retry
+        logger.warning("Will be tried again {}: {}", retry.humanize(), cause)
+        try:
+            get_platform().ledger.will_retry(run_id, error=cause)
+        except QuantLabError as trouble:
+            # The next try is queued; it writes itself down when it starts.
+            logger.warning("That could not be written down: {}", trouble)
 
     def _finish(self, run_id: str, result: Any) -> Any:
         report = result if isinstance(result, Report) else Report()
+        answer = result.as_json() if isinstance(result, Report) else result
+        json.dumps(answer)  # what cannot be sent as a result must fail before the run stands as done
         get_platform().ledger.finished(run_id, state=report.state, reason=report.reason, counts=report.counts)
         counts = {name: number for name, number in report.counts.as_dict().items() if number is not None}
         level = "SUCCESS" if report.state == "SUCCESS" else "WARNING"
         text = " ".join(f"{name} {number:,}" for name, number in counts.items())
         logger.log(level, "{} {} {}", report.state, text, report.reason or "")
-        return result.as_json() if isinstance(result, Report) else result
+        return answer
 
     def _fail(self, run_id: str, error: BaseException, *, text: str | None = None) -> None:
         text = text or "".join(traceback.format_exception(error))

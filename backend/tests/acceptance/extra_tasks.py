@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 
 from app.core.celery_app import app
@@ -26,3 +28,9 @@ def hang(self: QuantLabTask) -> None:
 def linger(self: QuantLabTask) -> None:
     """Take longer than the soft limit."""
     time.sleep(120)
+
+
+@app.task(bind=True, name="app.tasks.die", max_retries=1, default_retry_delay=0)
+def die(self: QuantLabTask) -> None:
+    """Kill the process that runs it, as the kernel does when memory runs out."""
+    os.kill(os.getpid(), signal.SIGKILL)

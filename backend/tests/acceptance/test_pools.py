@@ -83,3 +83,16 @@ def test_time_limits_end_in_a_clear_state(platform: Platform, tmp_path: Path) ->
         ("app.tasks.hang", "FAILED", "TimeLimitExceeded"),
         ("app.tasks.linger", "FAILED", "SoftTimeLimitExceeded"),
     ]
+
+
+def test_a_task_that_kills_its_process_ends_as_failed(platform: Platform, tmp_path: Path) -> None:
+    with worker(platform, tmp_path / "die.log", "--concurrency=1"):
+        send(platform, "die")
+        wait_until(
+            lambda: (
+                platform.rows("SELECT state, error_type, attempts FROM runs WHERE task = 'app.tasks.die'")
+                == [("FAILED", "WorkerLostError", 2)]
+            ),
+            within=60,
+            what="the end of a task that kills its process",
+        )

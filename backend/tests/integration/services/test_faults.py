@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
 import pytest
 
 from app.errors import (
+    NotASession,
     RateLimited,
     SourceChanged,
     SourceError,
@@ -17,6 +19,7 @@ from app.errors import (
 )
 from app.services.sync_daily_bars import sync_daily_bars
 from app.services.sync_securities import sync_securities
+from app.sources.http import Client
 
 FRIDAY = date(2026, 11, 20)
 WHOLE = 1347 + 1009
@@ -114,3 +117,27 @@ def test_lists_that_do_not_come_delist_nobody(bench: Any) -> None:
     with pytest.raises(SourceError):
         sync_securities(bench.context)
     assert bench.number("SELECT count(*) FROM securities WHERE on_list") == 1347 + 1009 + 12
+
+
+class TimeIsUp(Exception):
+    """As a soft time limit arrives: in the middle of a unit."""
+
+
+def test_a_time_limit_ends_the_run_and_not_one_unit(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    sync_securities(bench.context)
+    context = replace(bench.context, interrupts=(TimeIsUp,))
+    asked = []
+
+    def fetch(self: Client, *_: object) -> None:
+        asked.append(1)
+        raise TimeIsUp
+
+    monkeypatch.setattr(Client, "fetch", fetch)
+    with pytest.raises(TimeIsUp):
+        sync_daily_bars(context, start=date(2026, 11, 16), end=FRIDAY)
+    assert len(asked) == 1
+
+
+def test_a_range_without_a_session_is_said_to_be_one(bench: Any) -> None:
+    with pytest.raises(NotASession, match="2026-11-14 to 2026-11-15"):
+        sync_daily_bars(bench.context, start=date(2026, 11, 14), end=date(2026, 11, 15))

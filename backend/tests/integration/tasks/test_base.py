@@ -14,7 +14,8 @@ from sqlalchemy import text
 
 from app.core import wiring
 from app.core.config import get_settings
-from app.errors import InvalidParameter, NotASession, SourceChanged, SourceUnavailable
+from app.errors import InvalidParameter, NotASession, RateLimited, SourceChanged, SourceUnavailable, StoreUnavailable
+from app.ops.runs import RunLedger
 from app.services.report import Report
 from app.store.counts import Counts
 from app.store.engine import make_engine, transaction
@@ -129,6 +130,52 @@ def test_only_what_a_later_try_may_mend_is_tried_again(celery_app: Celery, datab
     run = ledger_of(database_url, result.id)
     assert len(tries) == 3
     assert (run.state, run.attempts) == ("SUCCESS", 3)
+
+
+@pytest.mark.parametrize("moment", ["started", "finished"])
+def test_a_ledger_that_is_away_for_a_moment_costs_a_retry_not_the_run(
+    celery_app: Celery, database_url: str, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    real, away = getattr(RunLedger, moment), [StoreUnavailable("PostgreSQL restarts.")]
+
+    def once_away(self: RunLedger, *args: Any, **kwargs: Any) -> Any:
+        if away:
+            raise away.pop()
+        return real(self, *args, **kwargs)
+
+    monkeypatch.setattr(RunLedger, moment, once_away)
+
+    @celery_app.task(shared=False, bind=True, name="app.tasks.calm", retry_backoff=False, default_retry_delay=0)
+    def calm(self: QuantLabTask) -> str:
+        return "done"
+
+    result = calm.apply_async()
+    assert (result.state, ledger_of(database_url, result.id).state) == ("SUCCESS", "SUCCESS")
+
+
+def test_a_site_that_asks_for_patience_gets_it(celery_app: Celery) -> None:
+    @celery_app.task(shared=False, bind=True, name="app.tasks.patient")
+    def task(self: QuantLabTask) -> None: ...
+
+    error = RateLimited("429.", site="twse", retry_after=120.0)
+    assert task._pause(error) == 120
+    assert 2.5 <= task._pause(SourceUnavailable("gone.", site="twse")) <= 5
+
+
+def test_a_result_that_cannot_be_sent_is_no_success(celery_app: Celery, database_url: str) -> None:
+    @celery_app.task(shared=False, bind=True, name="app.tasks.odd")
+    def odd(self: QuantLabTask) -> object:
+        return object()
+
+    assert ledger_of(database_url, odd.apply_async().id).state == "FAILED"
+
+
+def test_arguments_that_json_does_not_know_still_leave_a_run(celery_app: Celery, database_url: str) -> None:
+    @celery_app.task(shared=False, bind=True, name="app.tasks.strange")
+    def strange(self: QuantLabTask, days: Few = 7) -> None: ...
+
+    run = ledger_of(database_url, strange.apply_async(kwargs={"days": float("nan")}).id)
+    assert (run.state, run.parameters) == ("FAILED", {"days": "NaN"})
 
 
 def test_a_signal_ends_as_skipped_with_its_sentence(celery_app: Celery, database_url: str) -> None:
