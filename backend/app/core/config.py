@@ -48,12 +48,16 @@ def read_home() -> Path:
 def read_running(home: Path) -> dict[str, Any]:
     """What the running platform says of itself; empty when none runs from *home*."""
     try:
-        running: dict[str, Any] = json.loads((home / "running.json").read_text())
+        running = json.loads((home / "running.json").read_text())
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
         message = f"{home / 'running.json'} cannot be read ({error}); stop the platform and start it again."
         raise ConfigurationError(message) from error
+    if not isinstance(running, dict) or not isinstance(running.get("environment", {}), dict):
+        raise ConfigurationError(
+            f"{home / 'running.json'} is not what `quantlab up` writes; stop it and start it again."
+        )
     return running
 
 

@@ -44,6 +44,10 @@ def sync_daily_bars(context: Context, *, start: date, end: date) -> Report:
         return fetch_session(context, unit)
 
     def store(connection: Connection, unit: Unit, parsed: Parsed[Bar] | None) -> Stored:
+        if parsed is None and _traded_elsewhere(connection, unit):
+            expected = count_listed(listed[unit.venue], _day(unit))
+            nothing = "it published nothing of a session on which the other venue traded."
+            return Stored(Counts(expected=expected, fetched=0, stored=0, unchanged=0, quarantined=0), nothing)
         if parsed is None:
             sessions.observe(connection, unit.venue, _day(unit), is_open=False, at=context.clock())
             return Stored(Counts(expected=0, fetched=0, stored=0, unchanged=0, quarantined=0))
@@ -122,6 +126,12 @@ def store_session(
         ),
         shortfall,
     )
+
+
+def _traded_elsewhere(connection: Connection, unit: Unit) -> bool:
+    """Whether another venue is known to have traded in the unit's session: the two share one calendar."""
+    said = sessions.list_sessions(connection, start=_day(unit), end=_day(unit))
+    return any(one.is_open for one in said if one.venue is not unit.venue)
 
 
 def count_listed(securities: Sequence[HeldSecurity], session: date) -> int:

@@ -51,6 +51,11 @@ def test_a_month_of_the_real_panel(make_bench: Any, start_sandbox: Any, shared_d
     # The panel holds common stocks only: what the list expects beyond them is said, not hidden.
     assert first.state == "PARTIAL"
 
+    # TPEx, of which the panel has nothing, is missing on those days, not closed.
+    assert bench.number("SELECT count(*) FROM sessions WHERE NOT is_open") == 0
+    days = len({day for _, day, *_ in wanted})
+    assert bench.number("SELECT count(*) FROM units WHERE venue = 'TPEX' AND state = 'PARTIAL'") == days
+
     second = sync_daily_bars(bench.context, start=START, end=END)
     assert (second.counts.stored, second.counts.unchanged) == (0, len(wanted))
 

@@ -67,8 +67,9 @@ def test_secrets_are_not_shown() -> None:
     assert "postgresql://" not in repr(load_settings())
 
 
-def test_a_torn_running_file_says_what_to_do(tmp_path: Path) -> None:
-    (tmp_path / "running.json").write_text("{")
+@pytest.mark.parametrize("text", ["{", "[]", '{"environment": "x"}'])
+def test_a_torn_running_file_says_what_to_do(tmp_path: Path, text: str) -> None:
+    (tmp_path / "running.json").write_text(text)
     with pytest.raises(ConfigurationError, match="start it again"):
         load_settings()
 
