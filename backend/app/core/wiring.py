@@ -14,8 +14,7 @@ from app.cache.quota import SharedQuota
 from app.core.config import Settings, get_settings, load_universes
 from app.market.calendar import TradingCalendar
 from app.ops.runs import RunLedger
-from app.services.context import Context
-from app.services.units import Progress, no_progress
+from app.services.context import Context, Progress, no_progress
 from app.sources.archive import Archive
 from app.sources.base import Site
 from app.sources.http import Client

@@ -10,10 +10,17 @@ from pathlib import Path
 import redis
 
 from app.market.calendar import TAIPEI, TradingCalendar
-from app.services.units import Interrupts, Progress, no_progress
 from app.sources.http import Client
 from app.store import sessions
 from app.store.engine import Engine, transaction
+
+Progress = Callable[[int, int, str], None]
+Interrupts = tuple[type[Exception], ...]
+"""What ends the whole work and not one unit of it: a time limit. Celery's own types, which only wiring knows."""
+
+
+def no_progress(done: int, total: int, what: str) -> None:
+    """For callers that nobody watches."""
 
 
 @dataclass(frozen=True, slots=True)

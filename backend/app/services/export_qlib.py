@@ -24,9 +24,8 @@ from app.export.qlib.publish import building, exclusive, publish, read_manifest,
 from app.export.qlib.reader import TreeReader
 from app.export.qlib.verify import verify_block, verify_lists
 from app.export.qlib.writer import TreeWriter, blocks
-from app.services.context import Context
+from app.services.context import Context, Progress
 from app.services.report import Report
-from app.services.units import Progress
 from app.store import provenance, sessions
 from app.store.bar_columns import ABSENT, EPOCH
 from app.store.bar_ranges import HeldRange, held_ranges

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from datetime import date, timedelta
 
@@ -21,7 +20,7 @@ from app.store import bars as store_bars
 from app.store import sessions
 from app.store.counts import Counts
 from app.store.engine import Connection, transaction
-from app.store.securities import HeldSecurity, known_symbols, list_securities, register_unlisted
+from app.store.securities import HeldSecurity, count_securities, known_symbols, list_securities, register_unlisted
 
 DATASET = "daily_bars"
 
@@ -56,11 +55,7 @@ def sync_daily_bars(context: Context, *, start: date, end: date) -> Report:
     report = do_units(
         units,
         UnitWork(fetch, store),
-        engine=context.engine,
-        run_id=context.run_id,
-        clock=context.clock,
-        progress=context.progress,
-        interrupts=context.interrupts,
+        context,
     )
     cached = cache_bars(context, context.universes["popular"], start=start, end=end)
     return Report(report.state, report.reason, report.counts, {**report.details, "cached": cached})
@@ -148,8 +143,8 @@ def count_listed(securities: Sequence[HeldSecurity], session: date) -> int:
 def ensure_securities(context: Context) -> None:
     """Fetch the securities lists if none is held: on a new database nothing else could be resolved or expected."""
     with transaction(context.engine) as connection:
-        held = Counter(one.venue for one in list_securities(connection, on_list=True))
-    if any(held[venue] == 0 for venue in BAR_VENUES):
+        missing = any(count_securities(connection, venue=venue, on_list=True) == 0 for venue in BAR_VENUES)
+    if missing:
         context.progress(0, 1, "securities lists, for none is held yet")
         sync_securities(context)
 

@@ -97,11 +97,7 @@ def sync_month_bars(
     report = do_units(
         [Unit(DATASET, security.venue, scope) for scope, (security, _) in by_scope.items()],
         UnitWork(fetch, store),
-        engine=context.engine,
-        run_id=context.run_id,
-        clock=context.clock,
-        progress=context.progress,
-        interrupts=context.interrupts,
+        context,
     )
     cached = cache_bars(context, [one.symbol for one in securities], start=start, end=end, key=key)
     details: dict[str, Any] = {**report.details, "revised": total.revised, "cached": cached}

@@ -53,11 +53,7 @@ def sync_securities(context: Context) -> Report:
     report = do_units(
         [Unit(DATASET, venue, "list") for venue in Venue],
         UnitWork(fetch, store),
-        engine=context.engine,
-        run_id=context.run_id,
-        clock=context.clock,
-        progress=context.progress,
-        interrupts=context.interrupts,
+        context,
     )
     cached = cache_securities(context)
     return Report(report.state, report.reason, report.counts, {**report.details, "changes": changes, "cached": cached})

@@ -4,26 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date
 from typing import Any, Generic, TypeVar
 
 from loguru import logger
 
 from app.errors import NotYetPublished, RunSignal, StoreUnavailable
 from app.market.security import Venue
+from app.services.context import Context
 from app.services.report import Report
 from app.store import units as ledger
 from app.store.counts import Counts
-from app.store.engine import Connection, Engine, transaction
+from app.store.engine import Connection, transaction
 
 T = TypeVar("T")
-Progress = Callable[[int, int, str], None]
-Interrupts = tuple[type[Exception], ...]
-"""What ends the whole work and not one unit of it: a time limit. Celery's own types, which only wiring knows."""
-
-
-def no_progress(done: int, total: int, what: str) -> None:
-    """For callers that nobody watches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,46 +62,28 @@ class UnitWork(Generic[T]):
     store: Callable[[Connection, Unit, T], Stored]
 
 
-def do_units(
-    units: Sequence[Unit],
-    work: UnitWork[T],
-    *,
-    engine: Engine,
-    run_id: str | None,
-    clock: Callable[[], datetime],
-    progress: Progress = no_progress,
-    interrupts: Interrupts = (),
-) -> Report:
+def do_units(units: Sequence[Unit], work: UnitWork[T], context: Context) -> Report:
     """Do every unit and report the whole.
 
     What is not published yet is SKIPPED, neither a gap nor a failure. When every unit failed, the first error is
     raised; when some did, the report is PARTIAL and names them. StoreUnavailable is raised at once, for without
-    PostgreSQL no unit can be done, and so are *interrupts*.
+    PostgreSQL no unit can be done, and so are the context's interrupts.
     """
     tally = _Tally()
     for number, unit in enumerate(units):
-        progress(number, len(units), str(unit))
-        _do_unit(unit, work, engine=engine, run_id=run_id, clock=clock, tally=tally, interrupts=interrupts)
-    progress(len(units), len(units), "done")
+        context.progress(number, len(units), str(unit))
+        _do_unit(unit, work, context, tally=tally)
+    context.progress(len(units), len(units), "done")
     return _report(tally, len(units))
 
 
-def _do_unit(
-    unit: Unit,
-    work: UnitWork[T],
-    *,
-    engine: Engine,
-    run_id: str | None,
-    clock: Callable[[], datetime],
-    tally: _Tally,
-    interrupts: Interrupts,
-) -> None:
+def _do_unit(unit: Unit, work: UnitWork[T], context: Context, *, tally: _Tally) -> None:
     try:
         fetched = work.fetch(unit)
-        with transaction(engine) as connection:
+        with transaction(context.engine) as connection:
             stored = work.store(connection, unit, fetched)
             state = "PARTIAL" if stored.shortfall else "SUCCESS"
-            _record(connection, run_id, unit, state, clock(), counts=stored.counts, reason=stored.shortfall)
+            _record(connection, context, unit, state, counts=stored.counts, reason=stored.shortfall)
         tally.counts += stored.counts
         tally.add(state, stored.shortfall and f"{unit}: {stored.shortfall}")
     except StoreUnavailable:
@@ -115,35 +91,34 @@ def _do_unit(
     except (NotYetPublished, RunSignal) as signal:
         logger.info("{} skipped: {}", unit, signal)
         tally.add("SKIPPED", f"{unit}: {signal}")
-        with transaction(engine) as connection:
-            _record(connection, run_id, unit, "SKIPPED", clock(), reason=str(signal))
-    except interrupts:
+        with transaction(context.engine) as connection:
+            _record(connection, context, unit, "SKIPPED", reason=str(signal))
+    except context.interrupts:
         raise
     except Exception as error:
         logger.opt(exception=error).error("{} failed: {}", unit, error)
         tally.errors.append(error)
         tally.add("FAILED", f"{unit}: {error}")
-        with transaction(engine) as connection:
-            _record(connection, run_id, unit, "FAILED", clock(), error=error)
+        with transaction(context.engine) as connection:
+            _record(connection, context, unit, "FAILED", error=error)
 
 
 def _record(
     connection: Connection,
-    run_id: str | None,
+    context: Context,
     unit: Unit,
     state: str,
-    at: datetime,
     *,
     counts: Counts | None = None,
     reason: str | None = None,
     error: BaseException | None = None,
 ) -> None:
     """In the same transaction as the unit's data. Work that is no run (a script, a test) leaves no row."""
-    if run_id is None:
+    if context.run_id is None:
         return
     ledger.record(
         connection,
-        run_id,
+        context.run_id,
         dataset=unit.dataset,
         venue=unit.venue,
         scope=unit.scope,
@@ -153,7 +128,7 @@ def _record(
         counts=counts or Counts(),
         error_type=None if error is None else type(error).__name__,
         error=None if error is None else str(error),
-        at=at,
+        at=context.clock(),
     )
 
 

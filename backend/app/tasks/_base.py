@@ -120,9 +120,7 @@ class QuantLabTask(Task):
         except Retry as retry:
             self._note_retry(run_id, retry)
             raise
-        except RETRIABLE:
-            raise
-        except (Ignore, Reject):
+        except (*RETRIABLE, Ignore, Reject):
             raise
         except (SystemExit, KeyboardInterrupt):
             # A worker told to stop at once (SIGQUIT) gives the message back: a run that had ended as FAILED
@@ -175,14 +173,13 @@ class QuantLabTask(Task):
         logger.log(level, "{} {} {}", report.state, text, report.reason or "")
         return answer
 
-    def _fail(self, run_id: str, error: BaseException, *, text: str | None = None) -> None:
-        text = text or "".join(traceback.format_exception(error))
+    def _fail(self, run_id: str, error: BaseException) -> None:
         if isinstance(error, QuantLabError):
             logger.error("FAILED {}: {}", type(error).__name__, error)
         else:
             logger.opt(exception=error).error("FAILED {}: {}", type(error).__name__, error)
         try:
-            get_platform().ledger.failed(run_id, error=error, traceback=text)
+            get_platform().ledger.failed(run_id, error=error, traceback="".join(traceback.format_exception(error)))
         except QuantLabError as trouble:
             # The failure itself must still be raised; Celery's result has it as well.
             logger.error("The failure of {} could not be written down: {}", run_id, trouble)

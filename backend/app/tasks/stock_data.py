@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from app.core.celery_app import app
 from app.errors import NotASession
 from app.market.calendar import TAIPEI
+from app.services.context import Context
 from app.services.report import Report
 from app.services.securities import choose_securities
 from app.services.sync_daily_bars import ensure_securities, last_days, sync_daily_bars
@@ -13,6 +16,7 @@ from app.services.sync_quotes import sync_quotes
 from app.services.sync_securities import sync_securities
 from app.services.sync_some_bars import sync_some_bars
 from app.store.engine import transaction
+from app.store.securities import HeldSecurity
 from app.tasks._base import QuantLabTask
 from app.tasks.parameters import Days, EndDate, StockIds, Universe
 
@@ -34,11 +38,9 @@ def sync_daily_prices(
     """Fetch the last days of daily bars: the whole market, or only some securities."""
     context = self.context()
     start, end = last_days(context, days, end_date)
-    ensure_securities(context)
     if stock_ids is None and universe in (None, "all"):
         return sync_daily_bars(context, start=start, end=end)
-    with transaction(context.engine) as connection:
-        chosen = choose_securities(connection, symbols=stock_ids, universe=universe, universes=context.universes)
+    chosen = _choose(context, stock_ids, universe, default="all")
     return sync_some_bars(context, chosen, start=start, end=end)
 
 
@@ -53,10 +55,7 @@ def sync_ohlcv_data(
     """Read some securities' month history again, compare with what is held, and record revisions."""
     context = self.context()
     start, end = last_days(context, days, end_date)
-    ensure_securities(context)
-    universe = universe or (None if stock_ids is not None else "popular_5")
-    with transaction(context.engine) as connection:
-        chosen = choose_securities(connection, symbols=stock_ids, universe=universe, universes=context.universes)
+    chosen = _choose(context, stock_ids, universe, default="popular_5")
     return sync_month_bars(context, chosen, start=start, end=end)
 
 
@@ -67,8 +66,16 @@ def sync_latest_prices(self: QuantLabTask, stock_ids: StockIds = None, universe:
     now = context.clock()
     if self.request.get("trigger") == "schedule" and not context.calendar().in_session(now):
         raise NotASession(f"The market is closed at {now.astimezone(TAIPEI):%Y-%m-%d %H:%M} Taipei.")
-    ensure_securities(context)
-    universe = universe or (None if stock_ids is not None else "popular_10")
-    with transaction(context.engine) as connection:
-        chosen = choose_securities(connection, symbols=stock_ids, universe=universe, universes=context.universes)
+    chosen = _choose(context, stock_ids, universe, default="popular_10")
     return sync_quotes(context, chosen)
+
+
+def _choose(
+    context: Context, stock_ids: Sequence[str] | None, universe: str | None, *, default: str
+) -> list[HeldSecurity]:
+    """The securities that the caller named, or those of the *default* universe."""
+    ensure_securities(context)
+    if stock_ids is None and universe is None:
+        universe = default
+    with transaction(context.engine) as connection:
+        return choose_securities(connection, symbols=stock_ids, universe=universe, universes=context.universes)
