@@ -33,8 +33,11 @@ METADATA = MetaData(
     }
 )
 
-STATES = ("QUEUED", "STARTED", "RETRY", "SUCCESS", "PARTIAL", "FAILED", "SKIPPED")
-FINAL_STATES = ("SUCCESS", "PARTIAL", "FAILED", "SKIPPED")
+WAITING_STATES = ("QUEUED", "RETRY")
+FINAL_STATES = ("SUCCESS", "PARTIAL", "FAILED", "SKIPPED", "CANCELLED", "LOST")
+STATES = (*WAITING_STATES, "STARTED", *FINAL_STATES)
+UNIT_STATES = ("SUCCESS", "PARTIAL", "FAILED", "SKIPPED")
+MISFIRES = ("skip", "latest", "all")
 TRIGGERS = ("schedule", "manual", "api", "retry")
 COUNTS = ("expected", "fetched", "stored", "unchanged", "quarantined")
 SESSION_SOURCES = ("override", "exchange")
@@ -168,6 +171,21 @@ runs = Table(
     Column("traceback", Text),
     Column("schedule", Text),
     _instant("due_at", nullable=True),
+    # How its message is sent, again if need be: queue, priority, and how many retries went before.
+    Column("queue", Text),
+    Column("priority", Integer),
+    Column("retries", Integer, nullable=False, server_default=text("0")),
+    # Not to be sent before; not to begin after.
+    _instant("run_after", nullable=True),
+    _instant("expires_at", nullable=True),
+    # When its message was last handed to the broker; NULL while it still has to be.
+    _instant("sent_at", nullable=True),
+    # Held by the attempt whose number is `attempts`, which is the fencing token; see docs/adr/0007.
+    _instant("lease_until", nullable=True),
+    Column("losses", Integer, nullable=False, server_default=text("0")),
+    Column("repeatable", Boolean, nullable=False, server_default=text("true")),
+    Column("forced", Boolean, nullable=False, server_default=text("false")),
+    Column("cancel_by", Text),
     _one_of("state", STATES, name="state_known"),
     _one_of("trigger", TRIGGERS, name="trigger_known"),
     CheckConstraint("attempts >= 0", name="attempts_not_negative"),
@@ -176,8 +194,23 @@ runs = Table(
         f"(finished_at IS NOT NULL) = (state IN ({', '.join(repr(state) for state in FINAL_STATES)}))",
         name="finished_with_final_state",
     ),
+    CheckConstraint("(lease_until IS NOT NULL) = (state = 'STARTED')", name="lease_while_started"),
     # A due tick is claimed by inserting its run: two schedulers cannot both run it.
     Index("runs_schedule_due_at_key", "schedule", "due_at", unique=True, postgresql_where=text("schedule IS NOT NULL")),
+    # What was asked for by hand is under way once: asking again finds the run that there is.
+    Index(
+        "runs_in_flight_key",
+        "task",
+        text("md5(parameters::text)"),
+        unique=True,
+        postgresql_where=text("state IN ('QUEUED', 'RETRY', 'STARTED') AND schedule IS NULL AND NOT forced"),
+    ),
+    # What the outbox still has to send.
+    Index(
+        "runs_to_send_idx",
+        "queued_at",
+        postgresql_where=text("state IN ('QUEUED', 'RETRY') AND sent_at IS NULL"),
+    ),
     Index(None, "queued_at", "id"),
     Index(None, "task", "queued_at"),
     Index(None, "state", "queued_at"),
@@ -198,7 +231,7 @@ units = Table(
     Column("error", Text),
     _instant("finished_at"),
     PrimaryKeyConstraint("run_id", "dataset", "venue", "scope"),
-    _one_of("state", FINAL_STATES, name="state_known"),
+    _one_of("state", UNIT_STATES, name="state_known"),
     # "Which sessions of this dataset and venue are done?" is asked before every sync.
     Index(None, "dataset", "venue", "session"),
 )
@@ -232,4 +265,53 @@ quarantine = Table(
         postgresql_nulls_not_distinct=True,
     ),
     Index(None, "seen_at"),
+)
+
+schedules = Table(
+    "schedules",
+    METADATA,
+    Column("name", Text, primary_key=True),
+    # Ticks up to here are claimed: each due one is a run, or was none of this schedule's business.
+    _instant("claimed_until"),
+    # What an operator said against the default in core/celery_app.py; NULL: the default holds.
+    Column("enabled", Boolean),
+    Column("timing", Text),
+    Column("parameters", JSONB),
+    Column("misfire", Text),
+    Column("late_limit", Integer),
+    Column("changed_by", Text),
+    _instant("changed_at", nullable=True),
+    CheckConstraint(f"misfire IN ({', '.join(repr(word) for word in MISFIRES)})", name="misfire_known"),
+    CheckConstraint("late_limit > 0", name="late_limit_positive"),
+)
+
+heartbeats = Table(
+    "heartbeats",
+    METADATA,
+    Column("kind", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("host", Text, nullable=False),
+    Column("pid", Integer, nullable=False),
+    _instant("started_at"),
+    _instant("seen_at"),
+    Column("facts", JSONB, nullable=False),
+    PrimaryKeyConstraint("kind", "name"),
+)
+
+incidents = Table(
+    "incidents",
+    METADATA,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("rule", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("sentence", Text, nullable=False),
+    _instant("opened_at"),
+    _instant("seen_at"),
+    _instant("closed_at", nullable=True),
+    # When channels were told of the breach, and of the recovery; NULL while that is still to be done.
+    _instant("told_at", nullable=True),
+    _instant("recovery_told_at", nullable=True),
+    # One open incident a rule and subject, whatever the number of those who watch.
+    Index("incidents_open_key", "rule", "subject", unique=True, postgresql_where=text("closed_at IS NULL")),
+    Index(None, "opened_at"),
 )
