@@ -1,18 +1,19 @@
-"""Runs: one row an execution of a task, from the wish to its end. Each function is one statement, safe to repeat."""
+"""Runs: one row an execution of a task. How it comes to be, and how it is read; ``leases`` has its life and end."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Connection, Row, case, func, select, tuple_, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import ColumnElement, Connection, Row, Text, case, cast, func, select, tuple_
+from sqlalchemy.dialects.postgresql import JSONB, insert
 
-from app.errors import InvalidParameter
 from app.store.counts import Counts, split_counts
 from app.store.tables import FINAL_STATES, runs
+
+_WORTH_A_WORD = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +38,28 @@ class Run:
     traceback: str | None
     schedule: str | None
     due_at: datetime | None
+    queue: str | None
+    priority: int | None
+    retries: int
+    run_after: datetime | None
+    expires_at: datetime | None
+    sent_at: datetime | None
+    lease_until: datetime | None
+    losses: int
+    repeatable: bool
+    forced: bool
+    cancel_by: str | None
 
     @property
     def is_final(self) -> bool:
         """Whether it has ended; it will not run again under this id."""
         return self.state in FINAL_STATES
+
+    @property
+    def late(self) -> timedelta | None:
+        """How long after its due time it was claimed, when that is worth a word (above a minute); else None."""
+        behind = timedelta() if self.due_at is None else self.queued_at - self.due_at
+        return behind if behind > _WORTH_A_WORD else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +82,20 @@ def queue(
     parameters: Mapping[str, Any],
     trigger: str,
     at: datetime,
-    schedule: str | None = None,
-    due_at: datetime | None = None,
-) -> bool:
-    """Record a wish to run, before its message is sent. False: that id, or that tick of that schedule, is taken."""
+    queue: str | None = None,
+    priority: int | None = None,
+    run_after: datetime | None = None,
+    expires_at: datetime | None = None,
+    forced: bool = False,
+    sent: bool = True,
+) -> str:
+    """Record a wish to run, before its message is sent, and return the id of the run that fulfils it.
+
+    That is another run's when one with the same parameters is under way, unless *forced*. With *sent* the caller
+    sends the message as soon as this is committed; else the outbox does.
+    """
+    if not forced and (found := _in_flight(connection, task, parameters)):
+        return found
     statement = (
         insert(runs)
         .values(
@@ -77,8 +105,54 @@ def queue(
             trigger=trigger,
             state="QUEUED",
             queued_at=at,
+            queue=queue,
+            priority=priority,
+            run_after=run_after,
+            expires_at=expires_at,
+            forced=forced,
+            sent_at=func.clock_timestamp() if sent else None,
+        )
+        .on_conflict_do_nothing()
+        .returning(runs.c.id)
+    )
+    if connection.scalar(statement) is not None:
+        return run_id
+    # Taken: that very id, or by somebody who asked for the same in this moment.
+    return run_id if get(connection, run_id) else _in_flight(connection, task, parameters) or run_id
+
+
+def claim(
+    connection: Connection,
+    run_id: str,
+    *,
+    task: str,
+    parameters: Mapping[str, Any],
+    schedule: str,
+    due_at: datetime,
+    at: datetime,
+    queue: str | None = None,
+    priority: int | None = None,
+    expires_at: datetime | None = None,
+    state: Literal["QUEUED", "SKIPPED"] = "QUEUED",
+    reason: str | None = None,
+) -> bool:
+    """Make the tick of *schedule* due at *due_at* a run, which the outbox sends. False: somebody else has done so."""
+    statement = (
+        insert(runs)
+        .values(
+            id=run_id,
+            task=task,
+            parameters=dict(parameters),
+            trigger="schedule",
+            state=state,
+            reason=reason,
+            queued_at=at,
+            finished_at=at if state == "SKIPPED" else None,
             schedule=schedule,
             due_at=due_at,
+            queue=queue,
+            priority=priority,
+            expires_at=expires_at,
         )
         .on_conflict_do_nothing()
         .returning(runs.c.id)
@@ -86,95 +160,21 @@ def queue(
     return connection.scalar(statement) is not None
 
 
-def start(
-    connection: Connection,
-    run_id: str,
-    *,
-    task: str,
-    parameters: Mapping[str, Any],
-    trigger: str,
-    worker: str | None,
-    at: datetime,
-) -> Run:
-    """Begin an attempt, queued by us or not, and return the run.
-
-    Of a run that has ended nothing is changed: a message delivered again finds ``is_final`` and does no work.
-    """
-    connection.execute(
-        insert(runs)
-        .values(
-            id=run_id,
-            task=task,
-            parameters=dict(parameters),
-            trigger=trigger,
-            state="STARTED",
-            queued_at=at,
-            started_at=at,
-            worker=worker,
-            attempts=1,
-        )
-        .on_conflict_do_update(
-            index_elements=["id"],
-            set_={
-                "state": "STARTED",
-                "started_at": func.coalesce(runs.c.started_at, at),
-                "worker": worker,
-                "attempts": runs.c.attempts + 1,
-                "reason": None,
-            },
-            where=runs.c.state.not_in(FINAL_STATES),
-        )
-    )
-    run = get(connection, run_id)
-    assert run is not None  # noqa: S101 - it was just written in this transaction
-    return run
-
-
-def progress(connection: Connection, run_id: str, now: Mapping[str, Any]) -> bool:
-    """Show how far a run is. False: it is not under way."""
-    return _change(connection, run_id, runs.c.state == "STARTED", progress=dict(now))
-
-
-def retry(connection: Connection, run_id: str, *, reason: str, error_type: str | None = None) -> bool:
-    """Record that this attempt failed and another will follow. False: the run has ended already."""
-    return _change(
-        connection, run_id, runs.c.state.not_in(FINAL_STATES), state="RETRY", reason=reason, error_type=error_type
-    )
-
-
-def finish(
-    connection: Connection,
-    run_id: str,
-    *,
-    state: str,
-    at: datetime,
-    reason: str | None = None,
-    counts: Counts | None = None,
-    error_type: str | None = None,
-    error: str | None = None,
-    traceback: str | None = None,
-) -> bool:
-    """End a run, once. False: it has ended already, and stays as it is."""
-    if state not in FINAL_STATES:
-        raise InvalidParameter(f"A run ends as {', '.join(FINAL_STATES)}, not as {state!r}.")
-    return _change(
-        connection,
-        run_id,
-        runs.c.state.not_in(FINAL_STATES),
-        state=state,
-        finished_at=at,
-        reason=reason,
-        error_type=error_type,
-        error=error,
-        traceback=traceback,
-        **(counts or Counts()).as_dict(),
+def _in_flight(connection: Connection, task: str, parameters: Mapping[str, Any]) -> str | None:
+    """The id of a run of *task* with those parameters that has not ended."""
+    same = func.md5(cast(runs.c.parameters, Text)) == func.md5(cast(cast(dict(parameters), JSONB), Text))
+    return connection.scalar(
+        select(runs.c.id)
+        .where(runs.c.task == task, same, runs.c.state.not_in(FINAL_STATES))
+        .order_by(runs.c.queued_at)
+        .limit(1)
     )
 
 
 def get(connection: Connection, run_id: str) -> Run | None:
     """The run with that id, or None."""
     row = connection.execute(select(runs).where(runs.c.id == run_id)).one_or_none()
-    return None if row is None else _run(row)
+    return None if row is None else from_row(row)
 
 
 def list_runs(
@@ -193,7 +193,7 @@ def list_runs(
         last = select(runs.c.queued_at, runs.c.id).where(runs.c.id == before)
         query = query.where(tuple_(runs.c.queued_at, runs.c.id) < last.scalar_subquery())
     query = query.order_by(runs.c.queued_at.desc(), runs.c.id.desc()).limit(limit)
-    return [_run(row) for row in connection.execute(query)]
+    return [from_row(row) for row in connection.execute(query)]
 
 
 def count_runs(
@@ -250,10 +250,6 @@ def _filters(
     return filters if since is None else [*filters, runs.c.queued_at >= since]
 
 
-def _change(connection: Connection, run_id: str, condition: ColumnElement[bool], **values: Any) -> bool:
-    statement = update(runs).where(runs.c.id == run_id, condition).values(**values).returning(runs.c.id)
-    return connection.scalar(statement) is not None
-
-
-def _run(row: Row[Any]) -> Run:
+def from_row(row: Row[Any]) -> Run:
+    """The run of a whole row of the table."""
     return Run(**split_counts(dict(row._mapping)))  # noqa: SLF001 - SQLAlchemy's public name for it

@@ -1,0 +1,254 @@
+"""Who may work on a run, and how it ends. The holder is the attempt whose number stands in ``attempts``.
+
+A lease lasts by PostgreSQL's clock, so that the clocks of workers do not matter. What a run writes goes through
+``hold`` in the same transaction: it locks the row so that a reaper, who takes rows FOR UPDATE, cannot give the run
+to somebody else until that transaction has ended, and the lost holder's transaction cannot begin any more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from sqlalchemy import ColumnElement, Connection, func, or_, select, tuple_, update
+from sqlalchemy.dialects.postgresql import insert
+
+from app.errors import InvalidParameter
+from app.store.counts import Counts
+from app.store.runs import Run, from_row
+from app.store.tables import FINAL_STATES, WAITING_STATES, runs
+
+LEASE = timedelta(seconds=20)
+"""A lease that nobody renewed for so long is over. Holders renew it four times as often."""
+
+_NOW = func.clock_timestamp()
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What came of beginning: the run, and the token of the lease, or None when it is not ours to do."""
+
+    run: Run
+    token: int | None
+
+
+def start(
+    connection: Connection,
+    run_id: str,
+    *,
+    task: str,
+    parameters: Mapping[str, Any],
+    trigger: str,
+    worker: str | None,
+    at: datetime,
+    repeatable: bool = True,
+) -> Attempt:
+    """Take a waiting run that is due, or one that the ledger has not seen, and its lease.
+
+    A run that has ended, that somebody works on, or whose retry is not due yet stays as it is: its message was
+    delivered again.
+    """
+    taken = connection.execute(
+        insert(runs)
+        .values(
+            id=run_id,
+            task=task,
+            parameters=dict(parameters),
+            trigger=trigger,
+            state="STARTED",
+            queued_at=at,
+            started_at=at,
+            worker=worker,
+            attempts=1,
+            lease_until=_NOW + LEASE,
+            sent_at=_NOW,
+            repeatable=repeatable,
+            forced=True,  # somebody sent it past us: it must not be refused for being asked for twice
+        )
+        .on_conflict_do_update(
+            index_elements=["id"],
+            set_={
+                "state": "STARTED",
+                "started_at": func.coalesce(runs.c.started_at, at),
+                "worker": worker,
+                "attempts": runs.c.attempts + 1,
+                "lease_until": _NOW + LEASE,
+                "run_after": None,
+                "repeatable": repeatable,
+                "reason": None,
+                "error_type": None,
+            },
+            where=runs.c.state.in_(WAITING_STATES) & or_(runs.c.run_after.is_(None), runs.c.run_after <= _NOW),
+        )
+        .returning(*runs.c)
+    ).one_or_none()
+    if taken is not None:
+        run = from_row(taken)
+        return Attempt(run, run.attempts)
+    return Attempt(from_row(connection.execute(select(runs).where(runs.c.id == run_id)).one()), None)
+
+
+def hold(connection: Connection, run_id: str, token: int) -> bool:
+    """Whether the lease *token* still holds; if so it cannot be taken away until this transaction ends."""
+    held = select(runs.c.id).where(*_held(run_id, token)).with_for_update(key_share=True)
+    return connection.scalar(held) is not None
+
+
+def renew(connection: Connection, held: Mapping[str, int]) -> dict[str, str | None]:
+    """Renew leases, run id → token; returns those that still hold: run id → who asked to cancel it, or None."""
+    rows = connection.execute(
+        update(runs)
+        .where(tuple_(runs.c.id, runs.c.attempts).in_(list(held.items())), runs.c.state == "STARTED")
+        .values(lease_until=_NOW + LEASE)
+        .returning(runs.c.id, runs.c.cancel_by)
+    )
+    return {row.id: row.cancel_by for row in rows}
+
+
+def progress(connection: Connection, run_id: str, token: int, now: Mapping[str, Any]) -> bool:
+    """Show how far a run is. False: the lease is lost."""
+    return _change(connection, _held(run_id, token), progress=dict(now))
+
+
+def retry(
+    connection: Connection,
+    run_id: str,
+    token: int,
+    *,
+    after: timedelta,
+    reason: str,
+    error_type: str | None = None,
+    retries: int = 0,
+    parameters: Mapping[str, Any] | None = None,
+) -> bool:
+    """This attempt failed; another is due *after* that time. False: the lease is lost."""
+    changed = {} if parameters is None else {"parameters": dict(parameters)}
+    return _change(
+        connection,
+        _held(run_id, token),
+        state="RETRY",
+        reason=reason,
+        error_type=error_type,
+        retries=retries,
+        **changed,
+        **_to_be_sent(after),
+    )
+
+
+def give_back(connection: Connection, run_id: str, token: int, *, reason: str) -> bool:
+    """Let another attempt go on with it at once. False: the lease is lost."""
+    return _change(connection, _held(run_id, token), state="QUEUED", reason=reason, **_to_be_sent(None))
+
+
+def finish(
+    connection: Connection,
+    run_id: str,
+    *,
+    state: str,
+    at: datetime,
+    token: int | None = None,
+    worker: str | None = None,
+    reason: str | None = None,
+    counts: Counts | None = None,
+    error_type: str | None = None,
+    error: str | None = None,
+    traceback: str | None = None,
+) -> bool:
+    """End a run, once: as the holder of *token*, or of what *worker* holds, or of whatever has not ended.
+
+    False: it has ended already or is somebody else's, and stays as it is.
+    """
+    if state not in FINAL_STATES:
+        raise InvalidParameter(f"A run ends as {', '.join(FINAL_STATES)}, not as {state!r}.")
+    condition = [runs.c.id == run_id, runs.c.state.not_in(FINAL_STATES)]
+    if token is not None:
+        condition = _held(run_id, token)
+    elif worker is not None:
+        condition = _held_by(run_id, worker)
+    return _change(
+        connection,
+        condition,
+        state=state,
+        finished_at=at,
+        reason=reason,
+        error_type=error_type,
+        error=error,
+        traceback=traceback,
+        lease_until=None,
+        **(counts or Counts()).as_dict(),
+    )
+
+
+def end_waiting(connection: Connection, run_id: str, *, state: str, reason: str, at: datetime) -> bool:
+    """End a run that has not begun, or waits for its retry. False: it does not wait."""
+    waits = [runs.c.id == run_id, runs.c.state.in_(WAITING_STATES)]
+    return _change(connection, waits, state=state, finished_at=at, reason=reason)
+
+
+def ask_to_cancel(connection: Connection, run_id: str, *, by: str) -> bool:
+    """Let the holder know, at its next renewal. False: nobody works on it."""
+    return _change(connection, [runs.c.id == run_id, runs.c.state == "STARTED"], cancel_by=by)
+
+
+def drop(connection: Connection, run_id: str, *, worker: str) -> bool:
+    """The process of *worker* that held the run is dead: its lease is over now."""
+    return _change(connection, _held_by(run_id, worker), lease_until=_NOW)
+
+
+def take_dead(connection: Connection, *, limit: int = 100) -> list[Run]:
+    """Runs whose lease is over, locked until this transaction ends. What another reaper has, or a holder, is not."""
+    rows = connection.execute(
+        select(runs)
+        .where(runs.c.state == "STARTED", runs.c.lease_until < _NOW)
+        .order_by(runs.c.lease_until)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    return [from_row(row) for row in rows]
+
+
+def queue_again(connection: Connection, run_id: str, *, after: timedelta, reason: str) -> None:
+    """Of a run taken by ``take_dead``: one more loss, and another attempt *after* that time."""
+    _change(
+        connection,
+        [runs.c.id == run_id],
+        state="QUEUED",
+        reason=reason,
+        losses=runs.c.losses + 1,
+        **_to_be_sent(after),
+    )
+
+
+def end_dead(
+    connection: Connection, run_id: str, *, state: Literal["FAILED", "LOST", "CANCELLED"], reason: str, at: datetime
+) -> None:
+    """Of a run taken by ``take_dead``: it is not tried again."""
+    error = {} if state == "CANCELLED" else {"error_type": "WorkerLost", "error": reason}
+    _change(
+        connection,
+        [runs.c.id == run_id],
+        state=state,
+        finished_at=at,
+        losses=runs.c.losses + 1,
+        lease_until=None,
+        reason=reason if state == "CANCELLED" else None,
+        **error,
+    )
+
+
+def _held(run_id: str, token: int) -> list[ColumnElement[bool]]:
+    return [runs.c.id == run_id, runs.c.attempts == token, runs.c.state == "STARTED"]
+
+
+def _held_by(run_id: str, worker: str) -> list[ColumnElement[bool]]:
+    return [runs.c.id == run_id, runs.c.worker == worker, runs.c.state == "STARTED"]
+
+
+def _to_be_sent(after: timedelta | None) -> dict[str, Any]:
+    return {"lease_until": None, "sent_at": None, "run_after": None if after is None else _NOW + after}
+
+
+def _change(connection: Connection, condition: list[ColumnElement[bool]], **values: Any) -> bool:
+    return connection.scalar(update(runs).where(*condition).values(**values).returning(runs.c.id)) is not None

@@ -1,0 +1,94 @@
+"""Messages that still have to be handed to the broker: those of waiting runs whose ``sent_at`` is NULL."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, func, or_, select, update
+
+from app.store.runs import Run, from_row
+from app.store.tables import WAITING_STATES, runs
+
+_NOW = func.clock_timestamp()
+_WAITS = runs.c.state.in_(WAITING_STATES)
+
+
+def take(connection: Connection, *, caps: Mapping[str, int], limit: int = 200) -> list[Run]:
+    """Mark what is due as sent and return it, the highest priority first; the caller sends it after the commit.
+
+    Of a queue in *caps* no more are on their way or under way at once than its number: slots for the other queues.
+    """
+    taken = _take(connection, [or_(runs.c.queue.is_(None), runs.c.queue.not_in(caps))], limit)
+    for queue, cap in caps.items():
+        at_work = select(func.count()).where(
+            runs.c.queue == queue, or_(runs.c.state == "STARTED", _WAITS & runs.c.sent_at.is_not(None))
+        )
+        room = cap - (connection.scalar(at_work) or 0)
+        if room > 0:
+            taken += _take(connection, [runs.c.queue == queue], room)
+    return taken
+
+
+def put_back(connection: Connection, run_id: str) -> None:
+    """Its message could not be sent."""
+    connection.execute(update(runs).where(runs.c.id == run_id, _WAITS).values(sent_at=None))
+
+
+def sent_before(connection: Connection, *, ago: timedelta, limit: int = 5_000) -> list[Run]:
+    """Runs that wait although their message was sent that long ago."""
+    rows = connection.execute(
+        select(runs).where(_WAITS, runs.c.sent_at < _NOW - ago).order_by(runs.c.sent_at).limit(limit)
+    )
+    return [from_row(row) for row in rows]
+
+
+def send_again(connection: Connection, run_ids: Collection[str], *, ago: timedelta) -> list[str]:
+    """Let the outbox send those again that still wait and that nobody sent again meanwhile; returns which."""
+    rows = connection.scalars(
+        update(runs)
+        .where(runs.c.id.in_(run_ids), _WAITS, runs.c.sent_at < _NOW - ago)
+        .values(sent_at=None)
+        .returning(runs.c.id)
+    )
+    return list(rows)
+
+
+def end_expired(connection: Connection, *, at: datetime) -> list[str]:
+    """End runs that did not begin by their time as SKIPPED; returns their ids."""
+    rows = connection.scalars(
+        update(runs)
+        .where(_WAITS, runs.c.attempts == 0, runs.c.expires_at < at)
+        .values(state="SKIPPED", finished_at=at, reason=TOO_LATE)
+        .returning(runs.c.id)
+    )
+    return list(rows)
+
+
+TOO_LATE = "It did not begin within the time that its schedule allows: no worker was free, or none ran."
+
+
+def fresher_waits(connection: Connection, *, above: int, for_longer_than: timedelta) -> bool:
+    """Whether a run of a priority *above* that waits for a worker since some time."""
+    waiting = select(runs.c.id).where(_WAITS, runs.c.priority > above, runs.c.sent_at < _NOW - for_longer_than)
+    return connection.scalar(waiting.limit(1)) is not None
+
+
+def _take(connection: Connection, condition: list[object], limit: int) -> list[Run]:
+    due = (
+        select(runs.c.id)
+        .where(
+            _WAITS,
+            runs.c.sent_at.is_(None),
+            or_(runs.c.run_after.is_(None), runs.c.run_after <= _NOW),
+            *condition,  # type: ignore[arg-type]
+        )
+        .order_by(runs.c.priority.desc().nulls_last(), runs.c.queued_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    rows = connection.execute(
+        update(runs).where(runs.c.id.in_(due.scalar_subquery())).values(sent_at=_NOW).returning(*runs.c)
+    )
+    taken = [from_row(row) for row in rows]
+    return sorted(taken, key=lambda run: (-(run.priority or 0), run.queued_at))
