@@ -24,9 +24,12 @@
     ├── StoreError
     │   └── StoreUnavailable          PostgreSQL or Redis does not answer; try again later
     ├── ExportError                   the previous export stays published
+    ├── Interruption                  the run stops here, between two units; what is stored stays
+    │   ├── Cancelled                 an operator took it back: it ends as CANCELLED
+    │   ├── GivenBack                 another attempt goes on with it: the worker stops, or fresh work waits
+    │   └── LeaseLost                 another attempt has it already: nothing more may be written
     └── RunSignal                     not an error: the run is recorded as SKIPPED
         ├── NotASession               the market is closed at that time
-        ├── Revoked                   an operator took it back
         └── AlreadyRunning            the same work is under way
 
 Each takes one sentence, which names what was wrong and, where it can, what to do. Errors cross process
@@ -155,16 +158,28 @@ class ExportError(QuantLabError):
     """An export could not be finished; the previous one stays published."""
 
 
+class Interruption(QuantLabError):
+    """The run stops here, between two units; what is stored stays."""
+
+
+class Cancelled(Interruption):
+    """An operator took the run back; it ends as CANCELLED."""
+
+
+class GivenBack(Interruption):
+    """This attempt ends early and another goes on: the worker stops, or fresh work waits for its place."""
+
+
+class LeaseLost(Interruption):
+    """Another attempt has the run: this one was given up for dead, and may not write any more."""
+
+
 class RunSignal(QuantLabError):
     """Not an error: the run ends as SKIPPED with this sentence as its reason."""
 
 
 class NotASession(RunSignal):
     """The market is closed at that time."""
-
-
-class Revoked(RunSignal):
-    """An operator took the run back."""
 
 
 class AlreadyRunning(RunSignal):

@@ -9,17 +9,20 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query
 from pydantic import AwareDatetime, BaseModel, Field
 
+from app.api.access import Admin
 from app.api.replies import Reply, ThePlatform, failures
+from app.core import queue
 from app.core.queue import full_name
 from app.errors import UnknownRun
 from app.market.security import Venue
 from app.store import runs as store
 from app.store import units
 from app.store.engine import transaction
+from app.store.runs import Run
 
 router = APIRouter(prefix="/api/v1/runs", tags=["runs"])
 
-State = Literal["QUEUED", "STARTED", "RETRY", "SUCCESS", "PARTIAL", "FAILED", "SKIPPED"]
+State = Literal["QUEUED", "STARTED", "RETRY", "SUCCESS", "PARTIAL", "FAILED", "SKIPPED", "CANCELLED", "LOST"]
 Trigger = Literal["schedule", "manual", "api", "retry"]
 
 
@@ -55,6 +58,12 @@ class RunRow(BaseModel):
     finished_at: datetime | None
     worker: str | None
     attempts: int
+    losses: int = Field(description="attempts that ended with their worker: killed, cut off or frozen")
+    schedule: str | None = Field(description="whose tick it is")
+    due_at: datetime | None
+    late_seconds: float | None = Field(description="how long after due_at it was claimed, above a minute")
+    run_after: datetime | None = Field(description="in RETRY: when the next try is due")
+    cancel_by: str | None = Field(description="who asked to cancel it while it ran")
     counts: CountsRow
     progress: ProgressRow | None
     error_type: str | None = Field(examples=["SourceUnavailable"])
@@ -113,9 +122,16 @@ def list_runs(
     page = found[:limit]
     return RunsReply(
         source=platform.settings.quantlab_source,
-        runs=[RunRow.model_validate(asdict(run)) for run in page],
+        runs=[_row(run) for run in page],
         next_before=page[-1].id if len(found) > limit else None,
     )
+
+
+@router.post("/{run_id}/cancel", summary="Cancel a run", dependencies=[Admin], responses=failures(401, 404, 422))
+def cancel_run(platform: ThePlatform, run_id: str) -> RunReply:
+    """Take it back: at once while it waits, between two of its units while it works. What is stored stays."""
+    queue.cancel_run(run_id, by="api")
+    return get_run(platform, run_id)
 
 
 @router.get("/{run_id}", summary="One run with its units", responses=failures(404))
@@ -128,10 +144,15 @@ def get_run(platform: ThePlatform, run_id: str) -> RunReply:
         pieces = units.of_run(connection, run_id)
     return RunReply(
         source=platform.settings.quantlab_source,
-        run=RunRow.model_validate(asdict(run)),
+        run=_row(run),
         units=[UnitRow.model_validate(asdict(piece)) for piece in pieces],
         traceback=run.traceback,
     )
+
+
+def _row(run: Run) -> RunRow:
+    late = None if run.late is None else run.late.total_seconds()
+    return RunRow.model_validate({**asdict(run), "late_seconds": late})
 
 
 def unknown_run(run_id: str) -> UnknownRun:

@@ -43,14 +43,16 @@ class RunRequest(BaseModel):
         default_factory=dict, description="as the task's JSON Schema says; what is left out takes its default"
     )
     priority: int | None = Field(None, ge=0, le=10, description="10 runs before 1; 5 when left out")
+    force: bool = Field(False, description="start another run even when the same is under way")
     trigger: Literal["api", "manual"] = Field("api", description="`manual` when a person pressed a button")
 
 
 class QueuedReply(Reply):
-    """The run is queued; a worker takes it when one is free."""
+    """The run is queued, or was under way before; a worker takes it when one is free."""
 
     id: str
     task: str
+    new: bool = Field(description="false: the same task with the same parameters is under way, and this is its run")
     url: str = Field(description="where to follow it", examples=["/api/v1/runs/0d1c…"])
 
 
@@ -77,9 +79,14 @@ def start_task(
     response: Response,
     request: Annotated[RunRequest, Body(openapi_examples=_EXAMPLES)] = RunRequest(),
 ) -> QueuedReply:
-    """Queue a run. Only the tasks of the list can be started, with parameters that fit their schema."""
+    """Queue a run, or be told of the one under way with the same parameters.
+
+    Only the tasks of the list can be started, with parameters that fit their schema.
+    """
     task = queue.full_name(name)
-    run_id = queue.start_task(task, request.parameters, trigger=request.trigger, priority=request.priority)
-    url = f"/api/v1/runs/{run_id}"
+    started = queue.start_task(
+        task, request.parameters, trigger=request.trigger, priority=request.priority, force=request.force
+    )
+    url = f"/api/v1/runs/{started.id}"
     response.headers["Location"] = url
-    return QueuedReply(source=settings.quantlab_source, id=run_id, task=task, url=url)
+    return QueuedReply(source=settings.quantlab_source, id=started.id, task=task, url=url, new=started.new)

@@ -45,6 +45,7 @@ class Exit(IntEnum):
 
 
 _CODES = {"SUCCESS": Exit.SUCCESS, "SKIPPED": Exit.SUCCESS, "PARTIAL": Exit.PARTIAL, "FAILED": Exit.FAILED}
+_CODES |= {"LOST": Exit.FAILED, "CANCELLED": Exit.FAILED}
 
 
 def sync(
@@ -56,13 +57,14 @@ def sync(
     end_date: Annotated[
         datetime | None, typer.Option(formats=["%Y-%m-%d"], help="the last day (default: today in Taipei)")
     ] = None,
+    force: Annotated[bool, typer.Option("--force", help="start another run though the same is under way")] = False,
     timeout: Annotated[float, typer.Option(help="seconds to watch it at most; it goes on without us")] = 7200,
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="watch it, or only queue it and print its id")] = True,
     as_json: AsJson = False,
 ) -> None:
     """Advance a dataset to the newest published session, by its task, and watch it.
 
-    Exit code 0 for SUCCESS and SKIPPED, 3 PARTIAL, 1 FAILED, 4 when nothing runs it in time.
+    Exit code 0 for SUCCESS and SKIPPED, 3 PARTIAL, 1 FAILED, LOST and CANCELLED, 4 when nothing runs it in time.
 
     Examples: `quantlab sync securities`, `quantlab sync bars --days 30`, `quantlab sync quotes --universe popular`.
     """
@@ -73,7 +75,10 @@ def sync(
         "universe": universe,
         "end_date": end_date.date().isoformat() if end_date else None,
     }
-    run_id = queue.start_task(name, {k: v for k, v in given.items() if v is not None}, trigger="manual")
+    started = queue.start_task(name, {k: v for k, v in given.items() if v is not None}, trigger="manual", force=force)
+    run_id = started.id
+    if not started.new:
+        typer.echo(f"The same is under way as {run_id}; --force would start another.", err=True)
     if not wait:
         print_json({"id": run_id, "task": name}) if as_json else typer.echo(run_id)
         return

@@ -22,6 +22,8 @@ COLOURS = {
     "PARTIAL": "yellow",
     "FAILED": "red",
     "SKIPPED": "dim",
+    "CANCELLED": "dim",
+    "LOST": "red",
     "RETRY": "magenta",
     "STARTED": "cyan",
     "QUEUED": "blue",

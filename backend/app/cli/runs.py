@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
@@ -16,10 +17,10 @@ from app.core.wiring import get_platform
 from app.errors import UnknownRun
 from app.store import runs as store
 from app.store import units
-from app.store.engine import transaction
+from app.store.engine import Connection, transaction
 from app.store.runs import Run
 
-State = Literal["QUEUED", "STARTED", "RETRY", "SUCCESS", "PARTIAL", "FAILED", "SKIPPED"]
+State = Literal["QUEUED", "STARTED", "RETRY", "SUCCESS", "PARTIAL", "FAILED", "SKIPPED", "CANCELLED", "LOST"]
 
 runs = typer.Typer(
     help="The run ledger: what ran, what it wrote, why it failed. `runs show ID` tells all of one.",
@@ -52,6 +53,18 @@ def list_runs(
     console().print(runs_table(found))
 
 
+@runs.command("cancel")
+def cancel_run(run_id: Annotated[str, typer.Argument(metavar="ID", help="the run's id, or its beginning")]) -> None:
+    """Take a run back: at once while it waits, between two of its units while it works."""
+    with transaction(get_platform().engine) as connection:
+        found = _find(connection, run_id)
+    run = queue.cancel_run(found.id, by=getpass.getuser())
+    if run.is_final:
+        typer.echo(f"{run.id} is {run.state}.")
+    else:
+        typer.echo(f"{run.id} ends after the unit that it has in hand; what is stored stays.")
+
+
 @runs.command("show")
 def show_run(
     run_id: Annotated[str, typer.Argument(metavar="ID", help="the run's id, or its beginning")],
@@ -60,12 +73,7 @@ def show_run(
 ) -> None:
     """All about one run: parameters, counts, units, error and traceback."""
     with transaction(get_platform().engine) as connection:
-        found = store.get(connection, run_id)
-        if found is None:
-            near = [run for run in store.list_runs(connection, limit=1000) if run.id.startswith(run_id)]
-            found = near[0] if len(near) == 1 else None
-        if found is None:
-            raise UnknownRun(f"The ledger has no run {run_id!r}, or several that begin so.")
+        found = _find(connection, run_id)
         pieces = units.of_run(connection, found.id)
     if as_json:
         print_json({**asdict(found), "units": [asdict(piece) for piece in pieces]})
@@ -87,6 +95,16 @@ def show_run(
         out.print(found.traceback, style="dim", markup=False)
 
 
+def _find(connection: Connection, run_id: str) -> Run:
+    found = store.get(connection, run_id)
+    if found is None:
+        near = [run for run in store.list_runs(connection, limit=1000) if run.id.startswith(run_id)]
+        found = near[0] if len(near) == 1 else None
+    if found is None:
+        raise UnknownRun(f"The ledger has no run {run_id!r}, or several that begin so.")
+    return found
+
+
 def runs_table(found: list[Run], *, title: str | None = None) -> RenderableType:
     """Fits 80 columns; the sentences stand below, for they need room."""
     made = table("state", "task", "queued", ">took", ">stored", ">unchanged", "id", title=title)
@@ -96,7 +114,10 @@ def runs_table(found: list[Run], *, title: str | None = None) -> RenderableType:
         short = run.task.removeprefix("app.tasks.")
         queued = local(run.queued_at)[5:]
         made.add_row(coloured(run.state), short, queued, took(run.started_at, run.finished_at), *numbers, run.id[:8])
-        if sentence := run.error or run.reason:
+        sentence = run.error or run.reason or ""
+        if run.late:
+            sentence = f"Late by {took(run.due_at, run.queued_at)}. {sentence}".strip()
+        if sentence:
             sentences.append(Text(f"{run.id[:8]}  {sentence}", "dim"))
     return Group(made, *([Text(), *sentences] if sentences else []))
 
@@ -108,12 +129,16 @@ def _facts(run: Run) -> list[tuple[str, Any]]:
         ("state", coloured(run.state)),
         ("parameters", Text(str(dict(run.parameters)))),
         ("trigger", run.trigger),
+        ("schedule", f"{run.schedule}, due {local(run.due_at)}" if run.schedule else ""),
+        ("late", f"by {took(run.due_at, run.queued_at)}" if run.late else ""),
         ("queued", local(run.queued_at)),
         ("started", local(run.started_at)),
         ("finished", local(run.finished_at)),
         ("took", took(run.started_at, run.finished_at)),
         ("worker", run.worker or ""),
-        ("attempts", str(run.attempts)),
+        ("attempts", f"{run.attempts}, {run.losses} of them lost with their worker" if run.losses else run.attempts),
+        ("next try", local(run.run_after) if run.state == "RETRY" else ""),
+        ("cancelled by", run.cancel_by or ""),
         ("rows", in_words(run.counts)),
         ("reason", Text(run.reason or "")),
         ("error", Text(f"{run.error_type}: {run.error}" if run.error else "")),

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any, cast
 
 import redis
 
 from app.cache.client import redis_errors
 from app.core.celery_app import app
-from app.core.transport import queue_keys
+from app.core.config import get_settings
+from app.core.transport import PURGED, queue_keys, waiting_ids
+from app.ops.reaper import Waiting
 
 
 def queue_lengths(client: redis.Redis) -> dict[str, dict[int, int]]:
     """Queue → priority → waiting messages; priorities at which nothing waits are left out."""
-    names = [queue.name for queue in cast("Iterable[Any]", app.conf.task_queues)]
+    names = _queue_names()
     keys = {(name, priority): key for name in names for priority, key in queue_keys(name).items()}
     with redis_errors(), client.pipeline(transaction=False) as pipe:
         for key in keys.values():
@@ -24,3 +26,25 @@ def queue_lengths(client: redis.Redis) -> dict[str, dict[int, int]]:
         name: {priority: count for (queue, priority), count in lengths.items() if queue == name and count}
         for name in names
     }
+
+
+def look_at_broker(client: redis.Redis) -> Waiting | None:
+    """The runs whose messages wait, and those that were purged; None when the broker is not this Redis."""
+    settings = get_settings()
+    if settings.broker_url != settings.redis_url.get_secret_value():
+        return None
+    with redis_errors():
+        purged = [one.decode() for one in cast("list[bytes]", client.lrange(PURGED, 0, -1))]
+        return Waiting(waiting_ids(client, _queue_names()), purged)
+
+
+def forget_purged(client: redis.Redis, ids: Collection[str]) -> None:
+    """These are dealt with."""
+    with redis_errors(), client.pipeline(transaction=False) as pipe:
+        for one in ids:
+            pipe.lrem(PURGED, 0, one)
+        pipe.execute()
+
+
+def _queue_names() -> list[str]:
+    return [queue.name for queue in cast("Iterable[Any]", app.conf.task_queues)]

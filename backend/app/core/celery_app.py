@@ -15,12 +15,14 @@ from celery.schedules import crontab
 from kombu.entity import Exchange, Queue
 from kombu.exceptions import OperationalError
 
+from app.core import sending
 from app.core.config import get_settings
 from app.core.held_calendar import held_calendar
 from app.core.signals import connect_signals
 from app.core.transport import MAX_PRIORITY, PRIORITY_STEPS, register_transports
 from app.errors import QuantLabError, UnknownTask
-from app.ops.schedules import SessionCrontab
+from app.ops.declared import split_policy
+from app.ops.schedules import SessionCrontab, SessionTiming
 
 settings = get_settings()
 register_transports()
@@ -49,21 +51,45 @@ if settings.celery_sentinel_master:
 QUEUES = ("data_sync", "export", "maintenance")
 
 BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
-    # Times are Taipei's. A line is all that a schedule needs; arguments go under "kwargs".
-    "sync-stock-list": {"task": "app.tasks.sync_stock_list", "schedule": crontab(hour=8, minute=0)},
-    "sync-daily-prices": {"task": "app.tasks.sync_daily_prices", "schedule": crontab(hour=21, minute=0)},
-    "sync-ohlcv-data": {"task": "app.tasks.sync_ohlcv_data", "schedule": crontab(hour=22, minute=0)},
+    # Times are Taipei's; app/ops/schedules.py has timings that know trading days and sessions. Arguments go under
+    # "kwargs". Of missed ticks "misfire" runs the "latest" (unless it says "all" or "skip"), and none that is older
+    # than "late_limit" seconds. Operators override each part: `quantlab schedule`.
+    "sync-stock-list": {
+        "task": "app.tasks.sync_stock_list",
+        "schedule": crontab(hour=8, minute=0),
+        "late_limit": 12 * 3600,
+    },
+    "sync-daily-prices": {
+        "task": "app.tasks.sync_daily_prices",
+        "schedule": crontab(hour=21, minute=0),
+        "late_limit": 12 * 3600,
+    },
+    "sync-ohlcv-data": {
+        "task": "app.tasks.sync_ohlcv_data",
+        "schedule": crontab(hour=22, minute=0),
+        "late_limit": 12 * 3600,
+    },
     "sync-latest-prices": {
         "task": "app.tasks.sync_latest_prices",
         "schedule": SessionCrontab(hour="9-13", minute="*/15"),
+        "late_limit": 600,
     },
-    "cleanup-old-cache": {"task": "app.tasks.cleanup_old_cache", "schedule": crontab(hour=3, minute=0)},
-    "sync-qlib": {"task": "app.tasks.sync_qlib", "schedule": crontab(hour=22, minute=30)},
+    "cleanup-old-cache": {
+        "task": "app.tasks.cleanup_old_cache",
+        "schedule": crontab(hour=3, minute=0),
+        "misfire": "skip",
+    },
+    "sync-qlib": {
+        "task": "app.tasks.sync_qlib",
+        "schedule": crontab(hour=22, minute=30),
+        "late_limit": 12 * 3600,
+    },
 }
+_ENTRIES, POLICIES = split_policy(BEAT_SCHEDULE)
 
 
 class _QuantLabCelery(Celery):
-    """Celery, but a name that no worker knows is refused where it is called, instead of dropped in silence there."""
+    """Celery, but a task is sent only when its run is written down, and a name that no worker knows is refused."""
 
     def send_task(self, name: str, *args: Any, **kwargs: Any) -> Any:
         """Send it. Under the ``celery`` command what is wrong is told in one sentence, at once."""
@@ -85,7 +111,27 @@ class _QuantLabCelery(Celery):
             close = difflib.get_close_matches(name, self.tasks, n=1)
             hint = f"did you mean {close[0]}?" if close else "`inspect registered` lists those that there are."
             raise UnknownTask(f"There is no task {name}; {hint}")
+        if not name.startswith(sending.OURS):
+            return self.publish(name, *args, **kwargs)
+        return sending.send(self, self.publish, name, **_arguments(*args, **kwargs))
+
+    def ledger_engine(self) -> Engine:
+        """The store, for the scheduler."""
+        from app.core.wiring import get_platform  # noqa: PLC0415 - `inspect` and `status` need no database
+
+        return get_platform().engine
+
+    def publish(self, name: str, *args: Any, **kwargs: Any) -> Any:
+        """Hand the message to the broker, and do no more."""
         return super().send_task(name, *args, **kwargs)
+
+
+def _arguments(
+    args: Any = None, kwargs: Any = None, countdown: Any = None, eta: Any = None, task_id: Any = None, **options: Any
+) -> dict[str, Any]:
+    """The arguments of a task and the options of its message, told apart as Celery's ``send_task`` does."""
+    rest = {"countdown": countdown, "eta": eta, "task_id": task_id, **options}
+    return {"args": args or (), "kwargs": kwargs or {}, "options": rest}
 
 
 app = _QuantLabCelery("quantlab", include=["app.tasks"], task_cls="app.tasks._base:QuantLabTask")
@@ -115,10 +161,10 @@ app.conf.update(
     timezone="Asia/Taipei",
     enable_utc=True,
     # A message is acknowledged when its task has ended, and one is reserved at a time: only then does priority
-    # order the waiting ones, and only then is nothing lost with a worker.
+    # order the waiting ones, and only then is nothing lost with a worker. The run of a child that died is queued
+    # again by the reaper (ops/reaper.py), which counts; the broker's own ways would do so for ever.
     task_acks_late=True,
-    task_reject_on_worker_lost=True,
-    task_retry_on_worker_lost=True,
+    task_reject_on_worker_lost=False,
     worker_prefetch_multiplier=settings.celeryd_prefetch_multiplier,
     worker_max_tasks_per_child=settings.celeryd_max_tasks_per_child,
     worker_max_memory_per_child=settings.celeryd_max_memory_per_child,
@@ -139,12 +185,11 @@ app.conf.update(
     },
     beat_schedule={
         name: {**entry, "options": {"headers": {"trigger": "schedule"}, **entry.get("options", {})}}
-        for name, entry in BEAT_SCHEDULE.items()
+        for name, entry in _ENTRIES.items()
     },
-    beat_schedule_filename=str(settings.data_dir / "beat-schedule"),
-    beat_max_loop_interval=60,
+    beat_scheduler="app.ops.scheduler:LedgerScheduler",
 )
 for entry in BEAT_SCHEDULE.values():
     entry["schedule"].app = app  # else a crontab takes the zone of whichever Celery application is current
-connect_signals(app)
-SessionCrontab.calendar = staticmethod(held_calendar)
+connect_signals()
+SessionTiming.calendar = staticmethod(held_calendar)

@@ -8,19 +8,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import redis
-from celery.result import denied_join_result
 from celery.utils import uuid
-from kombu.exceptions import OperationalError
 
 from app.core.celery_app import app
 from app.core.wiring import get_platform
-from app.errors import QuantLabError, StoreUnavailable, UnknownTask
+from app.errors import UnknownTask
 from app.ops.schedules import fires, in_words
+from app.store.runs import Run
 
 _PREFIX = "app.tasks."
-_ONE_MORE_TRY = {"max_retries": 1, "interval_start": 0, "interval_step": 0.1, "interval_max": 0.1}
-"""A person waits for the answer; one more try mends a connection that went stale, no more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,43 +56,45 @@ def next_fires(name: str, *, after: datetime, count: int = 3) -> list[datetime]:
     return sorted({at for schedule in schedules for at in fires(schedule, after=after, count=count)})[:count]
 
 
-def start_task(name: str, parameters: Mapping[str, Any], *, trigger: str, priority: int | None = None) -> str:
-    """Queue a run of the task *name* (``sync_stock_list`` or the full name) and return its id.
+@dataclass(frozen=True, slots=True)
+class Started:
+    """What came of asking for a run: its id, and whether it is *new* or was under way before."""
+
+    id: str
+    new: bool
+
+
+def start_task(
+    name: str, parameters: Mapping[str, Any], *, trigger: str, priority: int | None = None, force: bool = False
+) -> Started:
+    """Queue a run of the task *name* (``sync_stock_list`` or the full name).
+
+    The same task with the same parameters is not queued twice: while it waits or runs, that run is the answer,
+    unless *force*. While the broker is away the run waits in the ledger.
 
     Raises:
         UnknownTask: no such task; nothing was queued.
         InvalidParameter: a parameter is wrong; nothing was queued.
-        StoreUnavailable: the broker does not answer; the run, if it was written down, is FAILED.
+        StoreUnavailable: PostgreSQL does not answer; nothing was queued.
     """
     task = app.tasks[full_name(name)]
     task.check_parameters((), parameters)
     run_id: str = uuid()
     # None would not mean the default but the lowest priority.
     options = {} if priority is None else {"priority": priority}
-    try:
-        # We follow runs in the ledger. Without this each start would subscribe to its result for ever, and try
-        # twenty times to do so while Redis is away.
-        with denied_join_result():
-            task.apply_async(
-                kwargs=dict(parameters),
-                task_id=run_id,
-                headers={"trigger": trigger},
-                retry_policy=_ONE_MORE_TRY,
-                **options,
-            )
-    except (OperationalError, redis.RedisError, OSError) as error:
-        unavailable = StoreUnavailable(f"The broker does not answer, so nothing was queued: {error}")
-        _never_queued(run_id, unavailable)
-        raise unavailable from error
-    return run_id
+    headers = {"trigger": trigger, **({"force": True} if force else {})}
+    result = task.apply_async(kwargs=dict(parameters), task_id=run_id, headers=headers, **options)
+    return Started(result.id, new=result.id == run_id)
 
 
-def _never_queued(run_id: str, error: StoreUnavailable) -> None:
-    """The wish was written down before its message could be sent: end it, for nobody will run it."""
-    try:
-        get_platform().ledger.failed(run_id, error=error, traceback=None)
-    except QuantLabError:
-        return  # then the wish is not in the ledger either
+def cancel_run(run_id: str, *, by: str) -> Run:
+    """Take a run back: at once while it waits, between two of its units while it works.
+
+    Raises:
+        UnknownRun: there is none of that id.
+        InvalidParameter: it has ended already.
+    """
+    return get_platform().ledger.cancel(run_id, by=by)
 
 
 def _names() -> list[str]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from functools import cached_property
+from datetime import UTC, datetime, timedelta
+from functools import cached_property, partial
 
 import redis
 from celery.exceptions import SoftTimeLimitExceeded
@@ -12,14 +12,21 @@ from app.cache.breaker import SharedBreaker
 from app.cache.client import connect
 from app.cache.quota import SharedQuota
 from app.core.config import Settings, get_settings, load_universes
+from app.core.stopping import is_stopping
+from app.core.transport import MAX_PRIORITY
 from app.market.calendar import TradingCalendar
 from app.ops.runs import RunLedger
-from app.services.context import Context, Progress, no_progress
+from app.services.context import Context, Lease, no_progress
 from app.sources.archive import Archive
 from app.sources.base import Site
 from app.sources.http import Client
-from app.store import provenance, sessions
+from app.store import outbox, provenance, sessions
 from app.store.engine import Engine, make_engine, transaction
+
+FRESH = 3
+"""Runs of a lower priority are backfill: they make room for any that waits with a higher one."""
+_PATIENCE = timedelta(seconds=2)
+"""A free worker takes a message sooner than that."""
 
 
 def now() -> datetime:
@@ -47,6 +54,12 @@ class Platform:
         return connect(
             self.settings.redis_url.get_secret_value(), max_connections=self.settings.celery_redis_max_connections
         )
+
+    @cached_property
+    def lease_engine(self) -> Engine:
+        """One connection of its own for renewing leases: it must not wait for those that do the work."""
+        url = self.settings.database_url.get_secret_value()
+        return make_engine(url, application_name="quantlab leases", pool_size=1, statement_timeout=4)
 
     @cached_property
     def ledger(self) -> RunLedger:
@@ -83,8 +96,8 @@ class Platform:
         with transaction(self.engine) as connection:
             return sessions.trading_calendar(connection)
 
-    def context(self, *, run_id: str | None = None, progress: Progress = no_progress) -> Context:
-        """What services work with."""
+    def context(self, lease: Lease | None = None, *, priority: int | None = None) -> Context:
+        """What services work with; for a run, with its lease and the priority of its message."""
         return Context(
             engine=self.engine,
             redis=self.redis,
@@ -92,10 +105,21 @@ class Platform:
             clock=now,
             universes=load_universes(),
             data_dir=self.settings.data_dir,
-            run_id=run_id,
-            progress=progress,
+            lease=lease,
+            show_progress=self.ledger.progress_of(lease.run_id, lease.token) if lease else no_progress,
             interrupts=(SoftTimeLimitExceeded,),
+            give_back=partial(self._why_give_back, MAX_PRIORITY if priority is None else priority),
         )
+
+    def _why_give_back(self, priority: int) -> str | None:
+        """Why a run of that priority should make room now, or None."""
+        if is_stopping():
+            return "Its worker was told to stop; another goes on with it."
+        if priority >= FRESH:
+            return None
+        with transaction(self.engine) as connection:
+            waits = outbox.fresher_waits(connection, above=priority, for_longer_than=_PATIENCE)
+        return "It made room for fresh data, and goes on after them." if waits else None
 
 
 _platform: Platform | None = None

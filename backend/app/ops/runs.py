@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from loguru import logger
 
-from app.errors import StoreUnavailable
-from app.store import runs
+from app.errors import InvalidParameter, StoreUnavailable, UnknownRun
+from app.store import leases, outbox, runs
 from app.store.counts import Counts
 from app.store.engine import Engine, transaction
+from app.store.leases import Attempt
 from app.store.runs import Run
 
 _LONGEST_TEXT = 20_000
@@ -20,48 +21,109 @@ _LONGEST_TEXT = 20_000
 
 
 class RunLedger:
-    """Each call is one short transaction. *clock* gives the aware instant."""
+    """Each call is one short transaction. *clock* gives the aware instant; leases go by PostgreSQL's own."""
 
     def __init__(self, engine: Engine, *, clock: Callable[[], datetime]) -> None:
         self._engine = engine
         self._clock = clock
 
-    def queued(self, run_id: str, *, task: str, parameters: Mapping[str, Any], trigger: str) -> None:
-        """Write down a wish to run, before its message is sent."""
+    def queued(self, run_id: str, *, task: str, parameters: Mapping[str, Any], trigger: str, **more: Any) -> str:
+        """Write down a wish to run, before its message is sent; *more* as ``store.runs.queue`` takes it.
+
+        Returns the id of the run that fulfils it: another one's, when the same is under way and not *forced*.
+        """
         with transaction(self._engine) as connection:
-            runs.queue(connection, run_id, task=task, parameters=parameters, trigger=trigger, at=self._clock())
+            return runs.queue(
+                connection, run_id, task=task, parameters=parameters, trigger=trigger, at=self._clock(), **more
+            )
+
+    def not_sent(self, run_id: str) -> None:
+        """Its message could not be sent: the outbox will try."""
+        with transaction(self._engine) as connection:
+            outbox.put_back(connection, run_id)
 
     def started(
-        self, run_id: str, *, task: str, parameters: Mapping[str, Any], trigger: str, worker: str | None
-    ) -> Run:
-        """Begin an attempt; the run tells whether it had ended before (then there is nothing to do)."""
+        self,
+        run_id: str,
+        *,
+        task: str,
+        parameters: Mapping[str, Any],
+        trigger: str,
+        worker: str | None,
+        repeatable: bool = True,
+    ) -> Attempt:
+        """Begin an attempt. Without a token there is nothing to do: it has ended, or another attempt has it."""
+        at = self._clock()
         with transaction(self._engine) as connection:
-            return runs.start(
+            attempt = leases.start(
                 connection,
                 run_id,
                 task=task,
                 parameters=parameters,
                 trigger=trigger,
                 worker=worker,
-                at=self._clock(),
+                at=at,
+                repeatable=repeatable,
             )
+            run = attempt.run
+            if attempt.token == 1 and run.expires_at is not None and run.expires_at < at:
+                leases.finish(connection, run_id, token=1, state="SKIPPED", reason=outbox.TOO_LATE, at=at)
+                return Attempt(run, None)
+        return attempt
 
-    def will_retry(self, run_id: str, *, error: BaseException) -> None:
-        """This attempt failed, another follows."""
+    def will_retry(
+        self,
+        run_id: str,
+        token: int,
+        *,
+        error: BaseException,
+        after: timedelta,
+        retries: int,
+        parameters: Mapping[str, Any] | None = None,
+    ) -> bool:
+        """This attempt failed, another is due *after* that time. False: the lease is lost."""
         with transaction(self._engine) as connection:
-            runs.retry(connection, run_id, reason=str(error)[:_LONGEST_TEXT], error_type=type(error).__name__)
-
-    def finished(self, run_id: str, *, state: str, reason: str | None = None, counts: Counts | None = None) -> None:
-        """End a run that did not fail."""
-        with transaction(self._engine) as connection:
-            runs.finish(connection, run_id, state=state, reason=reason, counts=counts, at=self._clock())
-
-    def failed(self, run_id: str, *, error: BaseException, traceback: str | None) -> bool:
-        """End a run as FAILED. False: it has ended already, and stays as it is."""
-        with transaction(self._engine) as connection:
-            return runs.finish(
+            return leases.retry(
                 connection,
                 run_id,
+                token,
+                after=after,
+                retries=retries,
+                parameters=parameters,
+                reason=str(error)[:_LONGEST_TEXT],
+                error_type=type(error).__name__,
+            )
+
+    def given_back(self, run_id: str, token: int, *, reason: str) -> bool:
+        """Another attempt goes on with it. False: the lease is lost."""
+        with transaction(self._engine) as connection:
+            return leases.give_back(connection, run_id, token, reason=reason)
+
+    def finished(
+        self, run_id: str, token: int, *, state: str, reason: str | None = None, counts: Counts | None = None
+    ) -> bool:
+        """End a run that did not fail. False: the lease is lost."""
+        with transaction(self._engine) as connection:
+            return leases.finish(
+                connection, run_id, token=token, state=state, reason=reason, counts=counts, at=self._clock()
+            )
+
+    def failed(
+        self,
+        run_id: str,
+        *,
+        error: BaseException,
+        traceback: str | None,
+        token: int | None = None,
+        worker: str | None = None,
+    ) -> bool:
+        """End a run as FAILED, by its token or by the worker that holds it. False: it has ended, or another has it."""
+        with transaction(self._engine) as connection:
+            return leases.finish(
+                connection,
+                run_id,
+                token=token,
+                worker=worker,
                 state="FAILED",
                 error_type=type(error).__name__,
                 error=str(error)[:_LONGEST_TEXT],
@@ -69,7 +131,36 @@ class RunLedger:
                 at=self._clock(),
             )
 
-    def progress_of(self, run_id: str, *, every: float = 0.5) -> Callable[[int, int, str], None]:
+    def dropped(self, run_id: str, *, worker: str) -> bool:
+        """The process of *worker* that had the run is dead; the reaper need not wait for the end of its lease."""
+        with transaction(self._engine) as connection:
+            return leases.drop(connection, run_id, worker=worker)
+
+    def cancel(self, run_id: str, *, by: str) -> Run:
+        """Take a run back: at once while it waits, at its next pause point while it works. Returns it as it is then.
+
+        Raises:
+            UnknownRun: there is none of that id.
+            InvalidParameter: it has ended already.
+        """
+        reason = f"{by} cancelled it before it began."
+        with transaction(self._engine) as connection:
+            stopped = leases.end_waiting(connection, run_id, state="CANCELLED", reason=reason, at=self._clock())
+            if not stopped:
+                leases.ask_to_cancel(connection, run_id, by=by)
+            run = runs.get(connection, run_id)
+        if run is None:
+            raise UnknownRun(f"The ledger has no run {run_id!r}.")
+        if run.is_final and not stopped:
+            raise InvalidParameter(f"The run {run_id} has ended as {run.state}; there is nothing to cancel.")
+        return run
+
+    def cancelled(self, run_id: str, *, reason: str) -> None:
+        """An operator's ``revoke`` took it back, whatever it did."""
+        with transaction(self._engine) as connection:
+            leases.finish(connection, run_id, state="CANCELLED", reason=reason, at=self._clock())
+
+    def progress_of(self, run_id: str, token: int, *, every: float = 0.5) -> Callable[[int, int, str], None]:
         """A function (done, total, what) that shows how far the run is, at most once in *every* seconds."""
         last = 0.0
 
@@ -80,7 +171,7 @@ class RunLedger:
             last = time.monotonic()
             try:
                 with transaction(self._engine) as connection:
-                    runs.progress(connection, run_id, {"done": done, "total": total, "what": what})
+                    leases.progress(connection, run_id, token, {"done": done, "total": total, "what": what})
             except StoreUnavailable as error:
                 # Only a picture of the work; the work itself will notice in its own way.
                 logger.debug("Progress of {} not shown: {}", run_id, error)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 
 import redis
 
+from app.errors import Cancelled, GivenBack, LeaseLost
 from app.market.calendar import TAIPEI, TradingCalendar
 from app.sources.http import Client
-from app.store import sessions
-from app.store.engine import Engine, transaction
+from app.store import leases, sessions
+from app.store.engine import Connection, Engine, transaction
 
 Progress = Callable[[int, int, str], None]
 Interrupts = tuple[type[Exception], ...]
@@ -23,9 +25,22 @@ def no_progress(done: int, total: int, what: str) -> None:
     """For callers that nobody watches."""
 
 
+@dataclass(slots=True)
+class Lease:
+    """The right of this attempt to work on a run; its keeper (``tasks/lease.py``) sets what it learns."""
+
+    run_id: str
+    token: int
+    lost: bool = False
+    cancel_by: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
-    """The servers, the exchanges, the clock, and the run for which work is done (None outside of a run)."""
+    """The servers, the exchanges, the clock, and the lease of the run for which work is done (None outside of one).
+
+    *give_back* says why this attempt should make room now, or None.
+    """
 
     engine: Engine
     redis: redis.Redis
@@ -33,9 +48,54 @@ class Context:
     clock: Callable[[], datetime]
     universes: Mapping[str, Sequence[str]]
     data_dir: Path
-    run_id: str | None = None
-    progress: Progress = no_progress
+    lease: Lease | None = None
+    show_progress: Progress = no_progress
     interrupts: Interrupts = ()
+    give_back: Callable[[], str | None] = lambda: None
+
+    @property
+    def run_id(self) -> str | None:
+        """The run's id."""
+        return None if self.lease is None else self.lease.run_id
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """A transaction for what the run writes: refused to an attempt that lost its lease.
+
+        Raises:
+            LeaseLost: another attempt has the run; nothing was written.
+            StoreUnavailable: as ``transaction`` does.
+        """
+        with transaction(self.engine) as connection:
+            if self.lease and not leases.hold(connection, self.lease.run_id, self.lease.token):
+                self.lease.lost = True
+                raise _lease_lost(self.lease)
+            yield connection
+
+    def progress(self, done: int, total: int, what: str) -> None:
+        """Show how far the work is. A good moment to stop, unless all is done.
+
+        Raises:
+            Interruption: as ``pause_point`` does.
+        """
+        if done < total:
+            self.pause_point()
+        self.show_progress(done, total, what)
+
+    def pause_point(self) -> None:
+        """Where work can be stopped and gone on with later: between two units.
+
+        Raises:
+            Interruption: an operator cancelled it, the worker stops, fresh work waits, or the lease is lost.
+        """
+        if self.lease is None:
+            return
+        if self.lease.lost:
+            raise _lease_lost(self.lease)
+        if self.lease.cancel_by:
+            raise Cancelled(f"{self.lease.cancel_by} cancelled it while it ran.")
+        if reason := self.give_back():
+            raise GivenBack(reason)
 
     def calendar(self) -> TradingCalendar:
         """The trading calendar with the overrides that the store holds now."""
@@ -45,3 +105,7 @@ class Context:
     def today(self) -> date:
         """Today in Taipei."""
         return self.clock().astimezone(TAIPEI).date()
+
+
+def _lease_lost(lease: Lease) -> LeaseLost:
+    return LeaseLost(f"Attempt {lease.token} of the run {lease.run_id} was given up for dead; another has it now.")

@@ -128,7 +128,8 @@ def export_qlib(context: Context, *, keep: int) -> Report:
         name = context.run_id or uuid.uuid4().hex
         with building(root, name, size=size_of(held.instruments)) as folder:
             _build(connection, held, folder, progress=context.progress)
-            published = publish(root, folder, _manifest(context, held), at=context.clock())
+            with context.writing():  # an attempt that lost its lease publishes nothing
+                published = publish(root, folder, _manifest(context, held), at=context.clock())
         removed = remove_old(root, keep=keep)
     seconds = round(time.monotonic() - began, 2)
     logger.info("Exported {:,} bars of {:,} securities to {} in {} s", held.bars, len(held.ranges), published, seconds)

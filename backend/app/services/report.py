@@ -13,7 +13,7 @@ from app.store.counts import Counts
 class Report:
     """The end of a run that did not fail; a failure is raised, it cannot be reported."""
 
-    state: Literal["SUCCESS", "PARTIAL", "SKIPPED"] = "SUCCESS"
+    state: Literal["SUCCESS", "PARTIAL", "SKIPPED", "CANCELLED"] = "SUCCESS"
     reason: str | None = None
     counts: Counts = field(default_factory=Counts)
     details: Mapping[str, Any] = field(default_factory=dict)

@@ -15,7 +15,6 @@ from app.services.report import Report
 from app.sources import registry
 from app.sources.base import QuotesQuery
 from app.store.counts import Counts
-from app.store.engine import transaction
 from app.store.securities import HeldSecurity
 
 DATASET = "quotes"
@@ -47,7 +46,7 @@ def sync_quotes(context: Context, securities: Sequence[HeldSecurity]) -> Report:
         fetched += len(quotes) + len(parsed.rejected)
         stored += cache.save(context.redis, quotes, at=context.clock())
         if parsed.rejected:
-            with transaction(context.engine) as connection:
+            with context.writing() as connection:
                 quarantined += set_aside(
                     connection,
                     parsed.rejected,

@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 
 from loguru import logger
 
-from app.errors import NotYetPublished, RunSignal, StoreUnavailable
+from app.errors import Interruption, NotYetPublished, RunSignal, StoreUnavailable
 from app.market.security import Venue
 from app.services.context import Context
 from app.services.report import Report
@@ -63,35 +63,49 @@ class UnitWork(Generic[T]):
 
 
 def do_units(units: Sequence[Unit], work: UnitWork[T], context: Context) -> Report:
-    """Do every unit and report the whole.
+    """Do every unit and report the whole; what an earlier attempt of this run has done is not done again.
 
     What is not published yet is SKIPPED, neither a gap nor a failure. When every unit failed, the first error is
     raised; when some did, the report is PARTIAL and names them. StoreUnavailable is raised at once, for without
-    PostgreSQL no unit can be done, and so are the context's interrupts.
+    PostgreSQL no unit can be done, and so are interruptions and the context's interrupts.
     """
     tally = _Tally()
+    done = _done_before(context)
     for number, unit in enumerate(units):
         context.progress(number, len(units), str(unit))
-        _do_unit(unit, work, context, tally=tally)
+        if before := done.get((unit.dataset, unit.venue, unit.scope)):
+            tally.counts += before.counts
+            tally.add(before.state, before.reason and f"{unit}: {before.reason}")
+        else:
+            _do_unit(unit, work, context, tally=tally)
     context.progress(len(units), len(units), "done")
     return _report(tally, len(units))
+
+
+def _done_before(context: Context) -> dict[tuple[str, Venue, str], ledger.HeldUnit]:
+    """What earlier attempts of this run stored; what failed or was too early is tried again."""
+    if context.lease is None or context.lease.token == 1:
+        return {}
+    with transaction(context.engine) as connection:
+        held = ledger.of_run(connection, context.lease.run_id)
+    return {(one.dataset, one.venue, one.scope): one for one in held if one.state in ("SUCCESS", "PARTIAL")}
 
 
 def _do_unit(unit: Unit, work: UnitWork[T], context: Context, *, tally: _Tally) -> None:
     try:
         fetched = work.fetch(unit)
-        with transaction(context.engine) as connection:
+        with context.writing() as connection:
             stored = work.store(connection, unit, fetched)
             state = "PARTIAL" if stored.shortfall else "SUCCESS"
             _record(connection, context, unit, state, counts=stored.counts, reason=stored.shortfall)
         tally.counts += stored.counts
         tally.add(state, stored.shortfall and f"{unit}: {stored.shortfall}")
-    except StoreUnavailable:
+    except (StoreUnavailable, Interruption):
         raise
     except (NotYetPublished, RunSignal) as signal:
         logger.info("{} skipped: {}", unit, signal)
         tally.add("SKIPPED", f"{unit}: {signal}")
-        with transaction(context.engine) as connection:
+        with context.writing() as connection:
             _record(connection, context, unit, "SKIPPED", reason=str(signal))
     except context.interrupts:
         raise
@@ -99,7 +113,7 @@ def _do_unit(unit: Unit, work: UnitWork[T], context: Context, *, tally: _Tally) 
         logger.opt(exception=error).error("{} failed: {}", unit, error)
         tally.errors.append(error)
         tally.add("FAILED", f"{unit}: {error}")
-        with transaction(context.engine) as connection:
+        with context.writing() as connection:
             _record(connection, context, unit, "FAILED", error=error)
 
 

@@ -5,20 +5,27 @@ from __future__ import annotations
 import inspect
 import json
 import random
+import time
 import traceback
-from collections.abc import Mapping, Sequence
-from functools import cached_property
-from typing import Any, NoReturn, get_type_hints
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from functools import cached_property, partial
+from typing import Any, get_type_hints
 
 from celery import Task
 from celery.exceptions import Ignore, Reject, Retry
 from loguru import logger
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
-from app.core.wiring import get_platform
-from app.errors import RETRIABLE, InvalidParameter, QuantLabError, RunSignal
-from app.services.context import Context
+from app.core.wiring import get_platform, now
+from app.errors import RETRIABLE, Cancelled, GivenBack, InvalidParameter, LeaseLost, QuantLabError, RunSignal
+from app.services.context import Context, Lease
 from app.services.report import Report
+from app.tasks.lease import LeaseKeeper
+
+_BEFORE_GIVING_BACK = 2.0
+"""Seconds."""
+_keeper = LeaseKeeper(lambda: get_platform().lease_engine)
 
 
 class QuantLabTask(Task):
@@ -31,10 +38,9 @@ class QuantLabTask(Task):
     typing = False
     # What people expect of `self.retry` and of errors that a later try may mend; others need a person.
     max_retries = 5
-    default_retry_delay = 5  # also after the death of a child
+    default_retry_delay = 5
     retry_backoff = 5
-    # Longer waits would be long countdowns, which the broker hands out twice (see TRANSPORT_OPTIONS).
-    retry_backoff_max = 600
+    retry_backoff_max = 3600
     retry_jitter = True
 
     @cached_property
@@ -80,13 +86,68 @@ class QuantLabTask(Task):
             raise InvalidParameter(f"{self.name}: {wrong}.") from None
         return {name: getattr(valid, name) for name in self.parameters.model_fields}
 
+    def canonical_parameters(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+        """The arguments in the one form in which the same wish always looks the same: named, typed, no defaults.
+
+        What does not fit the types stays as it was given; the run will say what is wrong with it.
+        """
+        try:
+            valid = self.parameters.model_validate(self._named(args, kwargs))
+        except ValidationError:
+            return self.named_parameters(args, kwargs)
+        return self.named_parameters((), valid.model_dump(mode="json", exclude_defaults=True))
+
     def context(self) -> Context:
-        """What a service needs, with the present run's id and progress."""
-        platform = get_platform()
-        run_id = self.request.id
-        if run_id is None:
-            return platform.context()
-        return platform.context(run_id=run_id, progress=platform.ledger.progress_of(run_id))
+        """What a service needs, with the lease of the present run."""
+        priority = (self.request.delivery_info or {}).get("priority")
+        return get_platform().context(self.request.get("lease"), priority=priority)
+
+    def retry(  # noqa: PLR0917 - Celery's own arguments
+        self,
+        args: Sequence[Any] | None = None,
+        kwargs: Mapping[str, Any] | None = None,
+        exc: Exception | None = None,
+        throw: bool = True,
+        eta: datetime | None = None,
+        countdown: float | None = None,
+        max_retries: int | None = None,
+        **options: Any,
+    ) -> Any:
+        """Celery's ``retry``, but the next try is a due time in PostgreSQL: a long countdown would run twice.
+
+        Raises:
+            Retry: with *throw*; the run is tried again.
+            Exception: *exc*, or MaxRetriesExceededError, after the last one.
+        """
+        lease: Lease | None = self.request.get("lease")
+        if lease is None:
+            return super().retry(args, kwargs, exc, throw, eta, countdown, max_retries, **options)
+        limit = self.max_retries if max_retries is None else max_retries
+        if limit is not None and self.request.retries >= limit:
+            raise exc or self.MaxRetriesExceededError(f"{self.name} {lease.run_id} was tried {limit + 1} times.")
+        if eta is not None:
+            countdown = (eta - now()).total_seconds()
+        pause = self.default_retry_delay if countdown is None else countdown
+        cause = exc or RuntimeError("The task asked for another try.")
+        changed = args is not None or kwargs is not None
+        retry = Retry(exc=exc, when=pause)
+        logger.warning("Will be tried again in {:.0f} s: {}", pause, cause)
+        noted = self._write_down(
+            partial(
+                get_platform().ledger.will_retry,
+                lease.run_id,
+                lease.token,
+                error=cause,
+                after=timedelta(seconds=max(pause, 0)),
+                retries=self.request.retries + 1,
+                parameters=self.canonical_parameters(args or (), kwargs or {}) if changed else None,
+            )
+        )
+        if not noted:
+            raise Ignore
+        if throw:
+            raise retry
+        return retry
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run it. Called directly, as a function, it only checks its parameters and leaves no run."""
@@ -94,54 +155,78 @@ class QuantLabTask(Task):
         if run_id is None:
             return self.run(**self.check_parameters(args, kwargs))
         with logger.contextualize(run=run_id, task=self.name.removeprefix("app.tasks.")):
+            lease = _keeper.hold(run_id, self._begin(run_id, args, kwargs))
+            self.request.lease = lease
             try:
-                return self._attempt(run_id, args, kwargs)
-            except RETRIABLE as error:
-                self._try_again(run_id, error)
+                return self._attempt(lease, args, kwargs)
+            finally:
+                _keeper.release(lease)
 
-    def _attempt(self, run_id: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
-        """One try, from the ledger's first line to its last. Raises what a later try may mend (RETRIABLE) as it is."""
-        ledger = get_platform().ledger
-        run = ledger.started(
-            run_id,
-            task=self.name,
-            parameters=self.named_parameters(args, kwargs),
-            trigger=self.request.get("trigger") or "manual",
-            worker=self.request.hostname,
-        )
-        if run.is_final:
-            logger.warning("Delivered again after it ended as {}: nothing to do", run.state)
-            raise Ignore  # acknowledges the message and leaves the first delivery's result as it is
-        logger.info("Started, attempt {}", run.attempts)
+    def _begin(self, run_id: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> int:
+        """The token of a new attempt. Raises Ignore when there is nothing to do: the message came again."""
         try:
-            return self._finish(run_id, self.run(**self.check_parameters(args, kwargs)))
+            attempt = get_platform().ledger.started(
+                run_id,
+                task=self.name,
+                parameters=self.named_parameters(args, kwargs),
+                trigger=self.request.get("trigger") or "manual",
+                worker=self.request.hostname,
+                repeatable=bool(self.acks_late),
+            )
+        except RETRIABLE as error:
+            # Without the ledger nothing may run. The message goes back; the pause is for the server to come back.
+            logger.warning("Cannot begin, the message goes back to its queue: {}", error)
+            time.sleep(_BEFORE_GIVING_BACK)
+            raise Reject(str(error), requeue=True) from error
+        if attempt.token is None:
+            logger.warning("Delivered again while {}: nothing to do", attempt.run.state)
+            raise Ignore  # acknowledges the message and leaves the other delivery's result as it is
+        logger.info("Started, attempt {}", attempt.token)
+        return attempt.token
+
+    def _attempt(self, lease: Lease, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        """One try, to its end in the ledger."""
+        try:
+            return self._finish(lease, self.run(**self.check_parameters(args, kwargs)))
         except RunSignal as signal:
-            return self._finish(run_id, Report("SKIPPED", str(signal)))
-        except Retry as retry:
-            self._note_retry(run_id, retry)
+            return self._finish(lease, Report("SKIPPED", str(signal)))
+        except Cancelled as signal:
+            return self._finish(lease, Report("CANCELLED", str(signal)))
+        except GivenBack as signal:
+            self._give_back(lease, str(signal))
+            raise Ignore from signal
+        except LeaseLost as signal:
+            logger.warning("LeaseLost: {}", signal)
+            raise Ignore from signal
+        except RETRIABLE as error:
+            return self._try_again(lease, error)
+        except Retry:
             raise
-        except (*RETRIABLE, Ignore, Reject):
+        except Ignore:
+            self._finish(lease, Report("SKIPPED", "The task itself chose to be ignored."))
+            raise
+        except Reject as reject:
+            if reject.requeue:
+                self._give_back(lease, "The task gave its message back.")
+            else:
+                self._fail(lease, reject)
             raise
         except (SystemExit, KeyboardInterrupt):
-            # A worker told to stop at once (SIGQUIT) gives the message back: a run that had ended as FAILED
-            # here would make the redelivery a no-op, and the work would be lost.
-            logger.warning("Interrupted: the worker stops, and the run goes back to the queue")
+            self._give_back(lease, "Its worker was told to stop at once; another goes on with it.")
             raise
         except BaseException as error:
-            self._fail(run_id, error)
+            self._fail(lease, error)
             raise
 
-    def _try_again(self, run_id: str, error: QuantLabError) -> NoReturn:
-        """Queue another try after a while, or fail for good after the last one."""
+    def _try_again(self, lease: Lease, error: QuantLabError) -> Any:
+        """Have it tried again after a while, or fail for good after the last time."""
         try:
-            self.retry(exc=error, countdown=self._pause(error))
-        except Retry as retry:
-            self._note_retry(run_id, retry)
+            return self.retry(exc=error, countdown=self._pause(error))
+        except (Retry, Ignore):
             raise
         except BaseException as final:
-            self._fail(run_id, final)
+            self._fail(lease, final)
             raise
-        raise error  # never reached: `retry` raises
 
     def _pause(self, error: QuantLabError) -> float:
         """Seconds until the next try: exponential, with jitter, and never less than the site asked for."""
@@ -153,36 +238,58 @@ class QuantLabTask(Task):
             pause *= random.uniform(0.5, 1.0)  # noqa: S311
         return float(min(max(pause, error.facts.get("retry_after") or 0), longest))
 
-    def _note_retry(self, run_id: str, retry: Retry) -> None:
-        cause = retry.exc if isinstance(retry.exc, BaseException) else retry
-        logger.warning("Will be tried again {}: {}", retry.humanize(), cause)
-        try:
-            get_platform().ledger.will_retry(run_id, error=cause)
-        except QuantLabError as trouble:
-            # The next try is queued; it writes itself down when it starts.
-            logger.warning("That could not be written down: {}", trouble)
-
-    def _finish(self, run_id: str, result: Any) -> Any:
+    def _finish(self, lease: Lease, result: Any) -> Any:
         report = result if isinstance(result, Report) else Report()
         answer = result.as_json() if isinstance(result, Report) else result
         json.dumps(answer)  # what cannot be sent as a result must fail before the run stands as done
-        get_platform().ledger.finished(run_id, state=report.state, reason=report.reason, counts=report.counts)
+        ended = partial(
+            get_platform().ledger.finished,
+            lease.run_id,
+            lease.token,
+            state=report.state,
+            reason=report.reason,
+            counts=report.counts,
+        )
+        if not self._write_down(ended):
+            raise Ignore
         counts = {name: number for name, number in report.counts.as_dict().items() if number is not None}
         level = "SUCCESS" if report.state == "SUCCESS" else "WARNING"
         text = " ".join(f"{name} {number:,}" for name, number in counts.items())
         logger.log(level, "{} {} {}", report.state, text, report.reason or "")
         return answer
 
-    def _fail(self, run_id: str, error: BaseException) -> None:
+    def _give_back(self, lease: Lease, reason: str) -> None:
+        logger.warning("Given back: {}", reason)
+        self._write_down(partial(get_platform().ledger.given_back, lease.run_id, lease.token, reason=reason))
+
+    def _fail(self, lease: Lease, error: BaseException) -> None:
         if isinstance(error, QuantLabError):
             logger.error("FAILED {}: {}", type(error).__name__, error)
         else:
             logger.opt(exception=error).error("FAILED {}: {}", type(error).__name__, error)
+        self._write_down(
+            partial(
+                get_platform().ledger.failed,
+                lease.run_id,
+                token=lease.token,
+                error=error,
+                traceback="".join(traceback.format_exception(error)),
+            )
+        )
+
+    def _write_down(self, end: Callable[[], bool]) -> bool:
+        """Write how this attempt ended. False: another attempt has the run, or PostgreSQL is away.
+
+        In the second case the lease runs out, and the reaper gives the run to another attempt, which finds the
+        units that are done.
+        """
         try:
-            get_platform().ledger.failed(run_id, error=error, traceback="".join(traceback.format_exception(error)))
+            if end():
+                return True
+            logger.warning("LeaseLost: another attempt has the run, so how this one ended does not count")
         except QuantLabError as trouble:
-            # The failure itself must still be raised; Celery's result has it as well.
-            logger.error("The failure of {} could not be written down: {}", run_id, trouble)
+            logger.warning("How it ended could not be written down, so it will be tried again: {}", trouble)
+        return False
 
 
 def _in_words(part: Any) -> str:

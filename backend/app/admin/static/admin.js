@@ -5,7 +5,7 @@ const words = JSON.parse(document.getElementById("words").textContent);
 const language = document.body.dataset.language;
 const EVERY = 4000;
 const FOLLOW_EVERY = 700;
-const FINAL = ["SUCCESS", "PARTIAL", "FAILED", "SKIPPED"];
+const FINAL = ["SUCCESS", "PARTIAL", "FAILED", "SKIPPED", "CANCELLED", "LOST"];
 const COUNTS = ["expected", "fetched", "stored", "unchanged", "quarantined"];
 const byId = (id) => document.getElementById(id);
 const say = (template, values) => template.replace(/\{(\w+)\}/g, (_, name) => values[name]);
