@@ -4,34 +4,41 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import psycopg
-from sqlalchemy import Connection, Engine, create_engine
+from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, OperationalError
+from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, DisconnectionError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from app.errors import ConfigurationError, InvalidParameter, StoreUnavailable
+from app.store.bounded import BoundedConnection
 
 __all__ = ["CONNECT_TIMEOUT", "Connection", "Engine", "make_engine", "snapshot", "transaction"]
 # Connection and Engine are passed on for annotations: only the store imports SQLAlchemy itself.
 
 CONNECT_TIMEOUT = 5
 """Seconds until a server that does not answer counts as away."""
+PING_TIMEOUT = 2.0
+"""Seconds for a connection from the pool to show that its server is still there."""
+LONGEST_STATEMENT = 600.0
+"""Seconds; no statement of ours takes nearly so long, and none may wait for ever."""
 
 
 def make_engine(
-    url: str, *, application_name: str, pool_size: int = 5, statement_timeout: float | None = None
+    url: str, *, application_name: str, pool_size: int = 5, statement_timeout: float = LONGEST_STATEMENT
 ) -> Engine:
     """An engine over psycopg 3; no connection is made yet.
 
-    Make it after the fork: connections must not be shared between processes.
+    Make it after the fork: connections must not be shared between processes. Nothing waits for ever on it: a server
+    that is there and does not answer (frozen, swapping, cut off) is given up shortly after *statement_timeout*.
 
     Args:
         url: ``postgresql://…`` or ``postgresql+psycopg://…``.
         application_name: shown in ``pg_stat_activity``, so that a person sees who holds what.
         pool_size: connections kept open; as many again may be opened for a while.
-        statement_timeout: seconds after which the server stops a statement, or None.
+        statement_timeout: seconds after which the server stops a statement.
 
     Raises:
         ConfigurationError: the address is not one of PostgreSQL.
@@ -46,15 +53,12 @@ def make_engine(
         ) from None
     if address.get_backend_name() != "postgresql":
         raise ConfigurationError(f"DATABASE_URL names {address.get_backend_name()}; QuantLab keeps data in PostgreSQL.")
-    options = "-c timezone=UTC"
-    if statement_timeout is not None:
-        options += f" -c statement_timeout={round(statement_timeout * 1000)}"
-    return create_engine(
+    options = f"-c timezone=UTC -c statement_timeout={round(statement_timeout * 1000)}"
+    engine = create_engine(
         address.set(drivername="postgresql+psycopg"),
         pool_size=pool_size,
         max_overflow=pool_size,
-        pool_timeout=30,
-        pool_pre_ping=True,
+        pool_timeout=min(30.0, statement_timeout),
         pool_recycle=1800,
         hide_parameters=True,  # an error must not print whole batches of rows, nor what a caller sent
         connect_args={
@@ -68,6 +72,23 @@ def make_engine(
             "keepalives_count": 3,
         },
     )
+
+    @event.listens_for(engine, "do_connect")
+    def _connect(_dialect: object, _record: object, _args: object, parameters: dict[str, Any]) -> BoundedConnection:
+        connection = BoundedConnection.connect(**parameters)
+        # A living server ends the statement itself, a moment earlier and with a better word.
+        connection.patience = statement_timeout + 1
+        return connection
+
+    @event.listens_for(engine, "checkout")
+    def _ping(connection: BoundedConnection, _record: object, _proxy: object) -> None:
+        # In place of pool_pre_ping, which would wait as long as a statement may take.
+        try:
+            connection.ping(within=PING_TIMEOUT)
+        except psycopg.Error as error:
+            raise DisconnectionError(str(error)) from error
+
+    return engine
 
 
 @contextmanager

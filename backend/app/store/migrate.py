@@ -34,7 +34,7 @@ def upgrade(url: str, *, source: str) -> str:
     """
     if not (MIGRATIONS / "env.py").is_file():
         raise ConfigurationError(f"There are no migrations in {MIGRATIONS}; is the installation complete?")
-    engine = make_engine(url, application_name="quantlab migrate", pool_size=1)
+    engine = make_engine(url, application_name="quantlab migrate", pool_size=1, statement_timeout=3600)
     try:
         with transaction(engine) as connection:
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
