@@ -7,6 +7,7 @@ from datetime import date, timedelta
 
 from app.errors import InvalidParameter, NoData, NotASession, NotYetPublished
 from app.market.bar import Bar
+from app.market.gaps import FEWEST_EXPECTED, Cell
 from app.market.security import BAR_VENUES
 from app.services.cache_bars import cache_bars
 from app.services.context import Context
@@ -24,9 +25,6 @@ from app.store.securities import HeldSecurity, count_securities, known_symbols, 
 
 DATASET = "daily_bars"
 
-FEWEST_EXPECTED = 0.98
-"""Below this share of the securities listed on a session its unit is PARTIAL: something is missing, not just young."""
-
 
 def sync_daily_bars(context: Context, *, start: date, end: date) -> Report:
     """The bars of every session from *start* to *end* (both included), newest first, of TWSE and TPEx."""
@@ -35,9 +33,21 @@ def sync_daily_bars(context: Context, *, start: date, end: date) -> Report:
     days = calendar.sessions_between(start, min(end, calendar.last_session(context.clock())))
     if not days:
         raise NotASession(f"There is no trading session from {start} to {end} that has begun.")
+    units = [session_unit(Cell(day, venue)) for day in reversed(days) for venue in BAR_VENUES]
+    report = do_units(units, session_work(context), context)
+    cached = cache_bars(context, context.universes["popular"], start=start, end=end)
+    return Report(report.state, report.reason, report.counts, {**report.details, "cached": cached})
+
+
+def session_unit(cell: Cell) -> Unit:
+    """One venue's whole market in one session, as a piece of work."""
+    return Unit(DATASET, cell.venue, cell.session.isoformat(), session=cell.session)
+
+
+def session_work(context: Context) -> UnitWork[Parsed[Bar] | None]:
+    """How such units are fetched and stored, whoever wants them."""
     with transaction(context.engine) as connection:
         listed = {venue: list_securities(connection, venue=venue) for venue in BAR_VENUES}
-    units = [Unit(DATASET, venue, day.isoformat(), session=day) for day in reversed(days) for venue in BAR_VENUES]
 
     def fetch(unit: Unit) -> Parsed[Bar] | None:
         return fetch_session(context, unit)
@@ -52,13 +62,7 @@ def sync_daily_bars(context: Context, *, start: date, end: date) -> Report:
             return Stored(Counts(expected=0, fetched=0, stored=0, unchanged=0, quarantined=0))
         return store_session(connection, context, unit, parsed, expected=count_listed(listed[unit.venue], _day(unit)))
 
-    report = do_units(
-        units,
-        UnitWork(fetch, store),
-        context,
-    )
-    cached = cache_bars(context, context.universes["popular"], start=start, end=end)
-    return Report(report.state, report.reason, report.counts, {**report.details, "cached": cached})
+    return UnitWork(fetch, store)
 
 
 def fetch_session(context: Context, unit: Unit) -> Parsed[Bar] | None:

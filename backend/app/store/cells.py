@@ -1,0 +1,84 @@
+"""What is known of cells (venue × session) of daily bars: held, set aside, said by the exchange, tried."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from sqlalchemy import Connection, func, select
+
+from app.market.gaps import Cell, Try
+from app.market.security import Venue
+from app.store.tables import bars, quarantine, securities, sessions, units
+
+
+@dataclass(frozen=True, slots=True)
+class HeldCells:
+    """Of the cells of a range; one that is not in a mapping has nothing of that sort."""
+
+    bars: Mapping[Cell, int]
+    set_aside: Mapping[Cell, int]
+    said: Mapping[Cell, tuple[bool, datetime]]
+    """Whether the exchange called it a session, and when it first said so. What operators said is not among it."""
+    tries: Mapping[Cell, list[Try]]
+    """Newest first."""
+
+
+def read_cells(
+    connection: Connection, *, dataset: str, start: date, end: date, but_run: str | None = None
+) -> HeldCells:
+    """What is known of the cells from *start* to *end*, both included; the tries of the run *but_run* do not count."""
+    return HeldCells(
+        bars=_count_bars(connection, start, end),
+        set_aside=_count_set_aside(connection, dataset, start, end),
+        said=_said(connection, start, end),
+        tries=_tries(connection, dataset, start, end, but_run),
+    )
+
+
+def _count_bars(connection: Connection, start: date, end: date) -> dict[Cell, int]:
+    rows = connection.execute(
+        select(bars.c.session, securities.c.venue, func.count())
+        .join(securities, securities.c.id == bars.c.security_id)
+        .where(bars.c.session.between(start, end))
+        .group_by(bars.c.session, securities.c.venue)
+    )
+    return {Cell(session, Venue(venue)): number for session, venue, number in rows}
+
+
+def _count_set_aside(connection: Connection, dataset: str, start: date, end: date) -> dict[Cell, int]:
+    rows = connection.execute(
+        select(quarantine.c.session, quarantine.c.venue, func.count(quarantine.c.symbol.distinct()))
+        .where(
+            quarantine.c.dataset == dataset,
+            quarantine.c.session.between(start, end),
+            quarantine.c.released_at.is_(None),
+        )
+        .group_by(quarantine.c.session, quarantine.c.venue)
+    )
+    return {Cell(session, Venue(venue)): number for session, venue, number in rows}
+
+
+def _said(connection: Connection, start: date, end: date) -> dict[Cell, tuple[bool, datetime]]:
+    rows = connection.execute(
+        select(sessions.c.session, sessions.c.venue, sessions.c.is_open, sessions.c.recorded_at).where(
+            sessions.c.session.between(start, end), sessions.c.source == "exchange"
+        )
+    )
+    return {Cell(session, Venue(venue)): (is_open, at) for session, venue, is_open, at in rows}
+
+
+def _tries(
+    connection: Connection, dataset: str, start: date, end: date, but_run: str | None
+) -> defaultdict[Cell, list[Try]]:
+    query = select(
+        units.c.session, units.c.venue, units.c.state, units.c.finished_at, units.c.stored, units.c.unchanged
+    ).where(units.c.dataset == dataset, units.c.session.between(start, end))
+    if but_run is not None:
+        query = query.where(units.c.run_id != but_run)
+    tries: defaultdict[Cell, list[Try]] = defaultdict(list)
+    for session, venue, state, at, stored, unchanged in connection.execute(query.order_by(units.c.finished_at.desc())):
+        tries[Cell(session, Venue(venue))].append(Try(state, at, (stored or 0) + (unchanged or 0)))
+    return tries
