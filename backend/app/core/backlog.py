@@ -28,14 +28,14 @@ def queue_lengths(client: redis.Redis) -> dict[str, dict[int, int]]:
     }
 
 
-def look_at_broker(client: redis.Redis) -> Waiting | None:
-    """The runs whose messages wait, and those that were purged; None when the broker is not this Redis."""
+def look_at_broker(client: redis.Redis, queues: Collection[str]) -> Waiting | None:
+    """The runs whose messages wait in *queues*, and those that were purged; None when the broker is not this Redis."""
     settings = get_settings()
     if settings.broker_url != settings.redis_url.get_secret_value():
         return None
     with redis_errors():
         purged = [one.decode() for one in cast("list[bytes]", client.lrange(PURGED, 0, -1))]
-        return Waiting(waiting_ids(client, _queue_names()), purged)
+        return Waiting(waiting_ids(client, queues), purged)
 
 
 def forget_purged(client: redis.Redis, ids: Collection[str]) -> None:

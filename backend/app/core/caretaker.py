@@ -91,7 +91,7 @@ def make_reaper(platform: Platform) -> Reaper:
     return Reaper(
         platform.engine,
         clock=now,
-        look=lambda: look_at_broker(platform.redis),
+        look=lambda queues: look_at_broker(platform.redis, queues),
         settled=lambda ids: forget_purged(platform.redis, ids),
     )
 

@@ -26,8 +26,8 @@ class Waiting:
     purged: Collection[str]
 
 
-LookAtBroker = Callable[[], Waiting | None]
-"""None: this broker cannot be looked into."""
+LookAtBroker = Callable[[Collection[str]], Waiting | None]
+"""Asked with the names of the queues. None: this broker cannot be looked into."""
 
 
 class Reaper:
@@ -77,7 +77,7 @@ class Reaper:
         old = {run.id: run for run in waiting}
         if not old:
             return 0
-        held = self._look()
+        held = self._look({run.queue for run in waiting if run.queue})
         if held is None:
             return 0
         with transaction(self._engine) as connection:

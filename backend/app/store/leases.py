@@ -92,7 +92,7 @@ def start(
 
 def hold(connection: Connection, run_id: str, token: int) -> bool:
     """Whether the lease *token* still holds; if so it cannot be taken away until this transaction ends."""
-    held = select(runs.c.id).where(*_held(run_id, token)).with_for_update(key_share=True)
+    held = select(runs.c.id).where(*_held(run_id, token)).with_for_update(read=True, key_share=True)
     return connection.scalar(held) is not None
 
 

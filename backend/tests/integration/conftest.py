@@ -15,7 +15,7 @@ from app.core.wiring import Platform
 from app.market.bar import BAR_FIELDS, Bar
 from app.market.quote import Quote
 from app.market.security import Security, SecurityKind, Venue
-from app.store import runs, units
+from app.store import leases, runs, units
 from app.store.bars import write_bars
 from app.store.counts import Counts
 from app.store.engine import transaction
@@ -80,10 +80,12 @@ def seeded(platform: Platform) -> Platform:
             at = NOW.replace(hour=number)
             name = f"app.tasks.{task}"
             runs.queue(connection, run_id, task=name, parameters={"days": 7}, trigger="schedule", at=at)
-            runs.start(connection, run_id, task=name, parameters={}, trigger="schedule", worker="celery@test", at=at)
+            leases.start(connection, run_id, task=name, parameters={}, trigger="schedule", worker="celery@test", at=at)
             failure = {"error_type": "SourceUnavailable", "error": "twse gave no answer.", "traceback": "Traceback …"}
             counts = Counts(4, 4, 3, 1, 0)
-            runs.finish(connection, run_id, state=state, at=at, counts=counts, **(failure if state == "FAILED" else {}))
+            leases.finish(
+                connection, run_id, state=state, at=at, counts=counts, **(failure if state == "FAILED" else {})
+            )
         runs.queue(connection, "run-3", task="app.tasks.sync_qlib", parameters={}, trigger="manual", at=NOW)
         units.record(
             connection,

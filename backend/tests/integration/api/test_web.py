@@ -23,7 +23,7 @@ from app.core.celery_app import app as celery
 from app.core.config import get_settings
 from app.core.wiring import Platform
 from app.main import create_app
-from app.store import runs
+from app.store import leases, runs
 from app.store.engine import transaction
 
 if TYPE_CHECKING:
@@ -201,7 +201,7 @@ def test_the_page_escapes_what_it_shows(platform: Platform, web: Web) -> None:
     with transaction(platform.engine) as connection:
         at = wiring.now()
         runs.queue(connection, "x", task="app.tasks.sync_qlib", parameters={"a": '"><script>'}, trigger="api", at=at)
-        runs.finish(connection, "x", state="FAILED", error="<img src=x onerror=alert(1)>", error_type="E", at=at)
+        leases.finish(connection, "x", state="FAILED", error="<img src=x onerror=alert(1)>", error_type="E", at=at)
     page = web.get("/admin/parts").text
     assert "<img src=x" not in page
     assert "<script>" not in page

@@ -16,7 +16,7 @@ from app.cli import data
 from app.core.wiring import Platform
 from app.errors import InvalidParameter, QuantLabError, UnknownRun, UnknownTask
 from app.sources.base import Site
-from app.store import runs, sessions
+from app.store import leases, runs, sessions
 from app.store.counts import Counts
 from app.store.engine import transaction
 
@@ -43,10 +43,10 @@ def end_as_soon_as_queued(platform: Platform, monkeypatch: pytest.MonkeyPatch, *
         at = datetime.now(UTC)
         with transaction(platform.engine) as connection:
             if seen.state == "QUEUED":
-                runs.start(connection, run_id, task=seen.task, parameters={}, trigger="manual", worker="w", at=at)
-                runs.progress(connection, run_id, {"done": 1, "total": 2, "what": "daily_bars TWSE 2026-11-20"})
+                leases.start(connection, run_id, task=seen.task, parameters={}, trigger="manual", worker="w", at=at)
+                leases.progress(connection, run_id, 1, {"done": 1, "total": 2, "what": "daily_bars TWSE 2026-11-20"})
             else:
-                runs.finish(connection, run_id, at=at, **end)
+                leases.finish(connection, run_id, at=at, **end)
         return real(run_id)
 
     monkeypatch.setattr(data, "_read", look)

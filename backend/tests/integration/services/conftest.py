@@ -21,12 +21,12 @@ from app.cache.client import connect
 from app.cache.quota import SharedQuota
 from app.core.config import load_universes
 from app.sandbox.server import create_app, open_source, site_urls
-from app.services.context import Context
+from app.services.context import Context, Lease
 from app.sources.archive import Archive
 from app.sources.base import Site
 from app.sources.http import Client
 from app.store.engine import make_engine, transaction
-from app.store.runs import start
+from app.store.leases import start
 
 TAIPEI = ZoneInfo("Asia/Taipei")
 NOW = datetime(2026, 11, 20, 21, 0, tzinfo=TAIPEI)  # a Friday, after the close
@@ -149,12 +149,12 @@ def make_bench(database_url: str, redis_url: str, tmp_path: Path) -> Iterator[Be
                 clock=clock,
                 universes=load_universes(),
                 data_dir=tmp_path,
-                run_id=run_id,
+                lease=None if run_id is None else Lease(run_id, token=1),
+                show_progress=lambda *step: bench.progress.append(step),
             ),
             sandbox,
         )
         benches.append(bench)
-        object.__setattr__(bench.context, "progress", lambda *step: bench.progress.append(step))
         if run_id is not None:
             with transaction(engine) as connection:
                 start(

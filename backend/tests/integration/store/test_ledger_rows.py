@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from app.errors import ConfigurationError
 from app.market.security import Venue
-from app.store import provenance, quarantine, runs, sessions, units
+from app.store import leases, provenance, quarantine, sessions, units
 from app.store.counts import Counts
 from tests.integration.store.samples import DAY, NOW, versions
 
@@ -31,7 +31,7 @@ class Row:
 
 
 def test_a_later_attempt_replaces_a_unit(connection: Connection) -> None:
-    runs.start(connection, "a", task="t", parameters={}, trigger="manual", worker=None, at=NOW)
+    leases.start(connection, "a", task="t", parameters={}, trigger="manual", worker=None, at=NOW)
     for venue in (Venue.TWSE, Venue.TPEX):
         units.record(
             connection, "a", dataset="daily_bars", venue=venue, scope="2024-05-02", session=DAY, state="FAILED", at=NOW,

@@ -20,6 +20,7 @@ from app.services.report import Report
 from app.store.counts import Counts
 from app.store.engine import make_engine, transaction
 from app.store.runs import Run, get
+from app.tasks import _base
 from app.tasks._base import QuantLabTask
 
 
@@ -35,6 +36,7 @@ def celery_app(database_url: str, redis_url: str, tmp_path: Path, monkeypatch: p
     app.conf.update(task_always_eager=True, task_eager_propagates=False, task_store_eager_result=True)
     yield app
     wiring.get_platform().engine.dispose()
+    wiring.get_platform().lease_engine.dispose()
     get_settings.cache_clear()
     wiring.reset_platform()
 
@@ -126,31 +128,126 @@ def test_only_what_a_later_try_may_mend_is_tried_again(celery_app: Celery, datab
             raise SourceUnavailable("twse does not answer.", site="twse")
         return "done"
 
-    result = flaky.apply_async()
+    for number, state in enumerate(("RETRY", "RETRY", "SUCCESS"), 1):
+        result = flaky.apply_async(task_id="flaky", retries=number - 1)
+        run = ledger_of(database_url, "flaky")
+        assert (result.state, run.state, run.attempts, len(tries)) == (state, state, number, number)
+    assert run.retries == 2
+
+
+def test_the_last_try_fails_with_the_error_itself(celery_app: Celery, database_url: str) -> None:
+    @celery_app.task(shared=False, bind=True, name="app.tasks.hopeless", max_retries=2)
+    def hopeless(self: QuantLabTask) -> None:
+        raise SourceUnavailable("twse does not answer.", site="twse")
+
+    result = hopeless.apply_async(retries=2)
     run = ledger_of(database_url, result.id)
-    assert len(tries) == 3
-    assert (run.state, run.attempts) == ("SUCCESS", 3)
+    assert (run.state, run.error_type, run.error) == ("FAILED", "SourceUnavailable", "twse does not answer.")
 
 
-@pytest.mark.parametrize("moment", ["started", "finished"])
-def test_a_ledger_that_is_away_for_a_moment_costs_a_retry_not_the_run(
-    celery_app: Celery, database_url: str, monkeypatch: pytest.MonkeyPatch, moment: str
+def test_celerys_own_retry_is_a_due_time_in_the_ledger(celery_app: Celery, database_url: str) -> None:
+    @celery_app.task(shared=False, bind=True, name="app.tasks.guide")
+    def guide(self: QuantLabTask, days: Few = 7) -> None:
+        try:
+            raise ConnectionError("gone")
+        except ConnectionError as error:
+            raise self.retry(exc=error, countdown=3600, kwargs={"days": 3}) from error
+
+    result = guide.apply_async()
+    run = ledger_of(database_url, result.id)
+    assert (result.state, run.state, run.reason, run.parameters) == ("RETRY", "RETRY", "gone", {"days": 3})
+    assert run.run_after is not None
+    assert run.sent_at is None
+    assert 3500 < (run.run_after - run.queued_at).total_seconds() < 3700
+    assert guide.apply_async(task_id=result.id).state == "IGNORED", "its time has not come"
+
+
+def test_without_the_ledger_the_message_goes_back(
+    celery_app: Celery, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real, away = getattr(RunLedger, moment), [StoreUnavailable("PostgreSQL restarts.")]
+    def away(*_: Any, **__: Any) -> Any:
+        raise StoreUnavailable("PostgreSQL restarts.")
 
-    def once_away(self: RunLedger, *args: Any, **kwargs: Any) -> Any:
-        if away:
-            raise away.pop()
-        return real(self, *args, **kwargs)
+    worked = []
 
-    monkeypatch.setattr(RunLedger, moment, once_away)
+    @celery_app.task(shared=False, bind=True, name="app.tasks.calm")
+    def calm(self: QuantLabTask) -> None:
+        worked.append(1)
 
-    @celery_app.task(shared=False, bind=True, name="app.tasks.calm", retry_backoff=False, default_retry_delay=0)
+    monkeypatch.setattr("app.tasks._base._BEFORE_GIVING_BACK", 0)
+    with monkeypatch.context() as patch:
+        patch.setattr(RunLedger, "started", away)
+        assert calm.apply_async(task_id="calm").state == "REJECTED"
+    assert worked == []
+    assert calm.apply_async(task_id="calm").state == "SUCCESS"
+
+
+def test_an_end_that_cannot_be_written_leaves_the_run_to_the_reaper(
+    celery_app: Celery, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: Any, **__: Any) -> Any:
+        raise StoreUnavailable("PostgreSQL restarts.")
+
+    @celery_app.task(shared=False, bind=True, name="app.tasks.calm")
     def calm(self: QuantLabTask) -> str:
         return "done"
 
-    result = calm.apply_async()
-    assert (result.state, ledger_of(database_url, result.id).state) == ("SUCCESS", "SUCCESS")
+    with monkeypatch.context() as patch:
+        patch.setattr(RunLedger, "finished", away)
+        assert calm.apply_async(task_id="calm").state == "IGNORED"
+    run = ledger_of(database_url, "calm")
+    assert (run.state, run.lease_until is not None) == ("STARTED", True)
+
+
+def test_an_operator_cancels_a_run_at_its_next_pause(celery_app: Celery, database_url: str) -> None:
+    @celery_app.task(shared=False, bind=True, name="app.tasks.long")
+    def long(self: QuantLabTask) -> None:
+        context = self.context()
+        context.progress(0, 3, "first")
+        wiring.get_platform().ledger.cancel("long", by="ops")
+        _base._keeper.renew()
+        context.progress(1, 3, "second")
+        pytest.fail("it went on")
+
+    result = long.apply_async(task_id="long")
+    run = ledger_of(database_url, "long")
+    assert (run.state, run.reason, run.cancel_by) == ("CANCELLED", "ops cancelled it while it ran.", "ops")
+    assert result.result["state"] == "CANCELLED"
+    with pytest.raises(InvalidParameter, match="has ended as CANCELLED"):
+        wiring.get_platform().ledger.cancel("long", by="ops")
+
+
+def test_a_worker_that_stops_gives_its_run_back(
+    celery_app: Celery, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @celery_app.task(shared=False, bind=True, name="app.tasks.long")
+    def long(self: QuantLabTask) -> str:
+        self.context().progress(1, 3, "second")
+        return "done"
+
+    with monkeypatch.context() as patch:
+        patch.setattr("app.core.wiring.is_stopping", lambda: True)
+        assert long.apply_async(task_id="long").state == "IGNORED"
+    run = ledger_of(database_url, "long")
+    assert (run.state, run.sent_at, run.losses) == ("QUEUED", None, 0)
+    assert long.apply_async(task_id="long").state == "SUCCESS"
+    assert ledger_of(database_url, "long").attempts == 2
+
+
+def test_a_zombie_may_neither_write_nor_end_its_run(celery_app: Celery, database_url: str) -> None:
+    @celery_app.task(shared=False, bind=True, name="app.tasks.zombie")
+    def zombie(self: QuantLabTask, writes: bool = True) -> str:
+        context = self.context()
+        with transaction(context.engine) as connection:
+            connection.execute(text("UPDATE runs SET attempts = 2 WHERE id = :id"), {"id": self.request.id})
+        if writes:
+            with context.writing():
+                pytest.fail("it may not write")
+        return "done"
+
+    for run_id, kwargs in (("writes", {}), ("ends", {"writes": False})):
+        assert zombie.apply_async(task_id=run_id, kwargs=kwargs).state == "IGNORED"
+        assert ledger_of(database_url, run_id).state == "STARTED"
 
 
 def test_a_site_that_asks_for_patience_gets_it(celery_app: Celery) -> None:
@@ -231,9 +328,7 @@ def test_errors_survive_pickling_with_their_facts() -> None:
     assert (type(error), str(error), error.site, error.retry_after) == (SourceUnavailable, "gone.", "twse", 3.0)
 
 
-def test_a_run_whose_worker_stops_at_once_is_left_open_for_its_redelivery(
-    celery_app: Celery, database_url: str
-) -> None:
+def test_a_run_whose_worker_stops_at_once_waits_for_another(celery_app: Celery, database_url: str) -> None:
     """SIGQUIT raises SystemExit in the pool's process, and the message goes back to the queue."""
     stops = [SystemExit(-241)]
 
@@ -245,7 +340,7 @@ def test_a_run_whose_worker_stops_at_once_is_left_open_for_its_redelivery(
 
     with pytest.raises(SystemExit):
         stopped.apply_async(task_id="again")
-    assert ledger_of(database_url, "again").state == "STARTED"
+    assert ledger_of(database_url, "again").state == "QUEUED"
     stopped.apply_async(task_id="again")
     run = ledger_of(database_url, "again")
     assert (run.state, run.attempts, run.counts.stored) == ("SUCCESS", 2, 1)
