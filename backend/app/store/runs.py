@@ -177,6 +177,23 @@ def get(connection: Connection, run_id: str) -> Run | None:
     return None if row is None else from_row(row)
 
 
+def unfinished_before(connection: Connection, run_id: str) -> Run | None:
+    """The oldest run of the same task, whatever its parameters, that was wished for before *run_id* and has not ended.
+
+    Where one of several may work at a time: all but the oldest find one, in whatever order they begin.
+    """
+    own = select(runs.c.task, runs.c.queued_at, runs.c.id).where(runs.c.id == run_id).subquery()
+    row = connection.execute(
+        select(runs)
+        .join(own, (runs.c.task == own.c.task))
+        .where(tuple_(runs.c.queued_at, runs.c.id) < tuple_(own.c.queued_at, own.c.id))
+        .where(runs.c.state.not_in(FINAL_STATES))
+        .order_by(runs.c.queued_at, runs.c.id)
+        .limit(1)
+    ).one_or_none()
+    return None if row is None else from_row(row)
+
+
 def list_runs(
     connection: Connection,
     *,
