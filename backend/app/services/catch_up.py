@@ -1,0 +1,198 @@
+"""Fetch what should be held and is not: expected sessions − held sessions = one plan, shown with its cost."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from app.errors import AlreadyRunning
+from app.market.bar import Bar
+from app.market.calendar import FIRST_DAY
+from app.market.gaps import Cell, Gaps, Known, expected_cells, find_gaps
+from app.market.security import BAR_VENUES, Venue
+from app.services.context import Context
+from app.services.report import Report
+from app.services.sync_daily_bars import DATASET, count_listed, ensure_securities, session_unit, session_work
+from app.services.units import Unit, UnitWork, do_units
+from app.sources import registry
+from app.sources.base import ListQuery, Parsed, SessionQuery, Site
+from app.store import runs, sessions
+from app.store import units as ledger
+from app.store.cells import read_cells
+from app.store.engine import Connection, transaction
+from app.store.securities import HeldSecurity, list_securities
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How far back to look (calendar days), how many requests a site gets in one run, and the quota's pace."""
+
+    days: int
+    requests: int
+    seconds_per_request: float
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What one run of catching up asks for, newest first, and what that costs at least."""
+
+    first: date
+    cells: tuple[Cell, ...]
+    later: tuple[Cell, ...] = ()
+    """Above the limit of a site: for the next run."""
+    waiting: Mapping[Cell, datetime] = field(default_factory=dict)
+    """Tried lately without a change; asked for again from then on."""
+    requests: Mapping[Site, int] = field(default_factory=dict)
+    seconds: float = 0.0
+    """At the quota's pace; the sites take turns, so the busiest one counts."""
+
+    def as_json(self) -> dict[str, Any]:
+        """In short, for a run's details."""
+        return {
+            "first": str(self.first),
+            "cells": len(self.cells),
+            "left_for_later": len(self.later),
+            "tried_lately": len(self.waiting),
+            "requests": {site.value: number for site, number in self.requests.items()},
+            "seconds": self.seconds,
+        }
+
+
+def plan_catch_up(context: Context, limits: Limits) -> Plan:
+    """What is missing at this moment; asks the store, never an exchange."""
+    first = max(context.today() - timedelta(days=limits.days - 1), FIRST_DAY)
+    with transaction(context.engine) as connection:
+        listed = _listed(connection)
+        gaps = _look(connection, context, first, listed)
+    return _within_limits(first, gaps, limits, lists=0 if _has_lists(listed) else len(Venue))
+
+
+def catch_up(context: Context, limits: Limits) -> Report:
+    """Do the plan of this moment: every missing session once, newest first, each in a transaction of its own.
+
+    An attempt that goes on with an interrupted one asks only for what is still missing. Nothing missing: SKIPPED.
+
+    Raises:
+        AlreadyRunning: an older run of catching up has not ended, and does the same.
+    """
+    _leave_to_older(context)
+    plan = plan_catch_up(context, limits)
+    done = _done_before(context)
+    if not plan.cells and not done:
+        waits = f"; {len(plan.waiting)} were tried lately and wait" if plan.waiting else ""
+        return Report("SKIPPED", f"No session since {plan.first} is missing{waits}.", details={"plan": plan.as_json()})
+    if plan.cells:
+        ensure_securities(context)
+    cells = sorted({*done, *_room(plan.cells, done, limits)}, key=_newest_first)
+    report = do_units([session_unit(cell) for cell in cells], _unless_held(context, plan.first), context)
+    left = len({*plan.cells, *plan.later} - {*cells})
+    reason = report.reason or (f"{left} sessions of a venue are left for the next run." if left else None)
+    return Report(report.state, reason, report.counts, {**report.details, "plan": plan.as_json(), "left": left})
+
+
+def site_of(cell: Cell) -> Site:
+    """Who is asked for *cell*."""
+    return registry.daily_bars(cell.venue).request(SessionQuery(cell.session)).site
+
+
+def _look(
+    connection: Connection, context: Context, first: date, listed: Mapping[Venue, Sequence[HeldSecurity]]
+) -> Gaps:
+    """What is missing of the sessions from *first* on. This run's own tries do not count: its retries go on."""
+    at = context.clock()
+    expected = expected_cells(sessions.trading_calendar(connection), first=first, at=at)
+    held = read_cells(connection, dataset=DATASET, start=first, end=context.today(), but_run=context.run_id)
+    known = {
+        cell: Known(
+            listed=count_listed(listed[cell.venue], cell.session),
+            bars=held.bars.get(cell, 0),
+            set_aside=held.set_aside.get(cell, 0),
+            said_open=held.said[cell][0] if cell in held.said else None,
+            said_at=held.said[cell][1] if cell in held.said else None,
+            tries=held.tries.get(cell, ()),
+        )
+        for cell in expected
+    }
+    return find_gaps(expected, known, at=at)
+
+
+def _within_limits(first: date, gaps: Gaps, limits: Limits, *, lists: int) -> Plan:
+    cells = _room(gaps.missing, (), limits)
+    requests = Counter(site_of(cell) for cell in cells)
+    if cells and lists:
+        requests[registry.securities().request(ListQuery(Venue.TWSE)).site] += lists
+    return Plan(
+        first=first,
+        cells=tuple(cells),
+        later=tuple(cell for cell in gaps.missing if cell not in set(cells)),
+        waiting=gaps.waiting,
+        requests=dict(requests),
+        seconds=max(requests.values(), default=0) * limits.seconds_per_request,
+    )
+
+
+def _room(cells: Iterable[Cell], done: Collection[Cell], limits: Limits) -> list[Cell]:
+    """As many of *cells*, in order, as each site may still be asked for in this run after *done*."""
+    asked = Counter(site_of(cell) for cell in done)
+    taken = []
+    for cell in cells:
+        if cell not in done and asked[site_of(cell)] < limits.requests:
+            asked[site_of(cell)] += 1
+            taken.append(cell)
+    return taken
+
+
+def _unless_held(context: Context, first: date) -> UnitWork[Parsed[Bar] | None]:
+    """The work of a unit, but what another run has brought meanwhile is not asked for again."""
+    work = session_work(context)
+    with transaction(context.engine) as connection:
+        listed = _listed(connection)
+
+    def fetch(unit: Unit) -> Parsed[Bar] | None:
+        with transaction(context.engine) as connection:
+            gaps = _look(connection, context, unit.session or first, listed)
+        if not any(session_unit(cell) == unit for cell in gaps.missing):
+            raise AlreadyRunning("another run has asked for it meanwhile.")
+        return work.fetch(unit)
+
+    return UnitWork(fetch, work.store)
+
+
+def _leave_to_older(context: Context) -> None:
+    """One run at a time: in whatever order several begin, all but the oldest end."""
+    if context.run_id is None:
+        return
+    with transaction(context.engine) as connection:
+        older = runs.unfinished_before(connection, context.run_id)
+    if older is not None:
+        raise AlreadyRunning(
+            f"The run {older.id} of {older.queued_at:%Y-%m-%d %H:%M} UTC has not ended and does the same."
+        )
+
+
+def _done_before(context: Context) -> list[Cell]:
+    """What earlier attempts of this run brought."""
+    if context.run_id is None:
+        return []
+    with transaction(context.engine) as connection:
+        units = ledger.of_run(connection, context.run_id)
+    return [
+        Cell(unit.session, unit.venue)
+        for unit in units
+        if unit.dataset == DATASET and unit.session and unit.state in ("SUCCESS", "PARTIAL")
+    ]
+
+
+def _listed(connection: Connection) -> dict[Venue, list[HeldSecurity]]:
+    return {venue: list_securities(connection, venue=venue) for venue in BAR_VENUES}
+
+
+def _has_lists(listed: Mapping[Venue, Sequence[HeldSecurity]]) -> bool:
+    return all(any(one.on_list for one in some) for some in listed.values())
+
+
+def _newest_first(cell: Cell) -> tuple[int, int]:
+    return -cell.session.toordinal(), BAR_VENUES.index(cell.venue)
