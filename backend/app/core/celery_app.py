@@ -7,11 +7,12 @@ To add a task: write a function in ``app/tasks/``, export it in ``app/tasks/__in
 from __future__ import annotations
 
 import difflib
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import click
 from celery import Celery
-from celery.schedules import crontab
+from celery.schedules import crontab, maybe_schedule
 from kombu.entity import Exchange, Queue
 from kombu.exceptions import OperationalError
 
@@ -23,6 +24,9 @@ from app.core.transport import MAX_PRIORITY, PRIORITY_STEPS, register_transports
 from app.errors import QuantLabError, UnknownTask
 from app.ops.declared import split_policy
 from app.ops.schedules import SessionCrontab, SessionTiming
+
+if TYPE_CHECKING:
+    from app.store.engine import Engine
 
 settings = get_settings()
 register_transports()
@@ -115,6 +119,8 @@ class _QuantLabCelery(Celery):
             return self.publish(name, *args, **kwargs)
         return sending.send(self, self.publish, name, **_arguments(*args, **kwargs))
 
+    schedule_policies: Mapping[str, Any] = POLICIES
+
     def ledger_engine(self) -> Engine:
         """The store, for the scheduler."""
         from app.core.wiring import get_platform  # noqa: PLC0415 - `inspect` and `status` need no database
@@ -184,12 +190,15 @@ app.conf.update(
         "app.tasks.cleanup_old_cache": {"queue": "maintenance"},
     },
     beat_schedule={
-        name: {**entry, "options": {"headers": {"trigger": "schedule"}, **entry.get("options", {})}}
+        # Tied to this application: else a crontab takes the zone of whichever application is current.
+        name: {
+            **entry,
+            "schedule": maybe_schedule(entry["schedule"], app=app),
+            "options": {"headers": {"trigger": "schedule"}, **entry.get("options", {})},
+        }
         for name, entry in _ENTRIES.items()
     },
     beat_scheduler="app.ops.scheduler:LedgerScheduler",
 )
-for entry in BEAT_SCHEDULE.values():
-    entry["schedule"].app = app  # else a crontab takes the zone of whichever Celery application is current
 connect_signals()
 SessionTiming.calendar = staticmethod(held_calendar)

@@ -13,7 +13,8 @@ from celery.utils import uuid
 from app.core.celery_app import app
 from app.core.wiring import get_platform
 from app.errors import UnknownTask
-from app.ops.schedules import fires, in_words
+from app.ops.schedules import fires
+from app.ops.timings import in_words
 from app.store.runs import Run
 
 _PREFIX = "app.tasks."

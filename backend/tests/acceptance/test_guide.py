@@ -52,7 +52,7 @@ def test_commands_under_docker_are_the_ones_that_were_run() -> None:
 
 def test_the_schedule_in_the_guide_is_the_one_that_beat_has() -> None:
     from app.core.celery_app import app
-    from app.ops.schedules import in_words
+    from app.ops.timings import in_words
 
     text = GUIDE.read_text(encoding="utf-8")
     for entry in app.conf.beat_schedule.values():

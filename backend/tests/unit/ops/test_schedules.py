@@ -5,7 +5,8 @@ import pytest
 from celery.schedules import crontab
 
 from app.market.calendar import TradingCalendar
-from app.ops.schedules import SessionCrontab, fires, in_words
+from app.ops.schedules import SessionCrontab, fires
+from app.ops.timings import in_words
 
 TAIPEI = ZoneInfo("Asia/Taipei")
 EVERY_QUARTER = SessionCrontab(hour="9-13", minute="*/15")
