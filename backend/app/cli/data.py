@@ -27,6 +27,7 @@ DATASETS = {
     "quotes": "sync_latest_prices",
     "qlib": "sync_qlib",
     "cleanup": "cleanup_old_cache",
+    "missing": "catch_up",
 }
 """What people say → the task that does it; tasks' own names work too."""
 
@@ -49,7 +50,9 @@ _CODES |= {"LOST": Exit.FAILED, "CANCELLED": Exit.FAILED}
 
 
 def sync(
-    dataset: Annotated[str, typer.Argument(help="securities, bars, ohlcv, quotes, qlib, cleanup, or a task's name")],
+    dataset: Annotated[
+        str, typer.Argument(help="securities, bars, ohlcv, quotes, qlib, cleanup, missing, or a task's name")
+    ],
     symbols: Annotated[str | None, typer.Option(help="only these, by commas: 2330,2317")] = None,
     days: Annotated[int | None, typer.Option(help="calendar days, counted back from the end date")] = None,
     universe: Annotated[str | None, typer.Option(help="a named set: all, popular, popular_10, popular_5")] = None,
@@ -76,6 +79,11 @@ def sync(
         "end_date": end_date.date().isoformat() if end_date else None,
     }
     started = queue.start_task(name, {k: v for k, v in given.items() if v is not None}, trigger="manual", force=force)
+    follow(started, name, wait=wait, timeout=timeout, as_json=as_json)
+
+
+def follow(started: queue.Started, name: str, *, wait: bool, timeout: float, as_json: bool) -> None:
+    """Watch a run that was just asked for, or only print its id; the exit code is that of ``sync``."""
     run_id = started.id
     if not started.new:
         typer.echo(f"The same is under way as {run_id}; --force would start another.", err=True)

@@ -45,14 +45,15 @@ TRANSPORT_OPTIONS: dict[str, Any] = {
     # Kombu's 10 lose acknowledgements with --pool=gevent --concurrency=1000.
     "max_connections": settings.celery_redis_max_connections,
     "socket_connect_timeout": 5,
-    "socket_timeout": 30,
+    # Some calls are tried three times: together less than the supervisor waits for a sign of life of the main loop.
+    "socket_timeout": 10,
     "socket_keepalive": True,
     "health_check_interval": 25,
 }
 if settings.celery_sentinel_master:
     TRANSPORT_OPTIONS["master_name"] = settings.celery_sentinel_master
 
-QUEUES = ("data_sync", "export", "maintenance")
+QUEUES = ("data_sync", "export", "maintenance", "backfill")
 
 BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     # Times are Taipei's; app/ops/schedules.py has timings that know trading days and sessions. Arguments go under
@@ -88,6 +89,8 @@ BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": crontab(hour=22, minute=30),
         "late_limit": 12 * 3600,
     },
+    # What any time off, here or at an exchange, left out. Pause it with `quantlab catch-up pause`.
+    "catch-up": {"task": "app.tasks.catch_up", "schedule": crontab(minute=7)},
 }
 _ENTRIES, POLICIES = split_policy(BEAT_SCHEDULE)
 
@@ -140,7 +143,7 @@ def _arguments(
     return {"args": args or (), "kwargs": kwargs or {}, "options": rest}
 
 
-app = _QuantLabCelery("quantlab", include=["app.tasks"], task_cls="app.tasks._base:QuantLabTask")
+app = _QuantLabCelery("quantlab", include=["app.tasks", "app.tasks.canary"], task_cls="app.tasks._base:QuantLabTask")
 app.conf.update(
     broker_url=settings.broker_url,
     result_backend=settings.result_backend,
@@ -153,7 +156,7 @@ app.conf.update(
     broker_pool_limit=10,
     redis_max_connections=settings.celery_redis_max_connections,
     redis_socket_connect_timeout=5,
-    redis_socket_timeout=30,
+    redis_socket_timeout=10,
     redis_socket_keepalive=True,
     redis_retry_on_timeout=True,
     redis_backend_health_check_interval=25,
@@ -188,6 +191,7 @@ app.conf.update(
     task_routes={
         "app.tasks.sync_qlib": {"queue": "export"},
         "app.tasks.cleanup_old_cache": {"queue": "maintenance"},
+        "app.tasks.catch_up": {"queue": "backfill", "priority": 1},
     },
     beat_schedule={
         # Tied to this application: else a crontab takes the zone of whichever application is current.
@@ -200,5 +204,6 @@ app.conf.update(
     },
     beat_scheduler="app.ops.scheduler:LedgerScheduler",
 )
+app.steps["consumer"].add("app.core.watching:WorkerPulse")
 connect_signals()
 SessionTiming.calendar = staticmethod(held_calendar)

@@ -81,6 +81,7 @@ class Settings(BaseSettings):
     quantlab_home: Path = Field(default_factory=read_home, description="folder of everything that is stored")
 
     quantlab_ready_file: Path | None = Field(None, description="written by worker and beat when they serve")
+    quantlab_alive_file: Path | None = Field(None, description="touched by worker and beat while their loop turns")
 
     database_url: SecretStr = Field(SecretStr("postgresql://127.0.0.1:5432/quantlab"), description="PostgreSQL")
     redis_url: SecretStr = Field(SecretStr("redis://127.0.0.1:6379/0"), description="Redis of caches and quota")
@@ -103,6 +104,10 @@ class Settings(BaseSettings):
     source_seconds_per_request: float = Field(
         2.5, gt=0, description="the shared quota: one request a site in so many seconds (ban is at 3 in 5 s)"
     )
+    catch_up_days: int = Field(
+        30, ge=1, le=366, description="calendar days within which missing sessions are fetched by themselves"
+    )
+    catch_up_requests: int = Field(200, ge=1, description="requests that a site gets in one run of catching up")
     source_connect_timeout: float = Field(10, gt=0, description="seconds")
     source_read_timeout: float = Field(60, gt=0, description="seconds")
     archive_quote_days: int = Field(7, ge=1, description="days that raw quote replies are kept; other replies stay")
@@ -115,6 +120,9 @@ class Settings(BaseSettings):
     quantlab_hosts: str = Field("", description="names, by commas, under which the web answers besides loopback's")
     quantlab_admin_token: SecretStr | None = Field(
         None, description="token for what changes state over HTTP; default: the content of the file admin-token"
+    )
+    quantlab_alerts: SecretStr | None = Field(
+        None, description="Apprise addresses to tell of incidents, by spaces; default: the lines of the file alerts"
     )
     quantlab_prices: Literal["synthetic", "replay"] = Field(
         "synthetic", description="where the sandbox's prices come from; says so to readers, changes nothing"
@@ -162,6 +170,11 @@ class Settings(BaseSettings):
         return self.data_dir / "admin-token"
 
     @property
+    def alerts_file(self) -> Path:
+        """The file with the addresses for alerts, one a line."""
+        return self.data_dir / "alerts"
+
+    @property
     def prices(self) -> Literal["synthetic", "replay", "real"]:
         """What prices are, so that nobody takes the sandbox's for the market's."""
         return "real" if self.quantlab_source == "exchange" else self.quantlab_prices
@@ -181,6 +194,28 @@ class Settings(BaseSettings):
         if not given:
             raise ConfigurationError(f"The admin token in {self.admin_token_file} is empty; remove the file and start.")
         return given
+
+    def alert_addresses(self) -> tuple[str, ...]:
+        """Addresses to tell of incidents, each a secret; empty when none is set. The file is read anew each time.
+
+        Raises:
+            ConfigurationError: the file cannot be read, or others can read it.
+        """
+        given = self.quantlab_alerts.get_secret_value().split() if self.quantlab_alerts else []
+        if given:
+            return tuple(given)
+        file = self.alerts_file
+        try:
+            mode = file.stat().st_mode
+            if mode & 0o077:
+                raise ConfigurationError(f"Others can read {file}, which holds secrets: chmod 600 {file}")
+            lines = file.read_text(encoding="utf-8").splitlines()
+        except FileNotFoundError:
+            return ()
+        except (OSError, UnicodeDecodeError) as error:
+            why = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
+            raise ConfigurationError(f"{file}, which names whom to alert, cannot be read ({why}).") from error
+        return tuple(word for line in lines if not line.lstrip().startswith("#") for word in line.split())
 
 
 def load_settings(**overrides: Any) -> Settings:

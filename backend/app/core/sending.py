@@ -102,8 +102,9 @@ def publish_run(publish: Callable[..., Any], run: Run) -> None:
 
 def _place(app: Celery, name: str, options: Mapping[str, Any]) -> tuple[str, int]:
     """The queue and priority that the message will have."""
-    queue = options.get("queue") or (app.conf.task_routes or {}).get(name, {}).get("queue")
-    priority = options.get("priority")
+    route = (app.conf.task_routes or {}).get(name, {})
+    queue = options.get("queue") or route.get("queue")
+    priority = options.get("priority", route.get("priority"))
     return (
         str(getattr(queue, "name", queue) or app.conf.task_default_queue),
         app.conf.task_default_priority if priority is None else priority,

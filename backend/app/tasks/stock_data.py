@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from app.core.catching_up import limits
 from app.core.celery_app import app
+from app.core.config import get_settings
 from app.errors import NotASession
 from app.market.calendar import TAIPEI
+from app.services import catch_up as service
 from app.services.context import Context
 from app.services.report import Report
 from app.services.securities import choose_securities
@@ -42,6 +45,12 @@ def sync_daily_prices(
         return sync_daily_bars(context, start=start, end=end)
     chosen = _choose(context, stock_ids, universe, default="all")
     return sync_some_bars(context, chosen, start=start, end=end)
+
+
+@app.task(bind=True, name="app.tasks.catch_up", soft_time_limit=3600, time_limit=3660)
+def catch_up(self: QuantLabTask, days: Days = get_settings().catch_up_days) -> Report:
+    """Fetch the sessions of the last days that should be held and are not, below fresh data."""
+    return service.catch_up(self.context(), limits(get_settings(), days=days))
 
 
 @app.task(bind=True, name="app.tasks.sync_ohlcv_data", soft_time_limit=3600, time_limit=3660)

@@ -19,6 +19,7 @@ TASKS = {
     "app.tasks.sync_latest_prices",
     "app.tasks.cleanup_old_cache",
     "app.tasks.sync_qlib",
+    "app.tasks.catch_up",
 }
 
 
@@ -58,7 +59,7 @@ def test_one_plain_string_is_one_stock(platform: Platform) -> None:
     done = platform.celery("call", "app.tasks.sync_daily_prices", "--args", '["2330"]')
     run = platform.run_of(done.stdout.strip())
     assert run["state"] == "SUCCESS", run
-    assert run["parameters"] == {"stock_ids": "2330"}
+    assert run["parameters"] == {"stock_ids": ["2330"]}
     assert 3 <= run["fetched"] <= 5
 
 

@@ -38,6 +38,7 @@ def test_tasks_with_schedule_and_schema(web: Web) -> None:
     assert len(daily["next_fires"]) == 3
     assert daily["parameters"]["properties"]["days"]["default"] == 7
     assert tasks["app.tasks.sync_qlib"]["queue"] == "export"
+    assert tasks["app.tasks.catch_up"]["queue"] == "backfill"
 
 
 def test_a_started_task_waits_in_redis_and_in_the_ledger(platform: Platform, web: Web) -> None:

@@ -68,6 +68,10 @@ def test_every_entry_fires_at_its_taipei_time(machine_zone: str) -> None:
     ]:
         assert [(at.date(), at.hour, at.minute) for at in fired[task]] == [(day, hour, minute) for day in days], task
 
+    missing = fired["app.tasks.catch_up"]
+    assert [at.hour for at in missing] == [*range(24)] * 3
+    assert {at.minute for at in missing} == {7}
+
     quotes = fired["app.tasks.sync_latest_prices"]
     quarter_hours = [(9 + n // 4, n % 4 * 15) for n in range(19)]  # 09:00, 09:15 … 13:30
     assert [(at.date(), at.hour, at.minute) for at in quotes] == [
