@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from celery import Task, signals
@@ -15,6 +16,7 @@ from app.core.logging import configure_logging
 from app.core.sending import OURS
 from app.core.stopping import ask_to_stop
 from app.errors import QuantLabError
+from app.ops.scheduler import LedgerScheduler
 
 if TYPE_CHECKING:
     from app.core.caretaker import Caretaker
@@ -27,11 +29,12 @@ def _ledger() -> RunLedger:
     return get_platform().ledger
 
 
-def _caretaker() -> Caretaker:
-    from app.core.caretaker import Caretaker, ledger_duties  # noqa: PLC0415
+def _caretaker(*, in_beat: bool = False) -> Caretaker:
+    from app.core.caretaker import Caretaker, beat_duties, ledger_duties  # noqa: PLC0415
     from app.core.wiring import get_platform  # noqa: PLC0415
 
-    return Caretaker(ledger_duties(get_platform()))
+    platform = get_platform()
+    return Caretaker([*ledger_duties(platform), *(beat_duties(platform) if in_beat else [])])
 
 
 @contextmanager
@@ -89,8 +92,11 @@ def connect_signals() -> None:
     def _take_care_in_worker(**_: Any) -> None:
         _caretaker().start(forks=True)
 
-    def _take_care_in_beat(**_: Any) -> None:
-        _caretaker().start()
+    def _take_care_in_beat(sender: Any = None, **_: Any) -> None:
+        from app.core.watching import watch_beat  # noqa: PLC0415
+
+        watch_beat(sender.scheduler)  # first: it says how long beat waits for a server
+        _caretaker(in_beat=True).start()
 
     signals.worker_ready.connect(_take_care_in_worker, weak=False)
     signals.beat_init.connect(_take_care_in_beat, weak=False)
