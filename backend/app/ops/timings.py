@@ -79,6 +79,8 @@ def in_words(timing: Timing) -> str:
         fields = _fields(timing)
         if match := re.fullmatch(r"(\d+) (\d+) \* \* \*", fields):
             return f"{often} {int(match[2]):02}:{int(match[1]):02}"
+        if often == "daily" and (match := re.fullmatch(r"(\d+) \* \* \* \*", fields)):
+            return f"hourly at :{int(match[1]):02}"
         return f"{fields} on trading days" if isinstance(timing, SessionDayCrontab) else fields
     return f"every {_interval(timing)}"
 

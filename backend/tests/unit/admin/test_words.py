@@ -30,7 +30,7 @@ def test_every_task_and_its_parameters_have_words() -> None:
 def test_every_schedule_is_said_in_chinese() -> None:
     for task in queue.list_tasks():
         for schedule in task.schedules:
-            assert re.search(r"每日|交易日", schedule_in("zh", schedule)), schedule
+            assert re.search(r"每日|每小時|交易日", schedule_in("zh", schedule)), schedule
     assert schedule_in("zh", "0 8 * * 1-5") == "0 8 * * 1-5"
 
 
