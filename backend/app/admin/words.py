@@ -258,6 +258,6 @@ def schedule_in(language: str, schedule: str) -> str:
         return f"交易日 {hours} 每 {minutes} 分" if language == "zh" else f"sessions {hours}, every {minutes} min"
     if language == "zh" and (match := _DAILY.fullmatch(schedule)):
         return f"每日 {match[1]}"
-    if match := _HOURLY.fullmatch(schedule):
+    if language == "zh" and (match := _HOURLY.fullmatch(schedule)):
         return f"每小時 {match[1]} 分"
     return schedule
