@@ -52,12 +52,6 @@ def parse_timing(text: str) -> Timing:
     return _crontab(text, words, crontab)
 
 
-def check_timing(timing: Timing) -> None:
-    """Raise ConfigurationError where nobody can tell when it fires, or it never does."""
-    # A crontab may be well formed and never come: 25 December in session, or in session but at 03:00.
-    next_fire(timing, after=_KNOWN_AS_SESSIONS, calendar=TradingCalendar())
-
-
 def timing_text(timing: Timing) -> str:
     """The text that ``parse_timing`` reads as the same timing."""
     if isinstance(timing, SessionOffset):
@@ -82,26 +76,6 @@ def in_words(timing: Timing) -> str:
         return f"{_fields(timing)} in trading sessions, 09:00–13:30"
     if isinstance(timing, crontab):
         return _crontab_in_words(_fields(timing), sessions=isinstance(timing, SessionDayCrontab))
-    return f"every {_interval(timing)}".replace(" min", "m").replace(" s", "s").replace(" h", "h")
-
-
-def in_words(timing: Timing) -> str:
-    """A timing as an operator reads it, in English."""
-    if isinstance(timing, SessionOffset):
-        if not timing.minutes:
-            return f"at the {timing.anchor} of each session"
-        side = "after" if timing.minutes > 0 else "before"
-        return f"{abs(timing.minutes)} min {side} the {timing.anchor} of each session"
-    if isinstance(timing, SessionCrontab):
-        return f"{_fields(timing)} in trading sessions, 09:00–13:30"
-    if isinstance(timing, crontab):
-        often = "trading days" if isinstance(timing, SessionDayCrontab) else "daily"
-        fields = _fields(timing)
-        if match := re.fullmatch(r"(\d+) (\d+) \* \* \*", fields):
-            return f"{often} {int(match[2]):02}:{int(match[1]):02}"
-        if often == "daily" and (match := re.fullmatch(r"(\d+) \* \* \* \*", fields)):
-            return f"hourly at :{int(match[1]):02}"
-        return f"{fields} on trading days" if isinstance(timing, SessionDayCrontab) else fields
     return f"every {_interval(timing)}"
 
 
@@ -126,7 +100,8 @@ def _crontab(text: str, fields: list[str], kind: type[crontab]) -> Timing:
         raise InvalidParameter(f"{text[:100]!r} is no timing; write one like {FORMS}.")
     try:
         timing = kind(**dict(zip(_FIELDS, fields, strict=True)))
-        check_timing(timing)
+        # A crontab may be well formed and never come: 31 April, or on a session but at 03:00 in session.
+        next_fire(timing, after=_KNOWN_AS_SESSIONS, calendar=TradingCalendar())
     except ConfigurationError:
         raise InvalidParameter(f"{text!r} never fires: there is no such day or hour.") from None
     except (ParseException, ValueError, TypeError, IndexError, ZeroDivisionError) as error:
