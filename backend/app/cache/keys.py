@@ -24,10 +24,11 @@ SECURITIES = CacheKey("quantlab:securities", 24 * 3600, "JSON list of the active
 BARS = CacheKey("quantlab:bars:*", 600, "JSON bars of one popular stock's last days (sync_daily_prices)")
 OHLCV = CacheKey("quantlab:ohlcv:*", 600, "JSON bars of one stock's last month (sync_ohlcv_data)")
 QUOTES = CacheKey("quantlab:quotes", 300, "hash symbol → JSON quote (sync_latest_prices)")
+QUOTES_SAVED = CacheKey("quantlab:quotes:saved", 24 * 3600, "instant at which quotes were last saved; it outlives them")
 BREAKER_OPEN = CacheKey("quantlab:breaker:*:open", 1800, "JSON reason why a site is not asked")
 BREAKER_FAILURES = CacheKey("quantlab:breaker:*:failures", 3600, "failures of a site in a row")
 
-KEYS = (SECURITIES, BARS, OHLCV, QUOTES, BREAKER_OPEN, BREAKER_FAILURES)
+KEYS = (SECURITIES, BARS, OHLCV, QUOTES, QUOTES_SAVED, BREAKER_OPEN, BREAKER_FAILURES)
 """All of ours. The shared quota's keys (``throttled:*``) are written, with a life each, by throttled-py."""
 
 

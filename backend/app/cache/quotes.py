@@ -10,7 +10,7 @@ from typing import Any, cast
 import redis
 
 from app.cache.client import redis_errors
-from app.cache.keys import QUOTES
+from app.cache.keys import QUOTES, QUOTES_SAVED
 from app.market.bar import to_decimal
 from app.market.quote import Quote
 
@@ -53,8 +53,16 @@ def save(client: redis.Redis, quotes: Iterable[Quote], *, at: datetime) -> int:
         with redis_errors(), client.pipeline() as pipe:
             pipe.hset(QUOTES.pattern, mapping=fields)
             pipe.expire(QUOTES.pattern, QUOTES.ttl)
+            pipe.set(QUOTES_SAVED.pattern, at.isoformat(), ex=QUOTES_SAVED.ttl)
             pipe.execute()
     return len(fields)
+
+
+def last_saved(client: redis.Redis) -> datetime | None:
+    """When quotes were last saved; None: not within a day, or Redis was emptied."""
+    with redis_errors():
+        value = cast("bytes | None", client.get(QUOTES_SAVED.pattern))
+    return None if value is None else datetime.fromisoformat(value.decode())
 
 
 def load(client: redis.Redis, symbols: Sequence[str] | None = None, *, now: datetime) -> list[dict[str, Any]]:

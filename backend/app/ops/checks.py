@@ -6,7 +6,7 @@ import os
 import shutil
 import stat
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -17,6 +17,8 @@ from celery import Celery
 
 from app.cache.breaker import SharedBreaker
 from app.cache.client import redis_errors
+from app.errors import ConfigurationError
+from app.ops.alerts.channels import open_channels
 from app.ops.health import Finding, Level
 from app.ops.liveness import registered_tasks
 from app.store import migrate
@@ -119,6 +121,22 @@ def check_archive(folder: Path) -> Finding:
         return Finding("archive", Level.OK, f"{folder} can be written.")
     detail = f"{folder} cannot be written, so no reply of an exchange can be kept."
     return Finding("archive", Level.ERROR, detail, "Give the folder to the account that runs the worker.")
+
+
+def check_alerts(addresses: Callable[[], Sequence[str]], *, file: Path) -> Finding:
+    """Somebody is told when something is wrong."""
+    name = "alerts"
+    try:
+        channels = open_channels(addresses())
+    except ConfigurationError as error:
+        return Finding(name, Level.ERROR, str(error))
+    if channels.wrong:
+        return Finding(name, Level.ERROR, " ".join(channels.wrong), "Correct it, then `quantlab alerts test`.")
+    if not channels.usable:
+        remedy = f"Set QUANTLAB_ALERTS, or write addresses into {file}; docs/howto/alerts.md shows how."
+        return Finding(name, Level.WARNING, "Nobody is told when something is wrong.", remedy)
+    told = ", ".join(channel.name for channel in channels.usable)
+    return Finding(name, Level.OK, f"Told are: {told}. `quantlab alerts test` proves it.")
 
 
 def check_token(file: Path, *, by_environment: bool) -> Finding:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from sqlalchemy import Connection, func, insert, select
 
 from app.errors import ConfigurationError
@@ -11,6 +13,11 @@ from app.store.tables import provenance
 def held_source(connection: Connection) -> str | None:
     """The source that this database belongs to; None when none was recorded."""
     return connection.scalar(select(provenance.c.source))
+
+
+def installed_at(connection: Connection) -> datetime | None:
+    """When this database was given to its source: nothing was promised before; None when nothing was recorded."""
+    return connection.scalar(select(provenance.c.created_at))
 
 
 def record(connection: Connection, source: str) -> None:

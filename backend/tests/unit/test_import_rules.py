@@ -20,6 +20,7 @@ VIOLATIONS = {
     "The tables are private": ("services/report.py", "from app.store import tables"),
     "SQL has one home": ("services/report.py", "import sqlalchemy"),
     "Only sources ask": ("services/report.py", "import httpx"),
+    "Only channels know": ("services/report.py", "import apprise"),
     "Celery is known": ("services/report.py", "from celery import Celery"),
     "The web framework": ("services/report.py", "import fastapi"),
     "Values and errors": ("errors.py", "import pydantic"),

@@ -1,0 +1,141 @@
+"""What is promised of each dataset, and by when; a new dataset is one line of PROMISES.
+
+A promise looks at what is held, never at what ran: a run that stored nothing keeps no promise, and data that came by
+any other way do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+
+from app.market.calendar import SESSION_OPEN, TAIPEI
+from app.market.security import BAR_VENUES, Venue
+from app.ops.alerts.facts import Facts
+
+FEWEST_HELD = 0.95
+"""Share of the securities listed on a session that must be held: one stock's bar is not the market's day."""
+
+SESSIONS_BACK = 5
+"""So many sessions that are due are looked at; older gaps are the work of the gap report."""
+
+_DAYS_BACK = 30
+"""Calendar days that surely hold so many sessions, the lunar new year's closures included."""
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """What should be held now: of *day*, or newer than *since*."""
+
+    day: date
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class EachSession:
+    """By that time (Taipei) of each session's own day."""
+
+    by: time
+
+    def __str__(self) -> str:
+        return f"by {self.by:%H:%M} of each session"
+
+    def due(self, facts: Facts) -> list[Due]:
+        """The last sessions whose time has come, the oldest first."""
+        today = facts.at.astimezone(TAIPEI).date()
+        sessions = facts.calendar().sessions_between(today - timedelta(days=_DAYS_BACK), today)
+        dues = [Due(session, _at(session, time())) for session in sessions if _at(session, self.by) <= facts.at]
+        return _promised(dues, self.by, facts)[-SESSIONS_BACK:]
+
+
+@dataclass(frozen=True, slots=True)
+class EachDay:
+    """By that time (Taipei) of each calendar day."""
+
+    by: time
+
+    def __str__(self) -> str:
+        return f"by {self.by:%H:%M} each day"
+
+    def due(self, facts: Facts) -> list[Due]:
+        """The last day whose time has come."""
+        today = facts.at.astimezone(TAIPEI).date()
+        day = today if _at(today, self.by) <= facts.at else today - timedelta(days=1)
+        return _promised([Due(day, _at(day, time()))], self.by, facts)
+
+
+@dataclass(frozen=True, slots=True)
+class InSession:
+    """While the market trades, never older than that."""
+
+    within: timedelta
+
+    def __str__(self) -> str:
+        return f"no older than {self.within.total_seconds() / 60:.0f} min while the market trades"
+
+    def due(self, facts: Facts) -> list[Due]:
+        """Today, when the market has been open for so long."""
+        today = facts.at.astimezone(TAIPEI).date()
+        opened = datetime.combine(today, SESSION_OPEN, TAIPEI)
+        if not facts.calendar().in_session(facts.at) or facts.at - opened < self.within:
+            return []
+        installed = facts.installed_at()
+        if installed is not None and facts.at - installed < self.within:
+            return []
+        return [Due(today, facts.at - self.within)]
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """*lacking* says in a few words each what is not as it was promised; nothing: all is."""
+
+    subject: str
+    when: EachSession | EachDay | InSession
+    lacking: Callable[[Facts, Sequence[Due]], list[str]]
+
+
+def bars_of(venue: Venue) -> Callable[[Facts, Sequence[Due]], list[str]]:
+    """Sessions of which too few bars of *venue* are held, unless the exchange itself said that it was closed."""
+
+    def lacking(facts: Facts, dues: Sequence[Due]) -> list[str]:
+        coverage = facts.coverage(venue, [due.day for due in dues])
+        return [
+            f"of {day} {one.held:,} are held ({one.listed:,} securities were listed)"
+            for day, one in sorted(coverage.items())
+            if not one.said_closed and (one.held == 0 or one.held < FEWEST_HELD * one.listed)
+        ]
+
+    return lacking
+
+
+def list_of(venue: Venue) -> Callable[[Facts, Sequence[Due]], list[str]]:
+    """Whether the list of *venue* is older than it should be."""
+    return lambda facts, dues: _older(facts.lists_committed().get(venue), dues[-1])
+
+
+def _quotes(facts: Facts, dues: Sequence[Due]) -> list[str]:
+    return _older(facts.quotes_saved(), dues[-1])
+
+
+PROMISES: tuple[Promise, ...] = (
+    *(Promise(f"daily bars of {venue}", EachSession(time(21, 30)), bars_of(venue)) for venue in BAR_VENUES),
+    *(Promise(f"securities list of {venue}", EachDay(time(8, 30)), list_of(venue)) for venue in Venue),
+    Promise("quotes", InSession(timedelta(minutes=20)), _quotes),
+)
+
+
+def _older(newest: datetime | None, due: Due) -> list[str]:
+    if newest is None:
+        return ["none is held"]
+    return [] if newest >= due.since else [f"the newest is of {newest.astimezone(TAIPEI):%Y-%m-%d %H:%M}"]
+
+
+def _promised(dues: list[Due], by: time, facts: Facts) -> list[Due]:
+    """Without those whose time had come before there was anybody who could have kept them."""
+    installed = facts.installed_at()
+    return [due for due in dues if installed is None or _at(due.day, by) > installed]
+
+
+def _at(day: date, clock: time) -> datetime:
+    return datetime.combine(day, clock, TAIPEI)

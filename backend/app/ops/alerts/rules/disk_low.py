@@ -1,0 +1,17 @@
+"""The disk of the data folder fills up."""
+
+from __future__ import annotations
+
+from app.ops.alerts.facts import Breach, Facts
+from app.ops.checks import LITTLE_ROOM
+
+WORDS = f"At least {LITTLE_ROOM / 2**30:.0f} GiB are free on the disk of the data folder"
+
+
+def find(facts: Facts) -> list[Breach]:
+    """A breach when little room is left."""
+    free = facts.free_bytes()
+    if free >= LITTLE_ROOM:
+        return []
+    sentence = f"Only {free / 2**30:.1f} GiB are free on the disk of {facts.data_dir} on {facts.host}: make room there."
+    return [Breach(f"{facts.data_dir} on {facts.host}", sentence)]
