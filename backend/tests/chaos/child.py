@@ -45,9 +45,7 @@ class Child:
 
     def wait_until_ready(self) -> Child:
         """Wait for the file that a worker and a beat write when they serve."""
-        wait_until(
-            lambda: self._ready.exists() or not self.alive(), within=START_WITHIN, what=f"{self.name}'s start"
-        )
+        wait_until(lambda: self._ready.exists() or not self.alive(), within=START_WITHIN, what=f"{self.name}'s start")
         assert self._ready.exists(), self.said()[-3000:]
         return self
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.chaos.ordeal import table, told
 from tests.chaos.prepare import Prepared, prepared
 from tests.chaos.stage import Stage
 
@@ -25,6 +26,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if long and not FULL:
         config.hook.pytest_deselected(items=list(long))
         items[:] = [item for item in items if item not in long]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """The table of what was seen, for docs/explanation/delivery-guarantee.md."""
+    if told:
+        terminalreporter.section("faults")
+        terminalreporter.write_line(table(told.items()))
 
 
 @pytest.fixture(scope="session")
@@ -45,6 +53,3 @@ def stage(chaos: Prepared) -> Iterator[Stage]:
         yield stage
     finally:
         stage.remove()
-
-
-StageMaker = Callable[[], Stage]

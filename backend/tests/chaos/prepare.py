@@ -27,9 +27,10 @@ class Prepared:
     reference: Reference
     _numbers: Iterator[int] = field(default_factory=itertools.count)
 
-    def new_stage(self) -> Stage:
-        """A platform with servers only."""
-        stage = Stage(self.folder / f"stage-{next(self._numbers)}", exchange=self.exchange, template=self.template)
+    def new_stage(self, folder: Path | None = None) -> Stage:
+        """A platform with servers only, in a new folder."""
+        folder = folder or self.folder / f"stage-{next(self._numbers)}"
+        stage = Stage(folder, exchange=self.exchange, template=self.template)
         stage.calm_exchange()
         return stage
 

@@ -93,7 +93,7 @@ class Proxy:
         for source, sink, is_reply in ((client, server, False), (server, client, True)):
             threading.Thread(target=self._pump, args=[source, sink, is_reply], daemon=True).start()
 
-    def _pump(self, source: socket.socket, sink: socket.socket, is_reply: bool) -> None:  # noqa: FBT001
+    def _pump(self, source: socket.socket, sink: socket.socket, is_reply: bool) -> None:
         with contextlib.suppress(OSError):
             while piece := source.recv(65_536):
                 self._flowing.wait()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, Protocol
 
 from tests.chaos.stage import Stage
 
@@ -16,7 +18,17 @@ FROM bars b JOIN securities s ON s.id = b.security_id ORDER BY 1, 2
 """
 DAILY = {"twse": "/rwd/zh/afterTrading/MI_INDEX", "tpex": "/www/zh-tw/afterTrading/dailyQuotes"}
 
-Row = tuple[object, ...]
+Row = tuple[Any, ...]
+
+
+class Site(Protocol):
+    """A platform, looked at from outside."""
+
+    def rows(self, query: str, parameters: Sequence[Any] = ()) -> list[Row]:
+        """What PostgreSQL says."""
+
+    def requests(self) -> dict[str, dict[str, int]]:
+        """What its exchange was asked: site → path → count."""
 
 
 @dataclass(frozen=True)
@@ -60,14 +72,12 @@ def start_sync(stage: Stage) -> str:
     return stage.call("sync_daily_prices", days=DAYS, end_date=END)
 
 
-def reference_of(stage: Stage, run_id: str, seconds: float) -> Reference:
+def reference_of(stage: Site, run_id: str, seconds: float) -> Reference:
     return Reference(_bars(stage), _units(stage, run_id), seconds)
 
 
-def judge(
-    stage: Stage, run_id: str, reference: Reference, *, hurt_at: datetime | None = None, healed_at: datetime | None = None
-) -> Verdict:
-    """Compare with ``reference``; the recovery is the time from ``healed_at`` to the next unit that was done."""
+def judge(stage: Site, run_id: str, reference: Reference, *, since: datetime | None = None) -> Verdict:
+    """Compare with ``reference``; the recovery is the time from ``since`` to the next unit that was done."""
     bars, units = _bars(stage), _units(stage, run_id)
     state, attempts = stage.rows("SELECT state, attempts FROM runs WHERE id = %s", [run_id])[0]
     return Verdict(
@@ -81,11 +91,11 @@ def judge(
         runs_open=int(stage.rows("SELECT count(*) FROM runs WHERE finished_at IS NULL")[0][0]),
         fetches=fetches(stage),
         attempts=attempts,
-        recovery=_recovery(stage, hurt_at, healed_at),
+        recovery=_recovery(stage, since),
     )
 
 
-def fetches(stage: Stage) -> int:
+def fetches(stage: Site) -> int:
     """How often a venue's daily table was asked for."""
     counts = stage.requests()
     return sum(counts.get(site, {}).get(path, 0) for site, path in DAILY.items())
@@ -97,22 +107,23 @@ def forget(stage: Stage) -> None:
     stage.calm_exchange()
 
 
-def _bars(stage: Stage) -> frozenset[Row]:
+def _bars(stage: Site) -> frozenset[Row]:
     return frozenset(stage.rows(BARS))
 
 
-def _units(stage: Stage, run_id: str) -> frozenset[Row]:
+def _units(stage: Site, run_id: str) -> frozenset[Row]:
     return frozenset(stage.rows("SELECT dataset, venue, scope, state, stored FROM units WHERE run_id = %s", [run_id]))
 
 
-def _twice(stage: Stage, condition: str) -> int:
+def _twice(stage: Site, condition: str) -> int:
     query = f"SELECT count(*) FROM (SELECT key FROM chaos_audit WHERE {condition} GROUP BY key HAVING count(*) > 1) t"
     return int(stage.rows(query)[0][0])
 
 
-def _recovery(stage: Stage, hurt_at: datetime | None, healed_at: datetime | None) -> float | None:
-    if hurt_at is None or healed_at is None:
+def _recovery(stage: Site, since: datetime | None) -> float | None:
+    """0 when nothing was left to do at that time."""
+    if since is None:
         return None
     query = "SELECT min(at) FROM chaos_audit WHERE kind = 'unit' AND at > %s"
-    next_unit: datetime | None = stage.rows(query, [hurt_at])[0][0]
-    return None if next_unit is None else max(0.0, (next_unit - healed_at).total_seconds())
+    next_unit: datetime | None = stage.rows(query, [since])[0][0]
+    return 0.0 if next_unit is None else (next_unit - since).total_seconds()

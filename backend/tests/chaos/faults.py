@@ -1,0 +1,216 @@
+"""The faults: each hurts a stage that works, heals what an operator or a supervisor would, and returns.
+
+A stage has the workers ``w1`` and ``w2``, the beats ``beat1`` and ``beat2`` and ``web``, as far as they were started.
+"""
+
+from __future__ import annotations
+
+import random
+import signal
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import psutil
+
+from tests.chaos.child import Child
+from tests.chaos.stage import Stage
+
+Chance = random.Random
+
+TRANSIENT = ("429", "5xx", "reset", "slow", "truncated")
+"""What a later try of the exchange mends."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """``inject`` returns when all is repaired again; ``needs`` are the children that it acts on.
+
+    Its recovery counts from the repair if it has to be ``helped``, else from the fault itself.
+    ``spoilt`` is how many requests it may spoil, each of which is asked again. The ``short`` ones run with all tests.
+    """
+
+    name: str
+    inject: Callable[[Stage, Chance], None]
+    needs: Sequence[str] = ("w1", "beat1")
+    spoilt: int = 0
+    helped: bool = True
+    short: bool = False
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def workers(stage: Stage) -> list[Child]:
+    return [child for name, child in stage.children.items() if name.startswith("w") and name != "web"]
+
+
+def beats(stage: Stage) -> list[Child]:
+    return [child for name, child in stage.children.items() if name.startswith("beat")]
+
+
+def kill_pool(stage: Stage, chance: Chance) -> None:
+    """Every pool process of the workers: whichever has the run is among them."""
+    for worker in workers(stage):
+        for process in worker.children():
+            try:
+                process.kill()
+            except psutil.NoSuchProcess:
+                continue
+
+
+def kill_workers(stage: Stage, chance: Chance) -> None:
+    """All workers with their children, at once, as by a power cut; a new one starts."""
+    hurt = workers(stage)
+    for worker in hurt:
+        worker.send_all(signal.SIGKILL)
+    for worker in hurt:
+        worker.wait()
+        worker.start()
+    for worker in hurt:
+        worker.wait_until_ready()
+
+
+def kill_worker_mains(stage: Stage, chance: Chance) -> None:
+    """The main processes only: the children have nobody left to answer to."""
+    for worker in workers(stage):
+        worker.kill(with_children=False)
+        worker.start().wait_until_ready()
+
+
+def freeze_workers(stage: Stage, chance: Chance, seconds: float = 30) -> None:
+    """A whole worker stands still for longer than its lease, while another is there, and then goes on: a zombie."""
+    hurt = [worker for worker in workers(stage) if worker.name == "w1"]
+    for worker in hurt:
+        worker.send_all(signal.SIGSTOP)
+    time.sleep(seconds)
+    for worker in hurt:
+        worker.send_all(signal.SIGCONT)
+
+
+def kill_beats(stage: Stage, chance: Chance) -> None:
+    """All of them; new ones start after a while."""
+    for beat in beats(stage):
+        beat.kill()
+    time.sleep(3)
+    for beat in beats(stage):
+        beat.start()
+    for beat in beats(stage):
+        beat.wait_until_ready()
+
+
+def kill_one_beat(stage: Stage, chance: Chance) -> None:
+    stage.children["beat1"].kill()
+    time.sleep(3)
+    stage.children["beat1"].start().wait_until_ready()
+
+
+def kill_web(stage: Stage, chance: Chance) -> None:
+    stage.children["web"].kill()
+    time.sleep(1)
+    stage.children["web"].start()
+
+
+def kill_everything(stage: Stage, chance: Chance) -> None:
+    """The power goes: workers, beats and both servers at once."""
+    for child in stage.children.values():
+        child.send_all(signal.SIGKILL)
+    stage.postgres.kill()
+    stage.valkey.kill()
+    for child in stage.children.values():
+        child.wait()
+    time.sleep(1)
+    stage.postgres.start()
+    stage.valkey.start()
+    for child in stage.children.values():
+        child.start()
+    for child in (*workers(stage), *beats(stage)):
+        child.wait_until_ready()
+
+
+def restart_valkey(stage: Stage, chance: Chance) -> None:
+    stage.valkey.stop()
+    time.sleep(2)
+    stage.valkey.start()
+
+
+def kill_valkey(stage: Stage, chance: Chance) -> None:
+    stage.valkey.kill()
+    time.sleep(2)
+    stage.valkey.start()
+
+
+def restart_postgres(stage: Stage, chance: Chance) -> None:
+    stage.postgres.stop()
+    time.sleep(2)
+    stage.postgres.start()
+
+
+def kill_postgres(stage: Stage, chance: Chance) -> None:
+    stage.postgres.kill()
+    time.sleep(2)
+    stage.postgres.start()
+
+
+def cut_valkey(stage: Stage, chance: Chance, seconds: float = 60) -> None:
+    with stage.to_valkey.cut():
+        time.sleep(seconds)
+
+
+def freeze_valkey(stage: Stage, chance: Chance, seconds: float = 60) -> None:
+    with stage.to_valkey.frozen():
+        time.sleep(seconds)
+
+
+def freeze_postgres(stage: Stage, chance: Chance, seconds: float = 60) -> None:
+    with stage.to_postgres.frozen():
+        time.sleep(seconds)
+
+
+def slow_postgres(stage: Stage, chance: Chance, seconds: float = 20) -> None:
+    with stage.to_postgres.slow(chance.uniform(0.2, 0.5)):
+        time.sleep(seconds)
+
+
+def storm_of_sigterm(stage: Stage, chance: Chance, times: int = 5) -> None:
+    """Every worker is told to stop, again and again, and started anew each time."""
+    for _ in range(times):
+        for worker in workers(stage):
+            worker.send(signal.SIGTERM)
+            time.sleep(chance.uniform(0, 0.2))
+            worker.send(signal.SIGTERM)
+            worker.wait(30)
+            worker.start()
+        for worker in workers(stage):
+            worker.wait_until_ready()
+        time.sleep(chance.uniform(0.2, 1))
+
+
+def storm_at_the_exchange(stage: Stage, chance: Chance, count: int = 6) -> None:
+    """Replies that a later try mends, at random, never so many in a row that a breaker opens."""
+    for _ in range(count):
+        kind, site = chance.choice(TRANSIENT), chance.choice(("twse", "tpex"))
+        stage.exchange_fault(site=site, fault=kind, times=1, seconds=chance.uniform(0.5, 2))
+        time.sleep(0.5)
+
+
+ALL = (
+    Fault("kill -9 the pool processes", kill_pool, helped=False),
+    Fault("kill -9 the whole worker", kill_workers, short=True),
+    Fault("kill -9 the worker's main process only", kill_worker_mains),
+    Fault("freeze the worker 30 s: a zombie writer", freeze_workers, needs=("w1", "w2", "beat1"), helped=False),
+    Fault("SIGTERM storm, 5 restarts", storm_of_sigterm),
+    Fault("kill -9 one beat of two", kill_one_beat, needs=("w1", "beat1", "beat2")),
+    Fault("kill -9 both beats", kill_beats, needs=("w1", "beat1", "beat2")),
+    Fault("kill -9 the web", kill_web, needs=("w1", "beat1", "web")),
+    Fault("kill -9 everything at once", kill_everything),
+    Fault("restart Valkey", restart_valkey),
+    Fault("kill -9 Valkey", kill_valkey),
+    Fault("Valkey refuses for 60 s", cut_valkey),
+    Fault("Valkey is silent for 60 s", freeze_valkey),
+    Fault("restart PostgreSQL", restart_postgres),
+    Fault("kill -9 PostgreSQL", kill_postgres, short=True),
+    Fault("PostgreSQL is silent for 60 s", freeze_postgres),
+    Fault("PostgreSQL is slow (200-500 ms a reply)", slow_postgres),
+    Fault("replies spoilt at random", storm_at_the_exchange, spoilt=6),
+)
