@@ -72,8 +72,9 @@ def open_channels(addresses: Sequence[str]) -> Channels:
         return Channels()
     import apprise  # noqa: PLC0415 - as above
 
-    # What it cannot parse it logs, with the secrets in it.
-    logging.getLogger(apprise.LOGGER_NAME).setLevel(logging.CRITICAL + 1)
+    # What it cannot parse it logs, with the secrets in it: its lines go nowhere but into the result of a sending.
+    theirs = logging.getLogger(apprise.LOGGER_NAME)
+    theirs.propagate, theirs.handlers = False, [logging.NullHandler()]
     usable: list[Channel] = []
     wrong: list[str] = []
     for number, address in enumerate(addresses, start=1):
