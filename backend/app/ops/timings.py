@@ -52,6 +52,12 @@ def parse_timing(text: str) -> Timing:
     return _crontab(text, words, crontab)
 
 
+def check_timing(timing: Timing) -> None:
+    """Raise ConfigurationError where nobody can tell when it fires, or it never does."""
+    # A crontab may be well formed and never come: 25 December in session, or in session but at 03:00.
+    next_fire(timing, after=_KNOWN_AS_SESSIONS, calendar=TradingCalendar())
+
+
 def timing_text(timing: Timing) -> str:
     """The text that ``parse_timing`` reads as the same timing."""
     if isinstance(timing, SessionOffset):
@@ -100,8 +106,7 @@ def _crontab(text: str, fields: list[str], kind: type[crontab]) -> Timing:
         raise InvalidParameter(f"{text[:100]!r} is no timing; write one like {FORMS}.")
     try:
         timing = kind(**dict(zip(_FIELDS, fields, strict=True)))
-        # A crontab may be well formed and never come: 31 April, or on a session but at 03:00 in session.
-        next_fire(timing, after=_KNOWN_AS_SESSIONS, calendar=TradingCalendar())
+        check_timing(timing)
     except ConfigurationError:
         raise InvalidParameter(f"{text!r} never fires: there is no such day or hour.") from None
     except (ParseException, ValueError, TypeError, IndexError, ZeroDivisionError) as error:
