@@ -30,7 +30,7 @@ def linger(self: QuantLabTask) -> None:
     time.sleep(120)
 
 
-@app.task(bind=True, name="app.tasks.die", max_retries=1, default_retry_delay=0)
+@app.task(bind=True, name="app.tasks.die")
 def die(self: QuantLabTask) -> None:
     """Kill the process that runs it, as the kernel does when memory runs out."""
     os.kill(os.getpid(), signal.SIGKILL)

@@ -38,7 +38,7 @@ def worker(platform: Platform, log: Path, *options: str) -> Iterator[None]:
 def send(platform: Platform, task: str, count: int = 1, **kwargs: float) -> None:
     script = (
         "from tests.acceptance import extra_tasks as t\n"
-        f"for _ in range({count}): t.{task}.apply_async(kwargs={kwargs!r}, queue='extra', ignore_result=False)\n"
+        f"for _ in range({count}): t.{task}.apply_async(kwargs={kwargs!r}, queue='extra', headers={{'force': True}})\n"
     )
     done = platform.run(str(BIN / "python"), "-c", script, within=90)
     assert done.returncode == 0, done.stderr
@@ -85,14 +85,14 @@ def test_time_limits_end_in_a_clear_state(platform: Platform, tmp_path: Path) ->
     ]
 
 
-def test_a_task_that_kills_its_process_ends_as_failed(platform: Platform, tmp_path: Path) -> None:
+def test_a_task_that_kills_its_process_ends_as_failed_after_four_of_them(platform: Platform, tmp_path: Path) -> None:
     with worker(platform, tmp_path / "die.log", "--concurrency=1"):
         send(platform, "die")
         wait_until(
             lambda: (
-                platform.rows("SELECT state, error_type, attempts FROM runs WHERE task = 'app.tasks.die'")
-                == [("FAILED", "WorkerLostError", 2)]
+                platform.rows("SELECT state, error_type, attempts, losses FROM runs WHERE task = 'app.tasks.die'")
+                == [("FAILED", "WorkerLost", 4, 4)]
             ),
-            within=60,
+            within=120,
             what="the end of a task that kills its process",
         )
