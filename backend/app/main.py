@@ -15,6 +15,7 @@ from app.api.guard import Guard
 from app.core.config import Settings, get_settings
 from app.core.logging import configure_logging
 from app.core.version import VERSION
+from app.core.watching import watched_web
 
 _DESCRIPTION = """\
 Taiwan market data: securities, daily bars and quotes of TWSE and TPEx, and the Celery runs that keep them.
@@ -34,7 +35,8 @@ def create_app(settings: Settings) -> FastAPI:
         configure_logging(settings.log_level, folder=settings.data_dir / "logs" / "json")
         if settings.prices != "real":
             logger.warning("Prices are {}: the sandbox made them, they are not the market's", settings.prices)
-        yield
+        async with watched_web(settings):
+            yield
 
     notice = "" if settings.prices == "real" else _SYNTHETIC.format(prices=settings.prices)
     web = FastAPI(

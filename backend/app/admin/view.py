@@ -86,7 +86,10 @@ def _findings(platform: Platform, words: Words) -> list[Finding]:
     worded = []
     for finding in find_recent(platform):
         words_of_it = words.get(f"{finding.name}_{finding.level}")
-        worded.append(replace(finding, detail=words_of_it.format(**finding.facts)) if words_of_it else finding)
+        facts = dict(finding.facts)
+        if "programs" in facts:
+            facts["names"] = words["comma"].join(f"{name} {words[state]}" for name, state in facts["programs"])
+        worded.append(replace(finding, detail=words_of_it.format(**facts)) if words_of_it else finding)
     return worded
 
 

@@ -26,18 +26,23 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "worker_ok": "{count} 個：{names}",
         "worker_warning": "{names}",
         "worker_error": "沒有存活的工作程序，任務會排隊等候。{names}",
-        "worker_unknown": "心跳記在 PostgreSQL，目前讀不到，無從得知。",
+        "worker_unknown": "PostgreSQL 沒有可讀的心跳，無從得知。{names}",
         "beat_ok": "{count} 個：{names}（幾個都可以）",
         "beat_warning": "{names}",
         "beat_error": "沒有存活的排程器，排程不會觸發。{names}",
-        "beat_unknown": "心跳記在 PostgreSQL，目前讀不到，無從得知。",
+        "beat_unknown": "PostgreSQL 沒有可讀的心跳，無從得知。{names}",
         "web_ok": "{count} 個：{names}",
         "web_warning": "{names}",
-        "web_unknown": "沒有網頁的心跳。",
+        "web_error": "沒有存活的網頁。{names}",
+        "web_unknown": "PostgreSQL 沒有網頁的心跳。{names}",
         "canary_ok": "{count} 個佇列皆通，最慢 {latency} 秒",
         "canary_warning": "{seconds} 秒以來沒有測試訊息走完全程 {queues}",
         "canary_error": "{seconds} 秒以來沒有測試訊息走完全程：{queues}",
-        "canary_unknown": "尚未送出測試訊息；排程器每分鐘送一次。",
+        "canary_unknown": "尚無結果；排程器每分鐘送出一次測試訊息。",
+        "incidents": "警示",
+        "incidents_ok": "沒有未結的警示。",
+        "incidents_warning": "{count} 件未結：{sentences}",
+        "incidents_unknown": "PostgreSQL 沒有回應，讀不到警示。",
         "comma": "、",
         "alive": "運行中",
         "idle": "閒置",
@@ -145,18 +150,23 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "worker_ok": "{count}: {names}",
         "worker_warning": "{names}",
         "worker_error": "None lives: what is queued waits. {names}",
-        "worker_unknown": "Nobody knows: heartbeats are kept in PostgreSQL, which does not answer.",
+        "worker_unknown": "No heartbeat can be read from PostgreSQL. {names}",
         "beat_ok": "{count}: {names} (any number is fine)",
         "beat_warning": "{names}",
         "beat_error": "None lives: no schedule fires. {names}",
-        "beat_unknown": "Nobody knows: heartbeats are kept in PostgreSQL, which does not answer.",
+        "beat_unknown": "No heartbeat can be read from PostgreSQL. {names}",
         "web_ok": "{count}: {names}",
         "web_warning": "{names}",
-        "web_unknown": "No heartbeat of a web.",
+        "web_error": "None lives. {names}",
+        "web_unknown": "No heartbeat of a web is in PostgreSQL. {names}",
         "canary_ok": "through {count} queues and back, the slowest in {latency} s",
         "canary_warning": "for {seconds} s none came all the way {queues}",
         "canary_error": "for {seconds} s none came through {queues}",
-        "canary_unknown": "None is on its way yet; beat sends one a minute.",
+        "canary_unknown": "No answer to show yet; beat sends one a minute.",
+        "incidents": "Incidents",
+        "incidents_ok": "None is open.",
+        "incidents_warning": "{count} open: {sentences}",
+        "incidents_unknown": "They cannot be read: PostgreSQL does not answer.",
         "comma": ", ",
         "alive": "alive",
         "idle": "idle",
@@ -246,13 +256,20 @@ WORDS: Mapping[str, Mapping[str, str]] = {
     },
 }
 
+PAUSED = "paused: "
 _DAILY = re.compile(r"daily (\d\d:\d\d)")
 _HOURLY = re.compile(r"hourly at :(\d\d)")
+_TRADING_DAYS = re.compile(r"trading days (\d\d:\d\d)")
+_OFFSET = re.compile(r"(?:(\d+) min (after|before)|at) the (open|close) of each session")
+_EVERY = re.compile(r"every (\d+) (h|min|s)")
 _SESSIONS = re.compile(r"\*/(\d+) \S+ \* \* \* in trading sessions, (.+)")
 
 
 def schedule_in(language: str, schedule: str) -> str:
     """A schedule's English words in *language*; what has no translation stays as it is."""
+    if schedule.startswith(PAUSED):
+        paused = "已暫停：" if language == "zh" else PAUSED
+        return paused + schedule_in(language, schedule.removeprefix(PAUSED))
     if match := _SESSIONS.fullmatch(schedule):
         minutes, hours = match.groups()
         return f"交易日 {hours} 每 {minutes} 分" if language == "zh" else f"sessions {hours}, every {minutes} min"
@@ -260,4 +277,17 @@ def schedule_in(language: str, schedule: str) -> str:
         return f"每日 {match[1]}"
     if language == "zh" and (match := _HOURLY.fullmatch(schedule)):
         return f"每小時 {match[1]} 分"
+    return _changed_in_chinese(schedule) if language == "zh" else schedule
+
+
+def _changed_in_chinese(schedule: str) -> str:
+    """What only an operator's word makes of a schedule."""
+    if match := _TRADING_DAYS.fullmatch(schedule):
+        return f"交易日 {match[1]}"
+    if match := _EVERY.fullmatch(schedule):
+        return f"每 {match[1]} {dict(h='小時', min='分鐘', s='秒')[match[2]]}"
+    if match := _OFFSET.fullmatch(schedule):
+        minutes, side, anchor = match.groups()
+        where = "開盤" if anchor == "open" else "收盤"
+        return f"交易日{where}{'後' if side == 'after' else '前'} {minutes} 分" if minutes else f"交易日{where}時"
     return schedule

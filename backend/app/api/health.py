@@ -15,6 +15,13 @@ from app.ops.health import Level, overall
 router = APIRouter(tags=["health"])
 
 
+class ProgramRow(BaseModel):
+    """A worker, beat or web, by its heartbeat."""
+
+    name: str = Field(examples=["celery@host"])
+    state: Literal["alive", "idle", "busy", "wedged", "dead", "unknown"]
+
+
 class FindingRow(BaseModel):
     """What was found of one thing."""
 
@@ -22,6 +29,7 @@ class FindingRow(BaseModel):
     level: Level
     detail: str
     remedy: str | None
+    programs: list[ProgramRow] = Field(description="of worker, beat and web: each that there is")
 
 
 class HealthReply(BaseModel):
@@ -32,6 +40,18 @@ class HealthReply(BaseModel):
     prices: Literal["synthetic", "replay", "real"] = Field(description="only `real` are the market's")
     version: str
     findings: list[FindingRow]
+
+
+class LiveReply(BaseModel):
+    """All that there is to say."""
+
+    status: Literal["alive"]
+
+
+@router.get("/health/live", summary="Is the web itself alive?")
+async def live() -> LiveReply:
+    """Asks no server: it proves that the web's own loop turns. The supervisor restarts a web that stops answering."""
+    return LiveReply(status="alive")
 
 
 @router.get("/health", summary="Is it well?", responses={503: {"model": HealthReply}})
@@ -47,5 +67,14 @@ def health(platform: ThePlatform, response: Response) -> HealthReply:
         source=platform.settings.quantlab_source,
         prices=platform.settings.prices,
         version=VERSION,
-        findings=[FindingRow(name=f.name, level=f.level, detail=f.detail, remedy=f.remedy) for f in findings],
+        findings=[
+            FindingRow(
+                name=f.name,
+                level=f.level,
+                detail=f.detail,
+                remedy=f.remedy,
+                programs=[ProgramRow(name=name, state=state) for name, state in f.facts.get("programs", ())],
+            )
+            for f in findings
+        ],
     )

@@ -10,12 +10,12 @@ import redis
 from app.errors import StoreUnavailable
 
 
-def connect(url: str, *, max_connections: int = 50) -> redis.Redis:
-    """A client whose every call ends within seconds; it connects at first use."""
+def connect(url: str, *, max_connections: int = 50, reply_within: float = 10.0) -> redis.Redis:
+    """A client whose every call ends within *reply_within* seconds; it connects at first use."""
     return redis.Redis.from_url(
         url,
-        socket_connect_timeout=5,
-        socket_timeout=10,
+        socket_connect_timeout=min(5.0, reply_within),
+        socket_timeout=reply_within,
         health_check_interval=30,
         max_connections=max_connections,
         client_name="quantlab",

@@ -31,6 +31,11 @@ COLOURS = {
     "warning": "yellow",
     "error": "red",
     "unknown": "dim",
+    "alive": "green",
+    "idle": "green",
+    "busy": "cyan",
+    "wedged": "red",
+    "dead": "red",
 }
 
 

@@ -23,9 +23,9 @@ from app.core.health import find_all
 from app.core.wiring import get_platform, now
 from app.errors import QuantLabError
 from app.ops.health import Finding, Level, overall
-from app.ops.liveness import WorkerState, inspect_workers
+from app.ops.liveness import WorkerState, inspect_workers, tell
+from app.store import heartbeats, state
 from app.store import runs as store
-from app.store import state
 from app.store.engine import transaction
 
 
@@ -43,7 +43,9 @@ def status(*, as_json: AsJson = False) -> None:
         with transaction(platform.engine) as connection:
             newest = state.newest_sessions(connection)
             last = [run for task in queue.list_tasks() for run in store.list_runs(connection, task=task.name, limit=1)]
-    workers = inspect_workers(celery) if "worker" in well else []
+    # Not where none lives: the question takes seconds to stay unanswered.
+    hopeless = any(finding.name == "worker" and finding.level is Level.ERROR for finding in findings)
+    workers = inspect_workers(celery) if "redis" in well and not hopeless else []
     if as_json:
         print_json(
             {
@@ -115,10 +117,11 @@ def findings_table(findings: list[Finding]) -> Table:
 
 def _monitor(hours: int) -> RenderableType:
     parts: list[RenderableType] = [Text(f"QuantLab {local(now())} Taipei · {get_settings().prices} prices", "bold")]
-    try:
-        parts.append(_workers_table(inspect_workers(celery)))
-    except QuantLabError as error:
-        parts.append(Text(str(error), "red"))
+    for look in (_programs_table, lambda: _workers_table(inspect_workers(celery))):
+        try:
+            parts.append(look())
+        except QuantLabError as error:
+            parts.append(Text(str(error), "red"))
     try:
         parts += _history(now() - timedelta(hours=hours), hours)
     except QuantLabError as error:
@@ -144,6 +147,22 @@ def _history(since: datetime, hours: int) -> list[RenderableType]:
         statistics if numbers else Text(f"Nothing ran in the last {hours} h."),
         errors if failed else Text("No errors.", "green"),
     ]
+
+
+def _programs_table() -> RenderableType:
+    """Beats, webs and workers by their heartbeats, which tell a busy one from a dead one."""
+    with transaction(get_platform().engine) as connection:
+        seen = heartbeats.look(connection)
+    if not seen.programs:
+        return Text("No worker, beat or web has a heartbeat: nothing runs.", "red")
+    made = table("program", "is", ">slots", ">seen", "version", title="Programs")
+    for one in seen.programs:
+        slots = one.facts.get("slots")
+        taken = f"{one.facts.get('busy')} of {slots}" if slots else ""
+        made.add_row(
+            one.name, coloured(tell(one, seen)), taken, f"{one.age:.0f} s ago", str(one.facts.get("version", ""))
+        )
+    return made
 
 
 def _workers_table(workers: list[WorkerState]) -> RenderableType:

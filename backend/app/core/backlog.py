@@ -28,6 +28,15 @@ def queue_lengths(client: redis.Redis) -> dict[str, dict[int, int]]:
     }
 
 
+def count_waiting(client: redis.Redis, queues: Collection[str]) -> int:
+    """How many messages wait in *queues* together."""
+    with redis_errors(), client.pipeline(transaction=False) as pipe:
+        for name in queues:
+            for key in queue_keys(name).values():
+                pipe.llen(key)
+        return sum(pipe.execute())
+
+
 def look_at_broker(client: redis.Redis, queues: Collection[str]) -> Waiting | None:
     """The runs whose messages wait in *queues*, and those that were purged; None when the broker is not this Redis."""
     settings = get_settings()

@@ -13,8 +13,10 @@ from loguru import logger
 from app.core.backlog import forget_purged, look_at_broker
 from app.core.celery_app import app
 from app.core.sending import CAPS, publish_run
+from app.core.transport import MAX_PRIORITY
 from app.core.wiring import Platform, now
 from app.errors import QuantLabError
+from app.ops.canary import send_canaries
 from app.ops.outbox import Outbox
 from app.ops.reaper import Reaper
 
@@ -94,6 +96,14 @@ def make_reaper(platform: Platform) -> Reaper:
         look=lambda queues: look_at_broker(platform.redis, queues),
         settled=lambda ids: forget_purged(platform.redis, ids),
     )
+
+
+def beat_duties(platform: Platform) -> list[Duty]:
+    """What beat alone sees to."""
+    queues = [queue.name for queue in app.conf.task_queues]
+    return [
+        Duty("canary", 60.0, lambda: send_canaries(app, platform.engine, queues, priority=MAX_PRIORITY)),
+    ]
 
 
 def ledger_duties(platform: Platform) -> list[Duty]:

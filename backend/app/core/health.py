@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from time import monotonic
 
-from app.core.celery_app import app
+from app.core.alerts import check_incidents
 from app.core.wiring import Platform
+from app.errors import StoreUnavailable
 from app.ops import health, liveness
 from app.ops.health import Check, Finding
+from app.store import heartbeats
+from app.store.engine import transaction
+from app.store.heartbeats import Seen
 
 ANSWER_WITHIN = 2.0
 """Seconds; whoever has not answered by then counts as away."""
@@ -18,16 +23,40 @@ FRESH, STALE = 3.0, 12.0
 
 
 def checks_of(platform: Platform) -> dict[str, Check]:
-    """Name → check, of PostgreSQL, Redis, worker and beat."""
+    """Name → check, of PostgreSQL, Redis, worker, beat, web, and the way through all of them."""
     settings = platform.settings
+    look = _once(lambda: _look(platform))
     return {
         "postgresql": lambda: health.check_postgresql(lambda: platform.engine, source=settings.quantlab_source),
         "redis": lambda: health.check_redis(platform.redis),
-        "worker": lambda: liveness.check_worker(app, home=settings.quantlab_home),
-        "beat": lambda: liveness.check_beat(
-            home=settings.quantlab_home, schedule_file=settings.data_dir / "beat-schedule"
-        ),
+        "worker": lambda: liveness.check_programs(look, "worker"),
+        "beat": lambda: liveness.check_programs(look, "beat"),
+        "web": lambda: liveness.check_programs(look, "web"),
+        "canary": lambda: liveness.check_canary(look),
+        "incidents": lambda: check_incidents(platform),
     }
+
+
+def _look(platform: Platform) -> Seen:
+    with transaction(platform.engine) as connection:
+        return heartbeats.look(connection)
+
+
+def _once(look: Callable[[], Seen]) -> Callable[[], Seen]:
+    """The same look for all who ask: one of them does it, in its thread, and the others wait."""
+    lock = threading.Lock()
+    seen: Future[Seen] = Future()
+
+    def get() -> Seen:
+        with lock:
+            if not seen.done():
+                try:
+                    seen.set_result(look())
+                except StoreUnavailable as error:
+                    seen.set_exception(error)
+        return seen.result()
+
+    return get
 
 
 def find_all(platform: Platform) -> list[Finding]:

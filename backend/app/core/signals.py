@@ -96,7 +96,10 @@ def connect_signals() -> None:
         from app.core.watching import watch_beat  # noqa: PLC0415
 
         watch_beat(sender.scheduler)  # first: it says how long beat waits for a server
-        _caretaker(in_beat=True).start()
+        caretaker = _caretaker(in_beat=True)
+        if isinstance(sender.scheduler, LedgerScheduler):
+            sender.scheduler.outbox = partial(caretaker.wake, "outbox")
+        caretaker.start()
 
     signals.worker_ready.connect(_take_care_in_worker, weak=False)
     signals.beat_init.connect(_take_care_in_beat, weak=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property, partial
 
@@ -21,7 +22,7 @@ from app.sources.archive import Archive
 from app.sources.base import Site
 from app.sources.http import Client
 from app.store import outbox, provenance, sessions
-from app.store.engine import Engine, make_engine, transaction
+from app.store.engine import LONGEST_STATEMENT, Engine, make_engine, transaction
 
 FRESH = 3
 """Runs of a lower priority are backfill: they make room for any that waits with a higher one."""
@@ -34,16 +35,35 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How many seconds a server may take: for a statement of PostgreSQL, and for a reply of Redis."""
+
+    statement: float = LONGEST_STATEMENT
+    reply: float = 10.0
+
+
+PROMPT = Patience(statement=6.0, reply=3.0)
+"""For who answers a person: whatever hangs, the sentence about it comes within ten seconds."""
+BACKSTAGE = Patience(statement=20.0, reply=5.0)
+"""For beat and the worker's main process, whose loops must turn."""
+
+
 class Platform:
     """The servers and clients of one process, each made when it is first needed."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, patience: Patience = Patience()) -> None:
         self.settings = settings
+        self.patience = patience
 
     @cached_property
     def engine(self) -> Engine:
         """PostgreSQL; refuses a database that holds the other source's data."""
-        engine = make_engine(self.settings.database_url.get_secret_value(), application_name="quantlab")
+        engine = make_engine(
+            self.settings.database_url.get_secret_value(),
+            application_name="quantlab",
+            statement_timeout=self.patience.statement,
+        )
         with transaction(engine) as connection:
             provenance.check(connection, self.settings.quantlab_source)
         return engine
@@ -52,7 +72,9 @@ class Platform:
     def redis(self) -> redis.Redis:
         """Caches, quota and breaker."""
         return connect(
-            self.settings.redis_url.get_secret_value(), max_connections=self.settings.celery_redis_max_connections
+            self.settings.redis_url.get_secret_value(),
+            max_connections=self.settings.celery_redis_max_connections,
+            reply_within=self.patience.reply,
         )
 
     @cached_property
@@ -123,17 +145,18 @@ class Platform:
 
 
 _platform: Platform | None = None
+_patience = Patience()
 
 
 def get_platform() -> Platform:
     """This process's platform."""
     global _platform  # noqa: PLW0603 - one a process, replaced after a fork
     if _platform is None:
-        _platform = Platform(get_settings())
+        _platform = Platform(get_settings(), _patience)
     return _platform
 
 
-def reset_platform() -> None:
-    """Forget connections made before a fork: they belong to the parent."""
-    global _platform  # noqa: PLW0603
-    _platform = None
+def reset_platform(patience: Patience = Patience()) -> None:
+    """Forget connections made before a fork, which belong to the parent; from now on have *patience*."""
+    global _platform, _patience
+    _platform, _patience = None, patience

@@ -1,26 +1,53 @@
-"""Are the worker and beat alive: asked, or read from evidence; where there is none, unknown."""
+"""Are workers, beats and webs alive: told by their heartbeats; what a worker does beyond that, it is asked."""
 
 from __future__ import annotations
 
-import json
-import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from enum import StrEnum
 from typing import Any
 
-import psutil
 import redis
 from celery import Celery
 from kombu.exceptions import OperationalError
 
 from app.errors import StoreUnavailable
 from app.ops.health import Finding, Level
+from app.ops.identity import machine, runs_here
+from app.store.heartbeats import Heartbeat, Seen
 
-SCHEDULE_SYNCED_WITHIN = 300.0
-"""Seconds: beat writes its schedule file every three minutes, at a tick, of which there is one a minute."""
+DEAD_AFTER = 30.0
+"""Seconds without a heartbeat, of which there is one every five."""
+WEDGED_AFTER = 60.0
+"""Seconds that a main loop may stand still, and that a canary may wait for a worker with nothing to do."""
+SILENT_AFTER = 300.0
+"""Seconds after which a canary should have followed the last one."""
 
+
+class Condition(StrEnum):
+    """How a program is. UNKNOWN: there is no evidence either way."""
+
+    ALIVE = "alive"
+    IDLE = "idle"
+    BUSY = "busy"
+    WEDGED = "wedged"
+    DEAD = "dead"
+    UNKNOWN = "unknown"
+
+
+LIVING = frozenset({Condition.ALIVE, Condition.IDLE, Condition.BUSY})
+_NONE = {"worker": Level.ERROR, "beat": Level.ERROR, "web": Level.UNKNOWN}
+_WITHOUT = {
+    "worker": "No worker runs: what is queued waits.",
+    "beat": "No beat runs: no schedule fires.",
+    "web": "No web runs: there is no page and no API.",
+}
+_REMEDIES = {
+    "worker": "Start one: `make up`, or `celery -A app.core.celery_app worker`.",
+    "beat": "Start one: `make up`, or `celery -A app.core.celery_app beat`.",
+    "web": "Start it: `make up`.",
+}
 _FEW_TRIES = {"max_retries": 1, "interval_start": 0, "interval_step": 0.1, "interval_max": 0.1}
-_SAME_START = 1.5  # seconds by which two readings of one process's start may differ
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,53 +86,97 @@ def registered_tasks(app: Celery, *, timeout: float = 1.0) -> dict[str, list[str
     return {name: list(tasks) for name, tasks in _ask(app, "registered", timeout).items()}
 
 
-def check_worker(app: Celery, *, home: Path, timeout: float = 1.0) -> Finding:
-    """At least one worker answers; one that does not but whose process runs here is unknown, not an error."""
-    names = ping_workers(app, timeout=timeout)
-    if names:
-        shown = ", ".join(names)
-        facts = {"count": len(names), "names": shown}
-        return Finding("worker", Level.OK, f"Answering: {shown}.", facts=facts)
-    pid = supervised_pid(home, "worker")
-    if pid is not None:
-        detail = f"Its process runs (pid {pid}) but did not answer within {timeout:g} s: busy, or hung."
-        return Finding("worker", Level.UNKNOWN, detail, "Ask again; if it stays so, look into its log.")
-    detail = f"No worker answers within {timeout:g} s: what is queued waits."
-    return Finding("worker", Level.ERROR, detail, "Start one: `make up`, or `celery -A app.core.celery_app worker`.")
+def tell(one: Heartbeat, seen: Seen) -> Condition:
+    """How the program *one* is, as of the look *seen*."""
+    facts = one.facts
+    if facts.get("machine") == machine() and not runs_here(one.pid, born=float(facts.get("born", 0))):
+        return Condition.DEAD
+    if one.age > DEAD_AFTER:
+        # While PostgreSQL was away nobody could renew anything.
+        return Condition.DEAD if seen.server_age > DEAD_AFTER else Condition.UNKNOWN
+    busy, slots = facts.get("busy"), facts.get("slots")
+    if facts.get("stuck") or float(facts.get("loop_age", 0)) > WEDGED_AFTER:
+        return Condition.WEDGED
+    if busy is None or not slots:
+        return Condition.ALIVE
+    if busy == 0:
+        return Condition.WEDGED if _ignores_canary(facts, seen) else Condition.IDLE
+    return Condition.BUSY if busy >= slots else Condition.ALIVE
 
 
-def check_beat(*, home: Path, schedule_file: Path) -> Finding:
-    """Beat lives, as far as this machine shows it: beat itself says nothing to anybody."""
-    pid = supervised_pid(home, "beat")
-    if pid is not None:
-        return Finding("beat", Level.OK, f"Runs under `quantlab up` (pid {pid}).", facts={"evidence": f"pid {pid}"})
-    files = list(schedule_file.parent.glob(f"{schedule_file.name}*")) if schedule_file.parent.is_dir() else []
-    if files:
-        age = time.time() - max(path.stat().st_mtime for path in files)
-        if age < SCHEDULE_SYNCED_WITHIN:
-            evidence = f"{age:.0f} s"
-            return Finding("beat", Level.OK, f"Wrote its schedule {evidence} ago.", facts={"evidence": evidence})
-    detail = "Nothing on this machine shows whether beat runs; without it no schedule fires."
-    return Finding("beat", Level.UNKNOWN, detail, "See the process `celery … beat`, or start the platform: `make up`.")
+def _ignores_canary(facts: Mapping[str, Any], seen: Seen) -> bool:
+    """Whether a canary waits in one of its queues all this while, and it has nothing else to do."""
+    late = [one.queue for one in seen.canaries if not one.answered and (one.sent_age or 0.0) > WEDGED_AFTER]
+    return bool(facts.get("waiting")) and any(queue in facts.get("queues", ()) for queue in late)
 
 
-def supervised_pid(home: Path, name: str) -> int | None:
-    """The pid of the program *name* that ``quantlab up`` runs from *home*, if it is that very process still."""
+def check_programs(look: Callable[[], Seen], kind: str) -> Finding:
+    """The workers, beats or webs (*kind*) that there are, each told apart by its heartbeat."""
     try:
-        recorded: dict[str, dict[str, Any]] = json.loads((home / "programs.json").read_text())
-    except (OSError, ValueError):
-        return None
-    for pid, facts in recorded.items():
-        if facts.get("name") != name:
-            continue
-        try:
-            process = psutil.Process(int(pid))
-            alive = process.status() != psutil.STATUS_ZOMBIE
-            if alive and abs(process.create_time() - float(facts["started"])) < _SAME_START:
-                return int(pid)
-        except (psutil.Error, KeyError, ValueError):
-            continue
-    return None
+        seen = look()
+    except StoreUnavailable:
+        detail = "Nobody knows: heartbeats are kept in PostgreSQL, which does not answer."
+        return Finding(kind, Level.UNKNOWN, detail, facts={"programs": (), "names": ""})
+    told = [(one, tell(one, seen)) for one in seen.programs if one.kind == kind]
+    programs = tuple((one.name, condition.value) for one, condition in told)
+    facts = {"programs": programs, "count": len(told), "names": ", ".join(f"{name} {word}" for name, word in programs)}
+    if not told:
+        return Finding(kind, _NONE[kind], _WITHOUT[kind], _REMEDIES[kind], facts)
+    detail = "; ".join(_in_words(one, condition) for one, condition in told) + "."
+    conditions = {condition for _, condition in told}
+    if kind == "beat" and len(told) > 1 and conditions <= LIVING:
+        detail = f"{len(told)} run, which is as good as one: {detail}"
+    if conditions <= LIVING:
+        return Finding(kind, Level.OK, detail, facts=facts)
+    if conditions & LIVING:
+        return Finding(kind, Level.WARNING, detail, "See what happened to it in its log.", facts)
+    level = Level.UNKNOWN if conditions == {Condition.UNKNOWN} else Level.ERROR
+    return Finding(kind, level, f"{detail} {_WITHOUT[kind]}", _REMEDIES[kind], facts)
+
+
+def check_canary(look: Callable[[], Seen]) -> Finding:
+    """Messages get from beat through every queue to a worker and its answer into PostgreSQL."""
+    name = "canary"
+    try:
+        seen = look()
+    except StoreUnavailable:
+        return Finding(name, Level.UNKNOWN, "Answers are kept in PostgreSQL, which does not answer.")
+    sent = [one for one in seen.canaries if one.sent_age is not None]
+    if not sent:
+        detail = "None is on its way yet; beat sends one a minute through each queue."
+        return Finding(name, Level.UNKNOWN, detail)
+    late = [one for one in sent if not one.answered and (one.sent_age or 0.0) > WEDGED_AFTER]
+    if late:
+        age = max(one.sent_age or 0.0 for one in late)
+        queues = ", ".join(one.queue for one in late)
+        facts = {"queues": queues, "seconds": round(age)}
+        workers = [one for one in seen.programs if one.kind == "worker"]
+        if any(tell(one, seen) is Condition.BUSY for one in workers):
+            detail = f"For {age:.0f} s none came through {queues}: every slot of the workers is taken."
+            return Finding(name, Level.WARNING, detail, "It waits its turn; `quantlab monitor` shows for what.", facts)
+        detail = f"For {age:.0f} s none came through {queues}, though it was sent."
+        remedy = "See that a worker lives and consumes that queue: `quantlab status`, and its log."
+        return Finding(name, Level.ERROR, detail, remedy, facts)
+    if max(one.sent_age or 0.0 for one in sent) > SILENT_AFTER:
+        detail = "No canary is sent any more: beat, which sends one a minute, does nothing."
+        return Finding(name, Level.WARNING, detail, _REMEDIES["beat"], {"queues": "", "seconds": round(SILENT_AFTER)})
+    slowest = max((one.latency or 0.0 for one in sent), default=0.0)
+    age = min(one.sent_age or 0.0 for one in sent)
+    detail = f"Through {len(sent)} queues and back, the slowest in {slowest:.2f} s, {age:.0f} s ago."
+    return Finding(name, Level.OK, detail, facts={"count": len(sent), "latency": f"{slowest:.2f}"})
+
+
+def _in_words(one: Heartbeat, condition: Condition) -> str:
+    facts = one.facts
+    if condition is Condition.DEAD:
+        return f"{one.name} is dead, last seen {one.age:.0f} s ago"
+    if condition is Condition.WEDGED:
+        if facts.get("stuck") or float(facts.get("loop_age", 0)) <= WEDGED_AFTER:
+            return f"{one.name} is wedged: it takes nothing, and {facts.get('waiting')} wait in its queues"
+        return f"{one.name} is wedged: its main loop stands still for {float(facts['loop_age']):.0f} s"
+    if facts.get("slots"):
+        return f"{one.name} is {condition}, {facts.get('busy')} of {facts['slots']} slots taken"
+    return f"{one.name} is {condition}"
 
 
 def _ask(app: Celery, question: str, timeout: float) -> dict[str, Any]:

@@ -19,9 +19,9 @@ import psutil
 from loguru import logger
 
 from app.errors import QuantLabError
-from app.ops.identity import machine
+from app.ops.identity import machine, runs_here
 from app.store import heartbeats
-from app.store.engine import make_engine, transaction
+from app.store.engine import Connection, make_engine, transaction
 
 EVERY = 5.0
 """Seconds between two renewals."""
@@ -53,7 +53,8 @@ os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_c
 class Pulse:
     """Renews the row (*kind*, *name*) of this process until :meth:`stop`; never raises, never stops the program.
 
-    *facts* gives what else to say, called in the thread; where it says ``stuck``, the file is touched no more.
+    *facts* gives what else to say, called in the thread. Where it says ``stuck``, the file is touched no more; where it
+    says ``in_loop``, the main loop does its work itself and cannot turn meanwhile.
     """
 
     def __init__(
@@ -120,9 +121,14 @@ class Pulse:
 
     def _renew(self) -> None:
         try:
-            facts = {**self._facts(), **self._own_facts()}
+            facts = dict(self._facts())
             self._stuck = bool(facts.get("stuck"))
+            if facts.get("in_loop") or self._ends():
+                self.stamp()
+            facts |= self._own_facts()
             with transaction(self._engine) as connection:
+                if not self._renewed:
+                    self._bury(connection)
                 heartbeats.renew(
                     connection,
                     self._kind,
@@ -142,12 +148,20 @@ class Pulse:
             logger.info("This program's heartbeat is written again")
         self._away, self._renewed = False, True
 
+    def _bury(self, connection: Connection) -> None:
+        """Remove those of this machine that died without a word: this process takes their place."""
+        for one in heartbeats.look(connection).programs:
+            here = one.kind == self._kind and one.facts.get("machine") == machine()
+            if here and not runs_here(one.pid, born=float(one.facts.get("born", 0))):
+                heartbeats.remove(connection, one.kind, one.name, pid=one.pid)
+
+    def _ends(self) -> bool:
+        """Whether the main loop waits for its last tasks, and not for ever."""
+        return self._stopping_since is not None and time.monotonic() - self._stopping_since < LONGEST_STOP
+
     def _own_facts(self) -> dict[str, Any]:
-        now = time.monotonic()
-        if self._stopping_since is not None and now - self._stopping_since < LONGEST_STOP:
-            self.stamp()
         return {
-            "loop_age": round(now - self._turned, 1),
+            "loop_age": round(time.monotonic() - self._turned, 1),
             "machine": machine(),
             "born": psutil.Process(self._pid).create_time(),
             "stopping": self._stopping_since is not None,

@@ -92,6 +92,7 @@ class Postgres:
             environment=MINIMAL_ENVIRONMENT,
             folder=self.home,
             ready=self.is_ready,
+            alive=self.answers,
             account=self.account,
             stop_signal=signal.SIGINT,
             # Ends at once and recovers at the next start, in under a second; safe, unlike SIGKILL.
@@ -103,8 +104,16 @@ class Postgres:
 
     def is_ready(self) -> bool:
         """Whether the server takes connections (it refuses them while it recovers from a crash)."""
-        command = [str(self.binaries / "pg_isready"), "-q", "-h", LOOPBACK, "-p", str(self.port)]
-        return subprocess.run(command, env=MINIMAL_ENVIRONMENT, check=False).returncode == 0
+        return self._asked() == 0
+
+    def answers(self) -> bool:
+        """Whether the server says anything to who knocks, and be it a refusal."""
+        return self._asked() in (0, 1)
+
+    def _asked(self) -> int:
+        """What ``pg_isready`` ends with: 0 takes connections, 1 refuses them, 2 says nothing."""
+        command = [str(self.binaries / "pg_isready"), "-q", "-t", "4", "-h", LOOPBACK, "-p", str(self.port)]
+        return subprocess.run(command, env=MINIMAL_ENVIRONMENT, check=False).returncode
 
     @cached_property
     def binaries(self) -> Path:

@@ -27,6 +27,8 @@ class Program:
         folder: its working directory.
         ready: true once it serves; called in a thread, repeatedly. None: ready as soon as it runs.
         ready_file: removed before each start and written by the program when it serves, in place of ``ready``.
+        alive: true while it goes on; asked every few seconds in a thread. What gives no sign for long is restarted.
+        alive_file: touched by the program's main loop while it turns, in place of ``alive``.
         account: the account to drop to, or None for our own.
         stop_signal: asks it to end, finishing what it has in hand.
         hasten_signal: asks it to end at once.
@@ -43,6 +45,8 @@ class Program:
     folder: Path
     ready: Callable[[], bool] | None = None
     ready_file: Path | None = None
+    alive: Callable[[], bool] | None = None
+    alive_file: Path | None = None
     account: Account | None = None
     stop_signal: signal.Signals = signal.SIGTERM
     hasten_signal: signal.Signals = signal.SIGTERM

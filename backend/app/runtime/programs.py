@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import Mapping
 from functools import partial
+from pathlib import Path
 
 from app.runtime.layout import Layout
 from app.runtime.ports import LOOPBACK, answers_http
@@ -25,20 +26,22 @@ def sandbox(layout: Layout, port: int) -> Program:
         environment=_environment(layout, {}),
         folder=layout.backend,
         ready=partial(answers_http, port, "/_health"),
+        alive=partial(answers_http, port, "/_health"),
     )
 
 
 def platform(layout: Layout, servers: Mapping[str, str]) -> list[Program]:
     """Worker, beat and web, with ``servers`` (addresses and secrets) in their environment, never in ``argv``."""
-    worker_ready, beat_ready = layout.folder / "worker.ready", layout.folder / "beat.ready"
+    worker, beat = _files(layout, "worker"), _files(layout, "beat")
     return [
         Program(
             name="worker",
             # -E: Flower shows nothing without events.
             argv=[sys.executable, *CELERY, "worker", "--loglevel", "INFO", "-E"],
-            environment=_environment(layout, servers, QUANTLAB_READY_FILE=str(worker_ready)),
+            environment=_environment(layout, servers, **{name: str(file) for name, file in worker.items()}),
             folder=layout.backend,
-            ready_file=worker_ready,
+            ready_file=worker["QUANTLAB_READY_FILE"],
+            alive_file=worker["QUANTLAB_ALIVE_FILE"],
             # SIGTERM ends it after its tasks; SIGQUIT gives them back to the queue.
             hasten_signal=signal.SIGQUIT,
             # Its handlers print, and with the supervisor gone that raises before they have done anything; there is
@@ -51,9 +54,10 @@ def platform(layout: Layout, servers: Mapping[str, str]) -> list[Program]:
         Program(
             name="beat",
             argv=[sys.executable, *CELERY, "beat", "--loglevel", "INFO", "--pidfile="],
-            environment=_environment(layout, servers, QUANTLAB_READY_FILE=str(beat_ready)),
+            environment=_environment(layout, servers, **{name: str(file) for name, file in beat.items()}),
             folder=layout.backend,
-            ready_file=beat_ready,
+            ready_file=beat["QUANTLAB_READY_FILE"],
+            alive_file=beat["QUANTLAB_ALIVE_FILE"],
             ready_within=90.0,
         ),
         Program(
@@ -65,6 +69,7 @@ def platform(layout: Layout, servers: Mapping[str, str]) -> list[Program]:
             environment=_environment(layout, servers),
             folder=layout.backend,
             ready=partial(answers_http, layout.port, "/health", _reachable(layout.host)),
+            alive=partial(answers_http, layout.port, "/health/live", _reachable(layout.host)),
             ready_within=90.0,
         ),
     ]
@@ -82,9 +87,18 @@ def flower(layout: Layout, servers: Mapping[str, str]) -> Program:
         environment=_environment(layout, servers, FLOWER_BASIC_AUTH=f"quantlab:{password}"),
         folder=layout.backend,
         ready=partial(answers_http, layout.flower_port, "/healthcheck"),
+        alive=partial(answers_http, layout.flower_port, "/healthcheck"),
         optional=True,
         ready_within=90.0,
     )
+
+
+def _files(layout: Layout, name: str) -> dict[str, Path]:
+    """By which the program says that it serves, and that its main loop turns."""
+    return {
+        "QUANTLAB_READY_FILE": layout.folder / f"{name}.ready",
+        "QUANTLAB_ALIVE_FILE": layout.folder / f"{name}.alive",
+    }
 
 
 def _environment(layout: Layout, servers: Mapping[str, str], **more: str) -> dict[str, str]:

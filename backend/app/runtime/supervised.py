@@ -1,4 +1,4 @@
-"""One program under care: started, probed, started again when it dies, stopped in its own way."""
+"""One program under care: started, probed, started again when it dies or hangs, stopped in its own way."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from app.runtime.backoff import Backoff
 from app.runtime.leftovers import ProgramRecord
 from app.runtime.merged_log import MergedLog
 from app.runtime.program import Program
+from app.runtime.watch import Vigil, until_wedged
 
 PROBE_EVERY = 0.1
 LAST_WORDS = 1.0
@@ -23,7 +24,13 @@ class Supervised:
     """Runs ``program`` until :meth:`stop`; the event ``ready`` is set while it serves."""
 
     def __init__(
-        self, program: Program, *, log: MergedLog, record: ProgramRecord, backoff: Backoff | None = None
+        self,
+        program: Program,
+        *,
+        log: MergedLog,
+        record: ProgramRecord,
+        backoff: Backoff | None = None,
+        vigil: Vigil | None = None,
     ) -> None:
         self.program = program
         self.ready = asyncio.Event()
@@ -33,6 +40,7 @@ class Supervised:
         self._log = log
         self._record = record
         self._backoff = backoff or Backoff()
+        self._vigil = vigil or Vigil()
         self._stopping = asyncio.Event()
         self._hasten = asyncio.Event()
         self._child: asyncio.subprocess.Process | None = None
@@ -87,8 +95,9 @@ class Supervised:
 
     async def _run_once(self) -> int:
         program = self.program
-        if program.ready_file:
-            program.ready_file.unlink(missing_ok=True)
+        for file in (program.ready_file, program.alive_file):
+            if file:
+                file.unlink(missing_ok=True)
         # A pipe of our own: asyncio's PIPE makes wait() wait until every grandchild has closed it, too.
         reading, writing = os.pipe()
         try:
@@ -110,10 +119,12 @@ class Supervised:
         self._record.add(child.pid, program)
         following = asyncio.create_task(self._follow(reading))
         probing = asyncio.create_task(self._probe())
+        watching = asyncio.create_task(self._watch(child))
         try:
             return await child.wait()
         finally:
             probing.cancel()
+            watching.cancel()
             self.ready.clear()
             self._child = None
             self._record.remove(child.pid)
@@ -137,6 +148,25 @@ class Supervised:
         while not await self._serves(program):
             await asyncio.sleep(PROBE_EVERY)
         self.ready.set()
+
+    async def _watch(self, child: asyncio.subprocess.Process) -> None:
+        """End the program if it hangs; it is then started again like one that died."""
+        program = self.program
+        silent = await until_wedged(program, self.ready, self._vigil)
+        if self._stopping.is_set():
+            return
+        self.ready.clear()
+        what = f"{program.name} (pid {child.pid}) has given no sign of life for {silent:.0f} s"
+        if program.may_be_killed:
+            self._log.say(f"{what}: it is killed and started again")
+            self._kill_group(child.pid)
+            self._signal(signal.SIGKILL)
+            return
+        self._log.say(f"{what}: it is told to end at once ({program.hasten_signal.name}), and started again")
+        self._signal(program.hasten_signal)
+        self._signal(signal.SIGCONT)  # one that was stopped hears nothing else
+        while not await self._ended(child, PATIENCE):
+            self._log.say(f"waiting for {program.name} (pid {child.pid}) to end; it is not killed, to keep its data")
 
     @staticmethod
     async def _serves(program: Program) -> bool:

@@ -11,6 +11,7 @@ from app.runtime.leftovers import ProgramRecord
 from app.runtime.merged_log import MergedLog
 from app.runtime.program import Program
 from app.runtime.supervised import Supervised
+from app.runtime.watch import Vigil
 
 DEATHS_AT_START = 4
 """A program that dies so often before it was ever ready is not going to be."""
@@ -19,8 +20,9 @@ DEATHS_AT_START = 4
 class Supervisor:
     """Starts programs stage by stage, keeps them up, and stops the stages in reverse order."""
 
-    def __init__(self, *, log: MergedLog, record: ProgramRecord) -> None:
+    def __init__(self, *, log: MergedLog, record: ProgramRecord, vigil: Vigil | None = None) -> None:
         self._log = log
+        self._vigil = vigil or Vigil()
         self._record = record
         self._stages: list[list[Supervised]] = []
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -36,7 +38,10 @@ class Supervisor:
         Raises:
             ConfigurationError: a required program did not get ready; its last lines are in the sentence.
         """
-        stage = [Supervised(program, log=self._log, record=self._record, backoff=Backoff()) for program in programs]
+        stage = [
+            Supervised(program, log=self._log, record=self._record, backoff=Backoff(), vigil=self._vigil)
+            for program in programs
+        ]
         self._stages.append(stage)
         for care in stage:
             self._tasks[care.program.name] = asyncio.create_task(care.run(), name=care.program.name)

@@ -63,17 +63,29 @@ class Valkey:
             environment=ENVIRONMENT,
             folder=self.home,
             ready=self.is_ready,
+            alive=self.answers,
         )
 
     def is_ready(self) -> bool:
         """Whether the server answers PING with our password (it answers LOADING while it reads its files)."""
+        return self._ping(within=1.0) == [b"+OK\r\n", b"+PONG\r\n"]
+
+    def answers(self) -> bool:
+        """Whether the server answers at all."""
+        return all(self._ping(within=4.0))
+
+    def _ping(self, *, within: float) -> list[bytes]:
+        """The two lines that it says to our password and PING; empty ones where it is away."""
         password = kept_secret(self.home / "password")
         try:
-            with socket.create_connection((LOOPBACK, self.port), timeout=1.0) as link, link.makefile("rb") as replies:
+            with (
+                socket.create_connection((LOOPBACK, self.port), timeout=within) as link,
+                link.makefile("rb") as replies,
+            ):
                 link.sendall(f"AUTH {password}\r\nPING\r\n".encode())
-                return [replies.readline(), replies.readline()] == [b"+OK\r\n", b"+PONG\r\n"]
+                return [replies.readline(), replies.readline()]
         except OSError:
-            return False
+            return [b"", b""]
 
     @cached_property
     def binary(self) -> Path:

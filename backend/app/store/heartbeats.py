@@ -152,7 +152,7 @@ def answer_canary(connection: Connection, queue: str, number: int, *, worker: st
     latency: float | None = connection.scalar(
         text(
             "UPDATE heartbeats SET seen_at = clock_timestamp(), facts = facts || jsonb_build_object("
-            "'answered', :number, 'worker', CAST(:worker AS text), 'latency', "
+            "'answered', CAST(:number AS bigint), 'worker', CAST(:worker AS text), 'latency', "
             "round(extract(epoch FROM clock_timestamp() - (facts->>'sent_at')::timestamptz), 3)) "
             "WHERE kind = :kind AND name = :queue AND (facts->>'number')::bigint = :number "
             "AND facts->'answered' IS DISTINCT FROM facts->'number' AND facts->>'sent_at' IS NOT NULL "

@@ -1,0 +1,95 @@
+"""Who watches the watchers: the pulse of beat, of a worker and of the web, wired."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import os
+import socket
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+from celery import signals
+
+from app.cache.client import connect
+from app.core.backlog import count_waiting
+from app.core.celery_app import app
+from app.core.config import Settings, get_settings
+from app.core.version import VERSION
+from app.core.wiring import BACKSTAGE, PROMPT, reset_platform
+from app.ops.pulse import Pulse
+from app.ops.worker_loop import Consumption, LoopStep, pool_name
+
+TURN_EVERY = 2.0
+_REPLY_WITHIN = 3.0
+
+
+def make_pulse(
+    kind: str, name: str, facts: Callable[[], Mapping[str, Any]] = dict, *, settings: Settings | None = None
+) -> Pulse:
+    """The pulse of this process; it is stopped when the process ends."""
+    settings = settings or get_settings()
+    pulse = Pulse(
+        settings.database_url.get_secret_value(),
+        kind=kind,
+        name=name,
+        facts=lambda: {"version": VERSION, **facts()},
+        alive_file=settings.quantlab_alive_file,
+    )
+    atexit.register(pulse.stop)
+    return pulse
+
+
+def own_name(kind: str) -> str:
+    """A name that no other process of any machine has at the same time."""
+    return f"{kind}@{socket.gethostname()}:{os.getpid()}"
+
+
+class WorkerPulse(LoopStep):
+    """The pulse of a worker; ``core/celery_app.py`` names it among the consumer's steps."""
+
+    name = "pulse"
+
+    def begin(self, consumer: Any) -> Callable[[], object]:
+        """Make the pulse; it begins to be written when the worker is ready."""
+        redis = connect(get_settings().redis_url.get_secret_value(), max_connections=2, reply_within=_REPLY_WITHIN)
+        consumption = Consumption(consumer, waiting=lambda queues: count_waiting(redis, queues))
+        pulse = make_pulse("worker", consumer.hostname, consumption.facts)
+        # These live as long as the process, as the pulse does.
+        signals.worker_ready.connect(lambda **_: pulse.start(), weak=False)
+        signals.worker_shutting_down.connect(lambda **_: pulse.stopping(), weak=False)
+        signals.worker_shutdown.connect(lambda **_: pulse.stop(), weak=False)
+        if pool_name(consumer) == "prefork":
+            reset_platform(BACKSTAGE)  # its children, which do the work, have their own
+        return pulse.stamp
+
+
+def watch_beat(scheduler: Any) -> None:
+    """Begin the pulse of this beat, whose *scheduler* stamps it at each tick."""
+    reset_platform(BACKSTAGE)
+    pulse = make_pulse("beat", own_name("beat"))
+    scheduler.on_tick = pulse.stamp
+    pulse.start()
+
+
+@asynccontextmanager
+async def watched_web(settings: Settings) -> AsyncIterator[None]:
+    """The pulse of the web while it serves; whatever hangs, its answers come within seconds."""
+    reset_platform(PROMPT)
+    options = {"socket_timeout": PROMPT.reply, "socket_connect_timeout": PROMPT.reply}
+    app.conf.broker_transport_options = {**app.conf.broker_transport_options, **options}
+    pulse = make_pulse("web", own_name("web"), settings=settings)
+
+    async def turn() -> None:
+        while True:
+            pulse.stamp()
+            await asyncio.sleep(TURN_EVERY)
+
+    turning = asyncio.create_task(turn())
+    pulse.start()
+    try:
+        yield
+    finally:
+        turning.cancel()
+        await asyncio.to_thread(pulse.stop)
