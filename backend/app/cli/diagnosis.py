@@ -61,6 +61,7 @@ def all_checks(platform: Platform) -> dict[str, Callable[[], Finding]]:
         "disk": lambda: checks.check_disk(settings.data_dir),
         "clock": lambda: checks.check_clock(platform.redis),
         "archive": lambda: checks.check_archive(settings.data_dir / "archive"),
+        "alerts": lambda: checks.check_alerts(settings.alert_addresses, file=settings.alerts_file),
         "admin token": lambda: checks.check_token(
             settings.admin_token_file, by_environment=settings.quantlab_admin_token is not None
         ),
