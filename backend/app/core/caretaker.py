@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from loguru import logger
 
+from app.core import alerts
 from app.core.backlog import forget_purged, look_at_broker
 from app.core.celery_app import app
 from app.core.sending import CAPS, publish_run
@@ -102,6 +103,7 @@ def beat_duties(platform: Platform) -> list[Duty]:
     """What beat alone sees to."""
     queues = [queue.name for queue in app.conf.task_queues]
     return [
+        Duty("alerts", alerts.EVERY, lambda: alerts.look_and_tell(platform)),
         Duty("canary", 60.0, lambda: send_canaries(app, platform.engine, queues, priority=MAX_PRIORITY)),
     ]
 
