@@ -7,6 +7,7 @@
     ├── InvalidParameter              the caller's argument is wrong; nothing was done
     │   ├── UnknownSymbol             a symbol that no securities list holds
     │   ├── UnknownTask               a name that no task has
+    │   ├── UnknownSchedule           a name that no schedule has
     │   └── UnknownRun                an id that no run in the ledger has
     ├── NotAuthorised                 the admin token is missing or wrong; nothing was done
     ├── SourceError                   an exchange's site (carries .site)
@@ -39,6 +40,9 @@ borders, so each survives pickling and ``copy`` with its data.
 from __future__ import annotations
 
 from typing import Any
+
+
+MAX_SENTENCE = 2_000
 
 
 class QuantLabError(Exception):
@@ -79,6 +83,10 @@ class UnknownTask(InvalidParameter):
     """A name that no task has."""
 
 
+class UnknownSchedule(InvalidParameter):
+    """A name that no schedule has."""
+
+
 class UnknownRun(InvalidParameter):
     """An id that no run in the ledger has."""
 
@@ -91,7 +99,9 @@ class SourceError(QuantLabError):
     """Something about an exchange's site; ``site`` names it (``twse``, ``tpex``, ``mis`` …)."""
 
     def __init__(self, message: str, *, site: str | None = None, **facts: Any) -> None:
-        super().__init__(message, site=site, **facts)
+        # It may quote the site, and is stored: PostgreSQL takes neither NUL nor half a surrogate pair, nobody megabytes.
+        quotable = message[:MAX_SENTENCE].replace("\0", "\ufffd").encode("utf-8", "replace").decode()
+        super().__init__(quotable, site=site, **facts)
 
 
 class RetriableSourceError(SourceError):

@@ -285,7 +285,8 @@ def _changed_in_chinese(schedule: str) -> str:
     if match := _TRADING_DAYS.fullmatch(schedule):
         return f"交易日 {match[1]}"
     if match := _EVERY.fullmatch(schedule):
-        return f"每 {match[1]} {dict(h='小時', min='分鐘', s='秒')[match[2]]}"
+        units = {"h": "小時", "min": "分鐘", "s": "秒"}
+        return f"每 {match[1]} {units[match[2]]}"
     if match := _OFFSET.fullmatch(schedule):
         minutes, side, anchor = match.groups()
         where = "開盤" if anchor == "open" else "收盤"

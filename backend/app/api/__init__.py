@@ -1,6 +1,6 @@
 """The REST interface: FastAPI routers, one a resource. Tasks are started by name, through core.queue."""
 
-from app.api import bars, docs, health, quotes, runs, securities, tasks
+from app.api import alerts, bars, calendar, docs, health, quotes, runs, schedules, securities, tasks
 
 ROUTERS = (
     health.router,
@@ -9,5 +9,8 @@ ROUTERS = (
     quotes.router,
     runs.router,
     tasks.router,
+    schedules.router,
+    calendar.router,
+    alerts.router,
     docs.router,
 )

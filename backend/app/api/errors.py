@@ -19,6 +19,7 @@ from app.errors import (
     SourceError,
     StoreUnavailable,
     UnknownRun,
+    UnknownSchedule,
     UnknownSymbol,
     UnknownTask,
 )
@@ -28,6 +29,7 @@ STATUS: tuple[tuple[type[QuantLabError], int], ...] = (
     (UnknownSymbol, 404),
     (UnknownTask, 404),
     (UnknownRun, 404),
+    (UnknownSchedule, 404),
     (InvalidParameter, 422),
     (NotAuthorised, 401),
     (StoreUnavailable, 503),

@@ -7,7 +7,7 @@ import sys
 import typer
 from loguru import logger
 
-from app.cli import data, diagnosis, operations, runs, status, up
+from app.cli import alerts, data, diagnosis, operations, runs, schedules, status, up
 from app.core.config import read_home, read_running
 from app.core.version import VERSION
 from app.errors import QuantLabError, StoreUnavailable
@@ -37,7 +37,9 @@ app.add_typer(operations.calendar, name="calendar", rich_help_panel="Data")
 app.add_typer(runs.runs, name="runs", rich_help_panel="Look")
 app.command("status", rich_help_panel="Look")(status.status)
 app.command("monitor", rich_help_panel="Look")(status.monitor)
+app.add_typer(alerts.alerts, name="alerts", rich_help_panel="Look")
 app.command("doctor", rich_help_panel="Look")(diagnosis.doctor)
+app.add_typer(schedules.schedule, name="schedule", rich_help_panel="Operate")
 app.add_typer(operations.breaker, name="breaker", rich_help_panel="Operate")
 app.command("token", rich_help_panel="Operate")(operations.token)
 

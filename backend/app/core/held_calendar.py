@@ -1,4 +1,4 @@
-"""The trading calendar with the operators' overrides, for beat and for every "next fire"."""
+"""The trading calendar with the operators' overrides, for every "next fire" that is shown; beat reads its own."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from loguru import logger
 from app.errors import QuantLabError
 from app.market.calendar import TradingCalendar
 
-_SECONDS = 30
+_SECONDS = 2
 _calendar = TradingCalendar()
 _read_at = float("-inf")
 
 
 def held_calendar() -> TradingCalendar:
-    """The calendar of this moment, read again after half a minute: a typhoon day declared at 06:00 counts at 09:00.
+    """The calendar of this moment, read again after two seconds: a typhoon day is heard of at once.
 
-    While PostgreSQL is away the last known one serves, for beat must go on; the task itself asks again when it runs.
+    While PostgreSQL is away the last known one serves: the page is shown all the same.
     """
     global _calendar, _read_at  # noqa: PLW0603 - one a process
     if time.monotonic() - _read_at >= _SECONDS:

@@ -11,8 +11,10 @@ from typing import Any
 from celery.utils import uuid
 
 from app.core.celery_app import app
+from app.core.schedules import held_schedules
+from app.core.sending import BROKER_AWAY
 from app.core.wiring import get_platform
-from app.errors import UnknownTask
+from app.errors import StoreUnavailable, UnknownTask
 from app.ops.schedules import fires
 from app.ops.timings import in_words
 from app.store.runs import Run
@@ -53,8 +55,8 @@ def full_name(name: str) -> str:
 
 def next_fires(name: str, *, after: datetime, count: int = 3) -> list[datetime]:
     """The next instants (aware, Taipei) at which beat starts the task of that full name; empty without a schedule."""
-    schedules = [entry["schedule"] for entry in app.conf.beat_schedule.values() if entry["task"] == name]
-    return sorted({at for schedule in schedules for at in fires(schedule, after=after, count=count)})[:count]
+    timings = [one.timing for one in held_schedules().values() if one.task == name and one.enabled]
+    return sorted({at for timing in timings for at in fires(timing, after=after, count=count)})[:count]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,14 +90,24 @@ def start_task(
     return Started(result.id, new=result.id == run_id)
 
 
-def cancel_run(run_id: str, *, by: str) -> Run:
+def cancel_run(run_id: str, *, by: str, at_once: bool = False) -> Run:
     """Take a run back: at once while it waits, between two of its units while it works.
+
+    With *at_once* the process that works on it is killed (pools of processes only); what is stored stays.
 
     Raises:
         UnknownRun: there is none of that id.
         InvalidParameter: it has ended already.
+        StoreUnavailable: with *at_once*, the broker does not answer; it will stop at its next pause.
     """
-    return get_platform().ledger.cancel(run_id, by=by)
+    run = get_platform().ledger.cancel(run_id, by=by)
+    if at_once and not run.is_final:
+        try:
+            app.control.revoke(run_id, terminate=True, signal="SIGKILL")
+        except BROKER_AWAY as error:
+            message = f"The broker does not answer, so {run_id} is cancelled only at its next pause: {error}"
+            raise StoreUnavailable(message) from error
+    return run
 
 
 def _names() -> list[str]:
@@ -105,7 +117,8 @@ def _names() -> list[str]:
 
 def _describe(name: str) -> TaskDescription:
     task = app.tasks[name]
-    schedules = [in_words(entry["schedule"]) for entry in app.conf.beat_schedule.values() if entry["task"] == name]
+    held = [one for one in held_schedules().values() if one.task == name]
+    schedules = [("" if one.enabled else "paused: ") + in_words(one.timing) for one in held]
     schema = task.parameters.model_json_schema()
     route = app.conf.task_routes.get(name, {})
     return TaskDescription(

@@ -36,7 +36,7 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What a transaction did: runs queued and skipped, the last tick that runs, and whether more are due."""
+    """What a transaction did: runs queued and skipped, the last tick that runs, and whether to look again at once."""
 
     queued: int = 0
     skipped: int = 0
@@ -50,7 +50,9 @@ def claim_due(connection: Connection, declared: Schedule, *, now: datetime, wait
     Nothing where another scheduler is at it, unless *wait*.
     """
     row = schedules.lock(connection, declared.name, at=now, wait=wait)
-    if row is None or row.claimed_until >= now:
+    if row is None:
+        return Claim(more=True)
+    if row.claimed_until >= now:
         return Claim()
     schedule, until, more = declared.under(row), now, False
     ticks: list[Tick] = []

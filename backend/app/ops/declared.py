@@ -12,7 +12,7 @@ from loguru import logger
 
 from app.errors import ConfigurationError, InvalidParameter, QuantLabError
 from app.ops.schedules import Timing
-from app.ops.timings import parse_timing, timing_text
+from app.ops.timings import check_timing, parse_timing
 from app.store.schedules import MISFIRES, ScheduleRow
 
 Misfire = Literal["skip", "latest", "all"]
@@ -107,7 +107,7 @@ def _declared(app: Any, name: str, entry: Mapping[str, Any], policy: Mapping[str
         task.check_parameters(args, kwargs)
         check_policy(policy.get("misfire"), policy.get("late_limit"))
         timing = maybe_schedule(entry["schedule"], app=app)
-        parse_timing(timing_text(timing))  # also sees that it fires at all
+        check_timing(timing)
     except QuantLabError as error:
         raise ConfigurationError(f"The schedule {name!r} cannot be kept: {error}") from error
     route = app.conf.task_routes.get(task.name, {}) if isinstance(app.conf.task_routes, dict) else {}

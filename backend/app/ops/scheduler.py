@@ -129,7 +129,8 @@ class LedgerScheduler(Scheduler):
         if claim.queued and claim.newest:
             logger.info("{}: the run of {} is queued", schedule.name, f"{claim.newest.astimezone(TAIPEI):%m-%d %H:%M}")
         if claim.skipped:
-            logger.warning("{}: {} ticks are SKIPPED; `quantlab runs` says why", schedule.name, claim.skipped)
+            ticks = "tick is" if claim.skipped == 1 else "ticks are"
+            logger.warning("{}: {} {} SKIPPED; `quantlab runs` says why", schedule.name, claim.skipped, ticks)
 
     def _tell(self, schedule: Schedule, calendar: TradingCalendar, now: datetime) -> None:
         """Log the schedule at the start, and again when an operator changed it."""

@@ -64,11 +64,12 @@ def lock(
     """
     connection.execute(_LIMITS, {"idle": idle_limit})
     named = schedules.c.name == name
-    # Asked for first: an insert would wait for whoever changes the row.
-    if connection.scalar(select(schedules.c.name).where(named)) is None:
-        connection.execute(insert(schedules).values(name=name, claimed_until=at).on_conflict_do_nothing())
     held = select(schedules).where(named).with_for_update(skip_locked=not wait)
     row = connection.execute(held).one_or_none()
+    # An insert would wait for whoever holds the row, so it is for a row that is not there.
+    if row is None and connection.scalar(select(schedules.c.name).where(named)) is None:
+        connection.execute(insert(schedules).values(name=name, claimed_until=at).on_conflict_do_nothing())
+        row = connection.execute(held).one_or_none()
     return None if row is None else _row(row)
 
 
