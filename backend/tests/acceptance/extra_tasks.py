@@ -34,3 +34,12 @@ def linger(self: QuantLabTask) -> None:
 def die(self: QuantLabTask) -> None:
     """Kill the process that runs it, as the kernel does when memory runs out."""
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+@app.task(bind=True, name="app.tasks.dig")
+def dig(self: QuantLabTask, parts: int = 40) -> None:
+    """Long work in parts, between which it may be stopped."""
+    context = self.context()
+    for part in range(parts):
+        context.progress(part, parts, f"part {part}")
+        time.sleep(0.1)

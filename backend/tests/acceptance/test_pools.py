@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,10 +36,11 @@ def worker(platform: Platform, log: Path, *options: str) -> Iterator[None]:
         process.wait(60)
 
 
-def send(platform: Platform, task: str, count: int = 1, **kwargs: float) -> None:
+def send(platform: Platform, task: str, count: int = 1, *, priority: int = 5, **kwargs: float) -> None:
     script = (
         "from tests.acceptance import extra_tasks as t\n"
-        f"for _ in range({count}): t.{task}.apply_async(kwargs={kwargs!r}, queue='extra', headers={{'force': True}})\n"
+        f"for _ in range({count}): t.{task}.apply_async(kwargs={kwargs!r}, queue='extra', "
+        f"priority={priority}, headers={{'force': True}})\n"
     )
     done = platform.run(str(BIN / "python"), "-c", script, within=90)
     assert done.returncode == 0, done.stderr
@@ -96,3 +98,36 @@ def test_a_task_that_kills_its_process_ends_as_failed_after_four_of_them(platfor
             within=120,
             what="the end of a task that kills its process",
         )
+
+
+def test_backfill_makes_room_for_fresh_data(platform: Platform, tmp_path: Path) -> None:
+    """One process, taken by backfill: what is fresher need not wait for its end."""
+    with worker(platform, tmp_path / "room.log", "--concurrency=1"):
+        send(platform, "dig", priority=1, parts=100)
+        wait_until(lambda: state_of(platform, "dig") == "STARTED", within=30, what="the backfill's start")
+        send(platform, "nap", priority=5, seconds=0.0)
+        wait_until(lambda: state_of(platform, "nap") == "SUCCESS", within=30, what="the fresh run's end")
+        assert state_of(platform, "dig") in ("QUEUED", "STARTED")
+        wait_until(lambda: state_of(platform, "dig") == "SUCCESS", within=60, what="the backfill's end")
+    ((attempts, losses),) = platform.rows("SELECT attempts, losses FROM runs WHERE task = 'app.tasks.dig'")
+    assert (attempts, losses) == (2, 0)
+
+
+def test_a_worker_that_stops_gives_back_what_it_has_in_hand(platform: Platform, tmp_path: Path) -> None:
+    send(platform, "dig", parts=60)
+    with worker(platform, tmp_path / "stops.log", "--concurrency=1"):
+        wait_until(lambda: state_of(platform, "dig") == "STARTED", within=30, what="its start")
+        began = time.monotonic()
+    assert time.monotonic() - began < 5, "it finishes the part in hand, not the task"
+    assert state_of(platform, "dig") == "QUEUED"
+    with worker(platform, tmp_path / "goes-on.log", "--concurrency=1"):
+        wait_until(lambda: state_of(platform, "dig") == "SUCCESS", within=60, what="its end in another worker")
+    assert platform.rows(
+        "SELECT losses FROM runs WHERE id = (SELECT id FROM runs ORDER BY queued_at DESC LIMIT 1)"
+    ) == [(0,)]
+
+
+def state_of(platform: Platform, task: str) -> str:
+    """The state of the newest run of the task."""
+    rows = platform.rows(f"SELECT state FROM runs WHERE task = 'app.tasks.{task}' ORDER BY queued_at DESC LIMIT 1")
+    return str(rows[0][0]) if rows else ""
