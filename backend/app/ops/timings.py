@@ -26,7 +26,10 @@ from app.ops.schedules import SessionCrontab, SessionDayCrontab, SessionOffset, 
 FORMS = "`0 21 * * *`, `sessions 0 21 * * *`, `in session */15 9-13 * * *`, `close+90m`, `open-30m`, `every 10m`"
 SHORTEST = timedelta(seconds=10)
 _FIELDS = ("minute", "hour", "day_of_month", "month_of_year", "day_of_week")
-_FIELD = re.compile(r"[0-9a-z*,/-]{1,60}")
+# Celery reads what it understands of a field and passes by the rest: `5-2-1` would be `5-2`.
+_VALUE = r"(?:[0-9]{1,2}|[a-z]{3,9})"
+_PART = rf"(?:\*|{_VALUE}(?:-{_VALUE})?)(?:/[0-9]{{1,2}})?"
+_FIELD = re.compile(rf"{_PART}(?:,{_PART}){{0,60}}")
 _OFFSET = re.compile(r"(open|close)(?:([+-])([0-9]{1,4})([mh]))?")
 _EVERY = re.compile(r"every ([0-9]{1,5})([smh])")
 _UNITS = {"s": 1, "m": 60, "h": 3600}

@@ -1,18 +1,18 @@
-"""Beat itself, on a travelled clock: each entry fires at its Taipei time, whatever zone the machine is in."""
+"""Beat's scheduler over a simulated clock: each entry fires at its Taipei time, whatever zone the machine is in."""
 
 import time
-from collections import defaultdict
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-import time_machine
-from celery.beat import ScheduleEntry, Scheduler
+from celery.schedules import crontab
+from sqlalchemy import Engine, text
 
 from app.core.celery_app import app
-from app.market.calendar import TradingCalendar
-from app.ops.schedules import SessionCrontab
+from app.ops.scheduler import LedgerScheduler
+from app.ops.schedules import fires
+from app.store.engine import make_engine, transaction
 
 TAIPEI = ZoneInfo("Asia/Taipei")
 
@@ -29,35 +29,32 @@ def machine_zone(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
     time.tzset()
 
 
-@pytest.fixture(autouse=True)
-def _no_overrides(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(SessionCrontab, "calendar", staticmethod(TradingCalendar))
+@pytest.fixture
+def engine(database_url: str) -> Iterator[Engine]:
+    engine = make_engine(database_url, application_name="tests")
+    yield engine
+    engine.dispose()
 
 
-class _Recorder(Scheduler):
-    """Celery's scheduler; only the sending is replaced by writing down."""
-
-    producer = None  # the real one would connect to the broker
-
-    def __init__(self, *args: object, **kwargs: object) -> None:
-        self.fired: dict[str, list[datetime]] = defaultdict(list)
-        super().__init__(*args, **kwargs)
-
-    def apply_async(self, entry: ScheduleEntry, *args: object, **kwargs: object) -> None:
-        self.fired[entry.task].append(datetime.now(UTC).astimezone(TAIPEI))
-
-
-def _live_through(start: datetime, end: datetime) -> dict[str, list[datetime]]:
-    with time_machine.travel(start.timestamp(), tick=False) as traveller:
-        scheduler = _Recorder(app, max_interval=900)
-        while datetime.now(UTC) < end:
-            wait = scheduler.tick()
-            traveller.shift(timedelta(seconds=max(wait or 0, 0.01)))  # beat sleeps for what tick() says
-        return dict(scheduler.fired)
+def _live_through(engine: Engine, start: datetime, end: datetime) -> dict[str, list[datetime]]:
+    """Task → when its runs were queued, Taipei time, with a scheduler that sleeps for what ``tick`` says."""
+    clock = start
+    scheduler = LedgerScheduler(app)
+    scheduler.engine, scheduler.instant = lambda: engine, lambda _: clock
+    scheduler.longest_sleep = 6 * 3600.0
+    while clock < end:
+        clock += timedelta(seconds=scheduler.tick())
+    with transaction(engine) as connection:
+        rows = connection.execute(text("SELECT task, queued_at FROM runs WHERE due_at < :end ORDER BY 2"), {"end": end})
+        fired: dict[str, list[datetime]] = {}
+        for row in rows:
+            fired.setdefault(row.task, []).append(row.queued_at.astimezone(TAIPEI))
+    return fired
 
 
-def test_every_entry_fires_at_its_taipei_time(machine_zone: str) -> None:
-    fired = _live_through(datetime(2024, 10, 29, 23, 59, tzinfo=TAIPEI), datetime(2024, 11, 1, 23, 59, tzinfo=TAIPEI))
+def test_every_entry_fires_at_its_taipei_time(machine_zone: str, engine: Engine) -> None:
+    start, end = datetime(2024, 10, 29, 23, 59, tzinfo=TAIPEI), datetime(2024, 11, 1, 23, 59, tzinfo=TAIPEI)
+    fired = _live_through(engine, start, end)
     days = [date(2024, 10, 30), date(2024, 10, 31), date(2024, 11, 1)]
     for task, hour, minute in [
         ("app.tasks.sync_stock_list", 8, 0),
@@ -67,10 +64,6 @@ def test_every_entry_fires_at_its_taipei_time(machine_zone: str) -> None:
         ("app.tasks.sync_qlib", 22, 30),
     ]:
         assert [(at.date(), at.hour, at.minute) for at in fired[task]] == [(day, hour, minute) for day in days], task
-
-    missing = fired["app.tasks.catch_up"]
-    assert [at.hour for at in missing] == [*range(24)] * 3
-    assert {at.minute for at in missing} == {7}
 
     quotes = fired["app.tasks.sync_latest_prices"]
     quarter_hours = [(9 + n // 4, n % 4 * 15) for n in range(19)]  # 09:00, 09:15 … 13:30
@@ -84,7 +77,28 @@ def test_every_entry_fires_at_its_taipei_time(machine_zone: str) -> None:
     assert late < 2
 
 
-def test_eight_days_run_a_daily_task_eight_times() -> None:
+def test_eight_days_run_a_daily_task_eight_times(engine: Engine) -> None:
     start = datetime(2026, 11, 1, 12, 0, tzinfo=TAIPEI)
-    fired = _live_through(start, start + timedelta(days=8))
+    fired = _live_through(engine, start, start + timedelta(days=8))
     assert len(fired["app.tasks.sync_daily_prices"]) == 8
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"minute": "*/7", "hour": "8-17/3"},
+        {"minute": 5, "hour": {1, 23}, "day_of_week": "mon-fri"},
+        {"minute": "30", "hour": "4", "day_of_month": "1,15,31"},
+        {"minute": 0, "hour": 0, "day_of_month": "29", "month_of_year": "2"},
+        {"minute": 59, "hour": 23, "day_of_week": "sun", "day_of_month": "1-7"},
+    ],
+)
+def test_crontabs_mean_what_celery_means(machine_zone: str, fields: dict[str, object]) -> None:
+    """Celery's own arithmetic as the oracle."""
+    cron = crontab(**fields, app=app)
+    at = datetime(2026, 11, 1, 12, 34, 56, tzinfo=TAIPEI)
+    expected = []
+    for _ in range(12):
+        start, delta, _now = cron.remaining_delta(expected[-1] if expected else at, tz=TAIPEI)
+        expected.append(start + delta)
+    assert fires(cron, after=at, count=12) == expected
