@@ -1,6 +1,6 @@
 """The REST interface: FastAPI routers, one a resource. Tasks are started by name, through core.queue."""
 
-from app.api import alerts, bars, calendar, docs, health, quotes, runs, schedules, securities, tasks
+from app.api import alerts, bars, calendar, catch_up, docs, health, quotes, runs, schedules, securities, tasks
 
 ROUTERS = (
     health.router,
@@ -9,6 +9,7 @@ ROUTERS = (
     quotes.router,
     runs.router,
     tasks.router,
+    catch_up.router,
     schedules.router,
     calendar.router,
     alerts.router,

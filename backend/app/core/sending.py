@@ -53,6 +53,7 @@ def send(
     headers = options["headers"] = dict(options.get("headers") or {})
     run_id = options.pop("task_id", None) or uuid()
     queue, priority = _place(app, name, options)
+    options["priority"] = priority
     parameters = app.tasks[name].canonical_parameters(args, kwargs)
     after = _instant(options.pop("eta", None), options.pop("countdown", None))
     expires_at = _instant(options.get("expires"), None)
@@ -104,11 +105,11 @@ def _place(app: Celery, name: str, options: Mapping[str, Any]) -> tuple[str, int
     """The queue and priority that the message will have."""
     route = (app.conf.task_routes or {}).get(name, {})
     queue = options.get("queue") or route.get("queue")
-    priority = options.get("priority", route.get("priority"))
-    return (
-        str(getattr(queue, "name", queue) or app.conf.task_default_queue),
-        app.conf.task_default_priority if priority is None else priority,
-    )
+    priority = options.get("priority")
+    if priority in (None, app.conf.task_default_priority):
+        # Celery gives each call the default as if somebody had asked for it, which would hide the route's.
+        priority = route.get("priority", app.conf.task_default_priority)
+    return str(getattr(queue, "name", queue) or app.conf.task_default_queue), priority
 
 
 def _instant(at: datetime | str | float | None, seconds: float | None) -> datetime | None:

@@ -36,11 +36,26 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Step:
+    """What a plan asks of one venue: its missing sessions, newest first, and the cost at the quota's pace.
+
+    The securities lists, which a new database lacks, are a step without a venue and sessions.
+    """
+
+    dataset: str
+    venue: Venue | None
+    sessions: tuple[date, ...]
+    requests: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """What one run of catching up asks for, newest first, and what that costs at least."""
 
     first: date
     cells: tuple[Cell, ...]
+    steps: tuple[Step, ...] = ()
     later: tuple[Cell, ...] = ()
     """Above the limit of a site: for the next run."""
     waiting: Mapping[Cell, datetime] = field(default_factory=dict)
@@ -122,11 +137,18 @@ def _look(
 def _within_limits(first: date, gaps: Gaps, limits: Limits, *, lists: int) -> Plan:
     cells = _room(gaps.missing, (), limits)
     requests = Counter(site_of(cell) for cell in cells)
+    steps = []
     if cells and lists:
         requests[registry.securities().request(ListQuery(Venue.TWSE)).site] += lists
+        steps.append(Step("securities", None, (), lists, lists * limits.seconds_per_request))
+    for venue in BAR_VENUES:
+        days = tuple(cell.session for cell in cells if cell.venue is venue)
+        if days:
+            steps.append(Step(DATASET, venue, days, len(days), len(days) * limits.seconds_per_request))
     return Plan(
         first=first,
         cells=tuple(cells),
+        steps=tuple(steps),
         later=tuple(cell for cell in gaps.missing if cell not in set(cells)),
         waiting=gaps.waiting,
         requests=dict(requests),

@@ -177,6 +177,12 @@ def get(connection: Connection, run_id: str) -> Run | None:
     return None if row is None else from_row(row)
 
 
+def list_unfinished(connection: Connection, task: str) -> list[Run]:
+    """The runs of *task* that work or wait, the oldest wish first."""
+    query = select(runs).where(runs.c.task == task, runs.c.state.not_in(FINAL_STATES))
+    return [from_row(row) for row in connection.execute(query.order_by(runs.c.queued_at, runs.c.id))]
+
+
 def unfinished_before(connection: Connection, run_id: str) -> Run | None:
     """The oldest run of the same task, whatever its parameters, that was wished for before *run_id* and has not ended.
 

@@ -1,0 +1,104 @@
+"""``quantlab catch-up``: what is missing and what it would cost; fetch it, pause that, resume it."""
+
+from __future__ import annotations
+
+import getpass
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from app.cli.data import follow
+from app.cli.output import AsJson, console, local, print_json, print_source, table
+from app.core import catching_up, queue
+from app.core.catching_up import Standing
+from app.core.wiring import get_platform
+from app.services.catch_up import Step
+
+catch_up = typer.Typer(
+    help="Sessions that should be held and are not: what it costs to fetch them, and doing it.", no_args_is_help=True
+)
+
+_Days = Annotated[int | None, typer.Option(min=1, max=366, help="calendar days to look back (default: CATCH_UP_DAYS)")]
+_FEW = 3
+
+
+@catch_up.command("plan")
+def show_plan(days: _Days = None, *, as_json: AsJson = False) -> None:
+    """What the next run would ask for, newest first, in requests and minutes. Nobody is asked for anything."""
+    standing = catching_up.look(get_platform(), days=days)
+    if as_json:
+        print_json(standing.as_json())
+        return
+    print_source()
+    plan = standing.plan
+    if plan.steps:
+        made = table("dataset", "venue", ">sessions", "which", ">requests", ">minutes")
+        for step in plan.steps:
+            venue = "all" if step.venue is None else step.venue.value
+            minutes = f"{step.seconds / 60:.1f}"
+            made.add_row(step.dataset, venue, str(len(step.sessions)), _which(step), str(step.requests), minutes)
+        console().print(made)
+    for sentence in _sentences(standing):
+        console().print(Text(sentence))
+
+
+@catch_up.command("run")
+def run_now(
+    days: _Days = None,
+    *,
+    timeout: Annotated[float, typer.Option(help="seconds to watch it at most; it goes on without us")] = 7200,
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="watch it, or only queue it and print its id")] = True,
+    as_json: AsJson = False,
+) -> None:
+    """Fetch what is missing now, below fresh data, and watch it. Works while paused, too."""
+    started = queue.start_task(catching_up.TASK, {} if days is None else {"days": days}, trigger="manual")
+    follow(started, catching_up.TASK, wait=wait, timeout=timeout, as_json=as_json)
+
+
+@catch_up.command("pause")
+def pause() -> None:
+    """Let nothing be caught up by itself; a run under way ends after the session in hand, which stays."""
+    for run_id in catching_up.pause(get_platform(), by=getpass.getuser()):
+        typer.echo(f"The run {run_id} is cancelled.")
+    typer.echo("Paused: nothing is caught up by itself until `quantlab catch-up resume`.")
+
+
+@catch_up.command("resume")
+def resume() -> None:
+    """Let it look each hour again."""
+    catching_up.resume(by=getpass.getuser())
+    standing = catching_up.look(get_platform())
+    typer.echo(f"Resumed: it looks next at {local(standing.next_at)}. At once: quantlab catch-up run")
+
+
+def _which(step: Step) -> str:
+    days = [str(day) for day in step.sessions]
+    return " ".join(days) if len(days) <= _FEW else f"{days[-1]} … {days[0]}"
+
+
+def _sentences(standing: Standing) -> list[str]:
+    plan = standing.plan
+    sentences = []
+    if plan.steps:
+        requests = sum(plan.requests.values())
+        sentences.append(
+            f"{len(plan.cells)} sessions of a venue since {plan.first} are missing: {requests} requests, "
+            f"{plan.seconds / 60:.1f} minutes at the least, for the sites take turns."
+        )
+    elif not plan.waiting:
+        sentences.append(f"Nothing since {plan.first} is missing.")
+    if plan.later:
+        sentences.append(f"{len(plan.later)} more are left for the next run: a site gets CATCH_UP_REQUESTS in one.")
+    if plan.waiting:
+        first = min(plan.waiting.values())
+        sentences.append(
+            f"{len(plan.waiting)} were tried lately without a change and wait, the first until {local(first)}."
+        )
+    if standing.run is not None:
+        sentences.append(f"The run {standing.run.id} is {standing.run.state}: quantlab runs show {standing.run.id[:8]}")
+    if standing.paused:
+        sentences.append(f"Paused by {standing.paused_by} at {local(standing.paused_at)}: quantlab catch-up resume")
+    else:
+        sentences.append(f"It looks next at {local(standing.next_at)} by itself. At once: quantlab catch-up run")
+    return sentences

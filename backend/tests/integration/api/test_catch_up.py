@@ -1,0 +1,48 @@
+"""Catching up over HTTP: the plan with its cost; pausing needs the token."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from app.core import wiring
+from app.core.wiring import Platform
+
+TOKEN = {"Authorization": "Bearer correct-horse-battery"}
+
+
+@pytest.fixture(autouse=True)
+def _friday_night(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wiring, "now", lambda: datetime(2026, 11, 20, 14, 7, tzinfo=UTC))
+
+
+def test_the_plan_with_its_cost(platform: Platform, web: Any) -> None:
+    reply = web.get("/api/v1/catch-up?days=3")
+    assert reply.status_code == 200, reply.text
+    plan = reply.json()
+    assert plan["first"] == "2026-11-18"
+    assert plan["steps"][1] == {
+        "dataset": "daily_bars",
+        "venue": "TWSE",
+        "sessions": ["2026-11-20", "2026-11-19", "2026-11-18"],
+        "requests": 3,
+        "minutes": 0.12,
+    }
+    assert (plan["requests"]["isin"], plan["paused"], plan["run"], plan["tried_lately"]) == (3, False, None, [])
+    assert web.get("/api/v1/catch-up?days=0").status_code == 422
+
+
+def test_run_pause_and_resume(platform: Platform, web: Any) -> None:
+    run_id = web.post("/api/v1/tasks/catch_up/runs", headers=TOKEN).json()["id"]
+    assert web.get("/api/v1/catch-up").json()["run"] == run_id
+    assert web.post("/api/v1/catch-up/pause").status_code == 401
+
+    paused = web.post("/api/v1/catch-up/pause", headers=TOKEN).json()
+    assert (paused["paused"], paused["paused_by"], paused["next_at"], paused["run"]) == (True, "api", None, None)
+    assert web.get(f"/api/v1/runs/{run_id}").json()["run"]["state"] == "CANCELLED"
+
+    resumed = web.post("/api/v1/catch-up/resume", headers=TOKEN).json()
+    assert not resumed["paused"]
+    assert resumed["next_at"].endswith(":07:00+08:00")
