@@ -128,9 +128,14 @@ def list_runs(
 
 
 @router.post("/{run_id}/cancel", summary="Cancel a run", dependencies=[Admin], responses=failures(401, 404, 422))
-def cancel_run(platform: ThePlatform, run_id: str) -> RunReply:
+def cancel_run(
+    platform: ThePlatform,
+    run_id: str,
+    *,
+    at_once: Annotated[bool, Query(description="kill its process instead of waiting for a pause")] = False,
+) -> RunReply:
     """Take it back: at once while it waits, between two of its units while it works. What is stored stays."""
-    queue.cancel_run(run_id, by="api")
+    queue.cancel_run(run_id, by="api", at_once=at_once)
     return get_run(platform, run_id)
 
 

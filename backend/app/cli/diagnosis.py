@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import asdict
+from datetime import timedelta
 
 import typer
 
@@ -19,7 +20,7 @@ from app.core.wiring import Platform, get_platform
 from app.ops import checks
 from app.ops.health import Finding, Level, find_within
 from app.sources.base import Site
-from app.store import runs
+from app.store import outbox, runs
 from app.store.engine import transaction
 
 PATIENCE = 8.0
@@ -56,6 +57,7 @@ def all_checks(platform: Platform) -> dict[str, Callable[[], Finding]]:
         "redis password": lambda: checks.check_redis_password(settings.redis_url.get_secret_value()),
         "tasks": lambda: checks.check_registered(celery, code=code),
         "queues": lambda: checks.check_backlog(queue_lengths(platform.redis)),
+        "ledger": lambda: checks.check_ledger(lambda: _neglected(platform)),
         "last runs": lambda: _last_runs(platform, code),
         "breakers": lambda: checks.check_breakers(platform.breaker, list(Site)),
         "disk": lambda: checks.check_disk(settings.data_dir),
@@ -66,6 +68,11 @@ def all_checks(platform: Platform) -> dict[str, Callable[[], Finding]]:
             settings.admin_token_file, by_environment=settings.quantlab_admin_token is not None
         ),
     }
+
+
+def _neglected(platform: Platform) -> tuple[int, int]:
+    with transaction(platform.engine) as connection:
+        return outbox.neglected(connection, for_longer_than=timedelta(minutes=1))
 
 
 def _last_runs(platform: Platform, tasks: list[str]) -> Finding:

@@ -54,13 +54,19 @@ def list_runs(
 
 
 @runs.command("cancel")
-def cancel_run(run_id: Annotated[str, typer.Argument(metavar="ID", help="the run's id, or its beginning")]) -> None:
+def cancel_run(
+    run_id: Annotated[str, typer.Argument(metavar="ID", help="the run's id, or its beginning")],
+    *,
+    at_once: Annotated[bool, typer.Option("--now", help="kill its process instead of waiting for a pause")] = False,
+) -> None:
     """Take a run back: at once while it waits, between two of its units while it works."""
     with transaction(get_platform().engine) as connection:
         found = _find(connection, run_id)
-    run = queue.cancel_run(found.id, by=getpass.getuser())
+    run = queue.cancel_run(found.id, by=getpass.getuser(), at_once=at_once)
     if run.is_final:
         typer.echo(f"{run.id} is {run.state}.")
+    elif at_once:
+        typer.echo(f"{run.id} is being ended; what is stored stays.")
     else:
         typer.echo(f"{run.id} ends after the unit that it has in hand; what is stored stays.")
 

@@ -85,6 +85,16 @@ def check_backlog(lengths: Mapping[str, Mapping[int, int]]) -> Finding:
     return Finding("queues", Level.WARNING, f"Waiting: {shown}.", remedy)
 
 
+def check_ledger(count: Callable[[], tuple[int, int]]) -> Finding:
+    """Somebody sends what waits to be sent, and revives runs whose worker died: any worker or beat does."""
+    unsent, dead = count()
+    if not unsent and not dead:
+        return Finding("ledger", Level.OK, "Every message is sent, every run that is under way has a living worker.")
+    detail = f"{unsent} messages wait to be sent and {dead} runs have no living worker for longer than a minute."
+    remedy = "Start beat or a worker: either sends and revives. If one runs, see whether it reaches both servers."
+    return Finding("ledger", Level.ERROR, detail, remedy)
+
+
 def check_breakers(breaker: SharedBreaker, sites: Collection[str]) -> Finding:
     """Every site may be asked."""
     shut = {site: state for site in sites if (state := breaker.state(site))}

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, func, or_, select, update
 
 from app.store.runs import Run, from_row
-from app.store.tables import WAITING_STATES, runs
+from app.store.tables import FINAL_STATES, WAITING_STATES, runs
 
 _NOW = func.clock_timestamp()
 _WAITS = runs.c.state.in_(WAITING_STATES)
@@ -72,6 +72,17 @@ def fresher_waits(connection: Connection, *, above: int, for_longer_than: timede
     """Whether a run of a priority *above* that waits for a worker since some time."""
     waiting = select(runs.c.id).where(_WAITS, runs.c.priority > above, runs.c.sent_at < _NOW - for_longer_than)
     return connection.scalar(waiting.limit(1)) is not None
+
+
+def neglected(connection: Connection, *, for_longer_than: timedelta) -> tuple[int, int]:
+    """Messages that should have been sent, and dead runs that should have been revived, for longer than that."""
+    before = _NOW - for_longer_than
+    unsent = _WAITS & runs.c.sent_at.is_(None) & (func.coalesce(runs.c.run_after, runs.c.queued_at) < before)
+    free = runs.c.queue.is_distinct_from("backfill")  # what is capped waits for its slot
+    dead = (runs.c.state == "STARTED") & (runs.c.lease_until < before)
+    counted = select(func.count().filter(unsent & free), func.count().filter(dead))
+    row = connection.execute(counted.where(runs.c.state.not_in(FINAL_STATES))).one()
+    return row[0], row[1]
 
 
 def _take(connection: Connection, condition: list[object], limit: int) -> list[Run]:

@@ -179,6 +179,17 @@ def test_what_does_not_begin_in_time_is_skipped(connection: Connection) -> None:
     assert [state(connection, one) for one in ("late", "early", "begun")] == ["SKIPPED", "QUEUED", "STARTED"]
 
 
+def test_neglect_is_seen(connection: Connection) -> None:
+    queue(connection, "unsent", sent=False)
+    queue(connection, "capped", sent=False, queue="backfill")
+    queue(connection, "dead")
+    start(connection, "dead")
+    queue(connection, "later", sent=False, run_after=NOW + timedelta(days=10_000))
+    assert outbox.neglected(connection, for_longer_than=MINUTE) == (1, 0)
+    connection.execute(text("UPDATE runs SET lease_until = now() - interval '2 min' WHERE id = 'dead'"))
+    assert outbox.neglected(connection, for_longer_than=MINUTE) == (1, 1)
+
+
 def test_backfill_learns_that_fresh_data_wait(connection: Connection) -> None:
     queue(connection, "fresh", priority=5)
     assert not outbox.fresher_waits(connection, above=1, for_longer_than=MINUTE)
