@@ -20,6 +20,9 @@ FEWEST_HELD = 0.95
 SESSIONS_BACK = 5
 """So many sessions that are due are looked at; older gaps are the work of the gap report."""
 
+_TIME_TO_KEEP = timedelta(hours=1)
+"""An installation later than so long before a promise's time is not held to it: its schedule had passed already."""
+
 _DAYS_BACK = 30
 """Calendar days that surely hold so many sessions, the lunar new year's closures included."""
 
@@ -134,7 +137,7 @@ def _older(newest: datetime | None, due: Due) -> list[str]:
 def _promised(dues: list[Due], by: time, facts: Facts) -> list[Due]:
     """Without those whose time had come before there was anybody who could have kept them."""
     installed = facts.installed_at()
-    return [due for due in dues if installed is None or _at(due.day, by) > installed]
+    return [due for due in dues if installed is None or _at(due.day, by) - installed > _TIME_TO_KEEP]
 
 
 def _at(day: date, clock: time) -> datetime:

@@ -113,6 +113,8 @@ def test_nothing_was_promised_before_the_installation(facts: FactsMaker) -> None
         quotes_saved=lambda: None,
     )
     assert broken(new) == {}
+    late = facts(at=at("2026-11-23 22:00"), installed_at=lambda: at("2026-11-23 20:30"), coverage=Held("2020-01-01"))
+    assert BARS not in broken(late)
     later = facts(at=at("2026-11-23 21:31"), installed_at=lambda: at("2026-11-23 13:25"), coverage=Held("2020-01-01"))
     assert "of 2026-11-20" not in broken(later)[BARS]
 
