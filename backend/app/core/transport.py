@@ -6,10 +6,12 @@ Kombu's own Redis transport pops the lowest number first, from four lists, and c
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+import threading
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from kombu.transport import TRANSPORT_ALIASES, redis
+from loguru import logger
 
 MAX_PRIORITY = 10
 PRIORITY_STEPS = list(range(MAX_PRIORITY + 1))
@@ -19,9 +21,25 @@ PURGED = "quantlab:purged"
 PURGED_SECONDS = 7 * 86_400
 
 
+class _QoS(redis.QoS):
+    """Gives messages back when its channel closes, if that can be done."""
+
+    def restore_unacked(self, client: Any = None) -> None:
+        """Let the channel close even where Redis is away: kombu's own would end the whole worker for that.
+
+        What is not given back is no loss: runs that nobody begins are sent again by the ledger's reaper.
+        """
+        try:
+            super().restore_unacked(client)
+        except Exception as error:  # AttributeError too: the connection may be half taken apart by then
+            logger.warning("{} messages could not be given back to Redis: {!r}", len(self._delivered), error)
+            self._delivered.clear()
+
+
 class _HighFirst:
     """Mirrors the number, so that 10 lands in the list that is popped first."""
 
+    QoS = _QoS
     max_priority = MAX_PRIORITY
     priority_steps = PRIORITY_STEPS
 
@@ -43,7 +61,21 @@ class Channel(_HighFirst, redis.Channel):
     """Channel of plain and TLS connections."""
 
 
-class Transport(redis.Transport):
+class _Attempting:
+    """Says when it tries to reach the server: for a worker's main loop, which does so itself, that is a sign of life.
+
+    Each try is bounded, all of them together are not: a loop that waits for Redis is not one that hangs.
+    """
+
+    trying: Callable[[], object] | None = None
+
+    def establish_connection(self) -> Any:
+        if _Attempting.trying is not None and threading.current_thread() is threading.main_thread():
+            _Attempting.trying()
+        return super().establish_connection()  # type: ignore[misc]
+
+
+class Transport(_Attempting, redis.Transport):
     """For redis:// and rediss://."""
 
     Channel = Channel
@@ -53,10 +85,15 @@ class SentinelChannel(_HighFirst, redis.SentinelChannel):
     """Channel of connections that Sentinel finds."""
 
 
-class SentinelTransport(redis.SentinelTransport):
+class SentinelTransport(_Attempting, redis.SentinelTransport):
     """For sentinel://."""
 
     Channel = SentinelChannel
+
+
+def tell_of_attempts(trying: Callable[[], object]) -> None:
+    """Call *trying* whenever the main thread of this process is about to connect to the broker."""
+    _Attempting.trying = staticmethod(trying)
 
 
 def register_transports() -> None:

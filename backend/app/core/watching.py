@@ -16,6 +16,7 @@ from app.cache.client import connect
 from app.core.backlog import count_waiting
 from app.core.celery_app import app
 from app.core.config import Settings, get_settings
+from app.core.transport import tell_of_attempts
 from app.core.version import VERSION
 from app.core.wiring import BACKSTAGE, PROMPT, reset_platform
 from app.ops.pulse import Pulse
@@ -60,6 +61,7 @@ class WorkerPulse(LoopStep):
         signals.worker_ready.connect(lambda **_: pulse.start(), weak=False)
         signals.worker_shutting_down.connect(lambda **_: pulse.stopping(), weak=False)
         signals.worker_shutdown.connect(lambda **_: pulse.stop(), weak=False)
+        tell_of_attempts(pulse.stamp)
         if pool_name(consumer) == "prefork":
             reset_platform(BACKSTAGE)  # its children, which do the work, have their own
         return pulse.stamp

@@ -15,7 +15,7 @@ NOT_CONSUMING_AFTER = 60.0
 
 
 class LoopStep(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no types
-    """Calls :attr:`turned` whenever the consumer's own loop turns, or tries to reach the broker.
+    """Calls :attr:`turned` whenever the consumer's own loop turns.
 
     A step of the consumer, because the consumer starts anew, with new timers, after each loss of its connection.
     """
@@ -25,7 +25,6 @@ class LoopStep(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no t
     def __init__(self, consumer: Any, **_: Any) -> None:
         self.turned = self.begin(consumer)
         self._timer: Any = None
-        _stamp_while_connecting(consumer, self.turned)
 
     def begin(self, consumer: Any) -> Callable[[], object]:
         """What to call at each turn; a subclass says."""
@@ -119,27 +118,3 @@ def _call_before(target: Any, method: str, first: Callable[[], object]) -> None:
         return then(target)
 
     setattr(target, method, both)
-
-
-def _stamp_while_connecting(consumer: Any, turned: Callable[[], object]) -> None:
-    """While the broker is away the main loop stands in a loop of retries, which is no less alive."""
-    connect = consumer.ensure_connected
-
-    def ensure_connected(connection: Any) -> Any:
-        ensure = connection.ensure_connection
-
-        def ensure_connection(
-            errback: Any = None, max_retries: Any = None, *args: Any, callback: Any = None, **more: Any
-        ) -> Any:
-            def each_second() -> None:
-                turned()
-                if callback:
-                    callback()
-
-            return ensure(errback, max_retries, *args, callback=each_second, **more)
-
-        connection.ensure_connection = ensure_connection
-        turned()
-        return connect(connection)
-
-    consumer.ensure_connected = ensure_connected

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import os
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-import psutil
 import pytest
 
 from app.errors import StoreUnavailable
 from app.ops import checks
 from app.ops.health import Finding, Level, find_within, overall
-from app.ops.liveness import check_beat, supervised_pid
 
 
 def finding(name: str, level: Level) -> Finding:
@@ -61,39 +58,6 @@ def test_a_check_that_hangs_holds_up_nobody() -> None:
 )
 def test_the_whole(name: str, level: Level, status: str) -> None:
     assert overall([finding("postgresql", Level.OK), finding(name, level)]) == status
-
-
-def record(home: Path, *, pid: int, started: float) -> None:
-    text = json.dumps({str(pid): {"name": "beat", "started": started, "stop_signal": 15, "may_be_killed": True}})
-    (home / "programs.json").write_text(text)
-
-
-def test_beat_by_the_supervisors_record(tmp_path: Path) -> None:
-    mine = psutil.Process()
-    record(tmp_path, pid=mine.pid, started=mine.create_time())
-    assert supervised_pid(tmp_path, "beat") == mine.pid
-    assert supervised_pid(tmp_path, "web") is None
-    assert check_beat(home=tmp_path, schedule_file=tmp_path / "beat-schedule").level is Level.OK
-
-
-def test_a_pid_given_anew_is_not_beat(tmp_path: Path) -> None:
-    record(tmp_path, pid=os.getpid(), started=1.0)
-    assert supervised_pid(tmp_path, "beat") is None
-
-
-def test_a_broken_record_proves_nothing(tmp_path: Path) -> None:
-    (tmp_path / "programs.json").write_text("{")
-    found = check_beat(home=tmp_path, schedule_file=tmp_path / "none" / "beat-schedule")
-    assert found.level is Level.UNKNOWN
-    assert found.remedy
-
-
-def test_beat_by_its_schedule_file(tmp_path: Path) -> None:
-    schedule = tmp_path / "beat-schedule.db"
-    schedule.touch()
-    assert check_beat(home=tmp_path, schedule_file=tmp_path / "beat-schedule").level is Level.OK
-    os.utime(schedule, (time.time() - 900,) * 2)
-    assert check_beat(home=tmp_path, schedule_file=tmp_path / "beat-schedule").level is Level.UNKNOWN
 
 
 @pytest.mark.parametrize(
