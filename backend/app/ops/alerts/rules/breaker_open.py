@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
+from app.market.calendar import TAIPEI
 from app.ops.alerts.facts import Breach, Facts
 
 WORDS = "Every site may be asked: no breaker is open"
@@ -10,6 +13,14 @@ WORDS = "Every site may be asked: no breaker is open"
 def find(facts: Facts) -> list[Breach]:
     """A breach for each site that is not asked."""
     return [
-        Breach(site, f"{site} is not asked since {state['since']}: {state['reason']} The next try: {state['until']}.")
+        Breach(
+            site,
+            f"{site} is not asked since {_clock(state['since'])}: {state['reason']} "
+            f"The next try is at {_clock(state['until'])}.",
+        )
         for site, state in facts.breakers().items()
     ]
+
+
+def _clock(instant: str) -> str:
+    return f"{datetime.fromisoformat(instant).astimezone(TAIPEI):%H:%M}"

@@ -61,11 +61,16 @@ FIRING: dict[str, list[tuple[dict[str, Any], str, str]]] = {
         (
             {
                 "breakers": lambda: {
-                    "tpex": {"since": "10:00", "until": "10:30", "reason": "a ban page.", "refused": True}
+                    "tpex": {
+                        "since": "2026-11-23T02:00:00+00:00",
+                        "until": "2026-11-23T02:30:00+00:00",
+                        "reason": "a ban page.",
+                        "refused": True,
+                    }
                 }
             },
             "tpex",
-            "a ban page.",
+            "since 10:00: a ban page. The next try is at 10:30.",
         )
     ],
     "quarantine_above": [
