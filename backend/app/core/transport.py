@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from kombu.transport import TRANSPORT_ALIASES, redis
-from loguru import logger
 
 MAX_PRIORITY = 10
 PRIORITY_STEPS = list(range(MAX_PRIORITY + 1))
@@ -22,18 +21,37 @@ PURGED_SECONDS = 7 * 86_400
 
 
 class _QoS(redis.QoS):
-    """Gives messages back when its channel closes, if that can be done."""
+    """Acknowledges messages, and does without where the connection by which they came is gone.
+
+    Kombu's own then fails on a connection that is half taken apart, and Celery ends the whole worker for that. No
+    harm is done without: such a message comes again one day, and the ledger knows that there is nothing to do; a run
+    that nobody has begun is sent again by the reaper.
+    """
+
+    def ack(self, delivery_tag: str) -> None:
+        """The message is dealt with."""
+        if self._is_gone():
+            self._delivered.pop(delivery_tag, None)
+        else:
+            super().ack(delivery_tag)
+
+    def reject(self, delivery_tag: str, requeue: bool = False) -> None:
+        """The message is not for us."""
+        if self._is_gone():
+            self._delivered.pop(delivery_tag, None)
+        else:
+            super().reject(delivery_tag, requeue)
 
     def restore_unacked(self, client: Any = None) -> None:
-        """Let the channel close even where Redis is away: kombu's own would end the whole worker for that.
-
-        What is not given back is no loss: runs that nobody begins are sent again by the ledger's reaper.
-        """
-        try:
-            super().restore_unacked(client)
-        except Exception as error:  # AttributeError too: the connection may be half taken apart by then
-            logger.warning("{} messages could not be given back to Redis: {!r}", len(self._delivered), error)
+        """Put back what is in hand, as the channel closes."""
+        if self._is_gone():
             self._delivered.clear()
+        else:
+            super().restore_unacked(client)
+
+    def _is_gone(self) -> bool:
+        connection = self.channel.connection
+        return connection is None or connection.client is None
 
 
 class _HighFirst:

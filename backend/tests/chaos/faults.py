@@ -80,7 +80,9 @@ def kill_worker_mains(stage: Stage, chance: Chance) -> None:
 
 def freeze_workers(stage: Stage, chance: Chance, seconds: float = 30) -> None:
     """A whole worker stands still for longer than its lease, while another is there, and then goes on: a zombie."""
-    hurt = [worker for worker in workers(stage) if worker.name == "w1"]
+    holders = stage.rows("SELECT worker FROM runs WHERE state = 'STARTED'")
+    names = {str(worker).split("@", maxsplit=1)[0] for (worker,) in holders}
+    hurt = [worker for worker in workers(stage) if worker.name in names]
     for worker in hurt:
         worker.send_all(signal.SIGSTOP)
     time.sleep(seconds)
