@@ -2,7 +2,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help up install test lint format docs bench lock clean
+.PHONY: help up install test lint format fuzz docs bench lock clean
 
 PYTHON ?= python3
 SOURCE ?= sandbox
@@ -39,6 +39,9 @@ lint: install ## check style, types, layers, docker-compose.yml and Dockerfile
 format: install ## put the code into form
 	@$(RUN)/ruff check --fix-only --quiet . ../tools ../benchmarks
 	@$(RUN)/ruff format . ../tools ../benchmarks
+
+fuzz: install ## give the parsers 100,000 malformed replies (ARGS='--replies 5000 --base 100000')
+	@$(RUN)/python -m tests.fuzz $(ARGS)
 
 docs: install ## run the commands and check the statements of the documents
 	@$(RUN)/pytest tests/docs $(ARGS)

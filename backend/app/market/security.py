@@ -69,6 +69,18 @@ def is_warrant(symbol: str) -> bool:
     return _WARRANT.fullmatch(symbol) is not None
 
 
+_ISIN = re.compile(r"[A-Z]{2}[0-9A-Z]{9}[0-9]")
+
+
+def is_isin(text: str) -> bool:
+    """Whether *text* is an ISIN whose check digit is right (ISO 6166: letters as 10–35, then Luhn's sum)."""
+    if _ISIN.fullmatch(text) is None:
+        return False
+    digits = [int(digit) for digit in "".join(str(int(one, 36)) for one in text)]
+    doubled = [sum(divmod(2 * digit, 10)) for digit in digits[-2::-2]]
+    return (sum(digits[-1::-2]) + sum(doubled)) % 10 == 0
+
+
 _FOREIGN_CURRENCY_ETF = re.compile(r"00[0-9]{3}[CK]")
 
 

@@ -10,7 +10,7 @@ from datetime import date
 from functools import cache
 from importlib import resources
 
-from app.market.security import Security, SecurityKind, Venue
+from app.market.security import Security, SecurityKind, Venue, is_isin
 
 _KINDS = {
     "股票": SecurityKind.STOCK,
@@ -106,7 +106,7 @@ def _emerging() -> list[Listed]:
                     name=f"合成興櫃{name}",
                     venue=Venue.EMERGING,
                     kind=SecurityKind.STOCK,
-                    isin=f"TW000{symbol}000",
+                    isin=next(isin for digit in range(10) if is_isin(isin := f"TW000{symbol}00{digit}")),
                     listed_on=date(2020, number, 15),
                     industry="其他業",
                     cfi="ESVUFR",

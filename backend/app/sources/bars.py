@@ -53,7 +53,8 @@ def bar(
         raise InvalidRow(f"{trades} trades are more than the store can hold", rule="value-too-large")
     if opened is None or high is None or low is None or close is None:
         if not opened == high == low == close:  # then at least one is a price
-            raise InvalidRow(f"only some of the four prices are there: {', '.join(prices)}", rule="partial-prices")
+            there = ", ".join(text.strip() for text in prices)
+            raise InvalidRow(f"only some of the four prices are there: {there}", rule="partial-prices")
         change = None
     elif not (low <= opened <= high and low <= close <= high):
         order = f"open {prices[0]}, high {prices[1]}, low {prices[2]}, close {prices[3]}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -37,11 +37,26 @@ def json_body(body: bytes, *, site: str) -> Any:
     if not text.startswith((b"{", b"[")):
         raise SourceChanged(f"{site} answered with something that is not JSON: {_start(text)}", site=site)
     try:
-        return json.loads(text)
+        # Numbers stay as they are written: a float would round them, and int() refuses very long ones.
+        return json.loads(text, parse_int=str, parse_float=str, object_pairs_hook=_members)
     except UnicodeDecodeError as error:
         raise SourceUnavailable(f"{site} answered with a body that is no UTF-8: {error}", site=site) from error
     except (ValueError, RecursionError) as error:
         raise SourceUnavailable(f"{site} answered with JSON that is cut off or garbled: {error}", site=site) from error
+
+
+class Contradiction(tuple[Any, ...]):
+    """The values of a key that one object has more than once, and differently: nobody can say which is right."""
+
+
+def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        members.clear()
+        for key, value in pairs:
+            both = key in members and (type(members[key]) is not type(value) or members[key] != value)
+            members[key] = Contradiction((members[key], value)) if both else value
+    return members
 
 
 def _start(text: bytes) -> str:
@@ -74,6 +89,20 @@ def list_of(document: Mapping[str, Any], key: str, *, site: str) -> list[Any]:
     return value
 
 
+def tables_of(document: Mapping[str, Any], *, site: str) -> list[Mapping[str, Any]]:
+    """TPEx's tables, without empty ones. SourceChanged when there is none, or when one of them is no table."""
+    tables = list_of(document, "tables", site=site)
+    if not any(tables) or not all(isinstance(table, dict) for table in tables):
+        raise SourceChanged(f"the reply of {site} has no table, or something among them that is none", site=site)
+    return [table for table in tables if table]
+
+
+def require_count(said: object, lines: Sequence[object], *, site: str) -> None:
+    """Raise SourceUnavailable when the reply says that it has more rows than came: some were lost on the way."""
+    if isinstance(said, str) and said.isascii() and said.isdecimal() and len(said) < 10 and len(lines) < int(said):
+        raise SourceUnavailable(f"the reply of {site} has {len(lines)} rows and says that it has {said}", site=site)
+
+
 def require_ok(document: Mapping[str, Any], *, site: str, asked: date) -> None:
     """Go on only when ``stat`` says ok.
 
@@ -90,7 +119,7 @@ def require_ok(document: Mapping[str, Any], *, site: str, asked: date) -> None:
     if "大於今日" in stat:  # "after today"; sites are known to say it of past days while out of order: try again later
         raise NotYetPublished(f"{site} has not published {asked} yet: {stat}", site=site)
     if early := _TOO_EARLY.search(stat):
-        if asked < roc_date(early[1]):
+        if asked < body_date(early[1], site=site, roc=True):
             raise NoData(f"{site} has no data before {early[1]}", site=site)
         raise SourceUnavailable(f"{site} refuses {asked}, which it should have: {stat}", site=site)
     raise SourceChanged(f"{site} answered with an unknown stat: {stat[:200]}", site=site)

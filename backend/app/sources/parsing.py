@@ -18,7 +18,7 @@ MAX_INTEGER = 2**63 - 1
 """The largest count the store can hold."""
 UNREADABLE = "unreadable-cell"
 
-_ABSENT = re.compile(r"-*")  # "", "-" (MIS), "--" (TWSE), "---" and "----" (TPEx)
+_ABSENT = re.compile(r"-{0,4}")  # "", "-" (MIS), "--" (TWSE), "---" and "----" (TPEx)
 _INTEGER = re.compile(r"-?(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)")
 _DECIMAL = re.compile(r"[+-]?(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.[0-9]+)?")
 _ROC_DATE = re.compile(
@@ -26,8 +26,12 @@ _ROC_DATE = re.compile(
 )
 _GREGORIAN_DATE = re.compile(r"([0-9]{4})(?:/([0-9]{1,2})/([0-9]{1,2})|-([0-9]{2})-([0-9]{2})|([0-9]{2})([0-9]{2}))")
 _TAG = re.compile(r"<[^<>]*>")
+_NO_WORDS = re.compile("[\ufffd<>\x00-\x1f\x7f]")
 _NOT_COMPARABLE = frozenset({"除息", "除權", "除權息"})
 _ROC_EPOCH = 1911
+_YEARS = range(1900, 2200)
+"""A date outside of these is a slip, and the earliest ones cannot even be told in another time zone."""
+MAX_WORDS = 200
 
 
 def absent(text: str) -> bool:
@@ -56,9 +60,12 @@ def _date(pattern: re.Pattern[str], text: str, epoch: int, what: str) -> date:
         raise unreadable(text, what)
     year, month, day = (int(part) for part in found.groups() if part is not None)
     try:
-        return date(year + epoch, month, day)
+        found_date = date(year + epoch, month, day)
     except ValueError:
         raise unreadable(text, what) from None
+    if found_date.year not in _YEARS:
+        raise unreadable(text, what)
+    return found_date
 
 
 def integer(text: str, *, times: int = 1) -> int | None:
@@ -72,7 +79,7 @@ def integer(text: str, *, times: int = 1) -> int | None:
     if _INTEGER.fullmatch(bare) is None or len(bare) > 40:
         raise unreadable(text, "a whole number")
     value = int(bare.replace(",", "")) * times
-    if value < 0:
+    if bare.startswith("-"):  # -0 too
         raise InvalidRow(f"{bare} is negative", rule="negative-value")
     if value > MAX_INTEGER:
         raise InvalidRow(f"{bare} is more than the store can hold", rule="value-too-large")
@@ -83,6 +90,8 @@ def price(text: str) -> int | None:
     """TWD as 1/10,000 TWD, or None where absent. Rules: zero-price, negative-value, price-too-large."""
     if absent(text):
         return None
+    if text.lstrip().startswith("+"):
+        raise unreadable(text, "a price, which has no sign")
     value = _scaled(text)
     if value == 0:
         raise InvalidRow(f"a price of {text.strip()} is none", rule="zero-price")
@@ -112,7 +121,7 @@ def signed_change(sign: str, magnitude: str) -> int | None:
         raise unreadable(sign, "a sign")
     if value is None:
         return None
-    if value < 0 or (value and not mark):
+    if magnitude.strip()[:1] in ("+", "-") or (value and not mark):
         raise unreadable(sign + magnitude, "a sign and a magnitude")
     return -value if mark == "-" else value
 
@@ -137,9 +146,20 @@ def without_tags(text: str) -> str:
 
 def name(text: str) -> str:
     """A name without the blanks (full-width ones too) that pad it; an empty or undecodable one breaks its row."""
-    bare = text.strip()
-    if not bare or "\ufffd" in bare:
+    bare = words(text)
+    if not bare:
         raise unreadable(text, "a name")
+    return bare
+
+
+def words(text: str, *, longest: int = MAX_WORDS) -> str:
+    """Text without the blanks around it.
+
+    One that lost a character on its way, holds pieces of markup or is as long as a page breaks its row.
+    """
+    bare = text.strip()
+    if len(bare) > longest or _NO_WORDS.search(bare):
+        raise unreadable(text, "a text")
     return bare
 
 
@@ -162,7 +182,7 @@ def columns(fields: Iterable[object], required: Iterable[str], *, site: str | No
         places.setdefault(key, place)
     for key in required:
         if key not in places:
-            known = "、".join(places) or "none"
+            known = "、".join(places)[:500] or "none"
             raise SourceChanged(f"the reply has no column {key}; its columns are {known}", site=site, column=key)
         if key in twice:
             raise SourceChanged(f"the reply has the column {key} twice", site=site, column=key)

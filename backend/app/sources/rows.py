@@ -2,33 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+import re
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence, Set
 from datetime import date
+from itertools import islice
 from typing import NoReturn, TypeVar
 
 from app.errors import InvalidRow
 from app.market.security import is_symbol
 from app.sources.base import RejectedRow
-from app.sources.parsing import columns, field_name
+from app.sources.parsing import UNREADABLE, columns, field_name
 
 T = TypeVar("T")
 
+MAX_RAW_CELLS, MAX_RAW_TEXT = 100, 500
+"""What is kept of a rejected row: so many cells of so many characters. No true row has more."""
+MAX_REASON = 1_000
+_LOST = re.compile("[\0\ud800-\udfff]")
+
 
 class Row(dict[str, str]):
-    """One line's cells by column name. A line of another width than the header's is invalid (``row-width``).
+    """One line's cells by column name.
 
-    Nobody can say which of its cells belongs to which column.
+    ``fault`` is set for a line that is invalid whatever its cells say: of another width than the header (nobody can
+    say which cell belongs to which column), or with something other than text where a column is read.
     """
 
-    fault: str | None = None
+    fault: InvalidRow | None = None
 
     def __missing__(self, column: str) -> NoReturn:
         raise InvalidRow(f"the row has no cell for {column}", rule="row-width")
 
-    def require_width(self) -> None:
-        """Raise InvalidRow for a line that is longer than the header."""
+    def require_sound(self) -> None:
+        """Raise InvalidRow for a line with a fault."""
         if self.fault:
-            raise InvalidRow(self.fault, rule="row-width")
+            raise self.fault
 
 
 def table_rows(
@@ -36,28 +44,44 @@ def table_rows(
 ) -> Iterator[Row]:
     """The lines of a table whose cells stand in the order of ``fields``. Raises SourceChanged as ``columns`` does."""
     names = [field_name(field) for field in fields]
-    columns(fields, required, site=site)
-    return (_table_row(names, line) for line in lines)
+    read = frozenset(required)
+    columns(fields, read, site=site)
+    return (_table_row(names, line, read) for line in lines)
 
 
-def _table_row(names: Sequence[str], line: object) -> Row:
+def _table_row(names: Sequence[str], line: object, read: Set[str]) -> Row:
     if not isinstance(line, list):
         return Row({"row": cell(line)})
-    row = Row((name, cell(value)) for name, value in zip(names, line, strict=False))
-    for place in range(len(names), len(line)):
-        row[f"#{place + 1}"] = cell(line[place])
-    if len(line) > len(names):
-        row.fault = "the row has more cells than the table has columns"
+    row = row_of(zip(names, line, strict=False), read)
+    if len(line) != len(names):
+        for place in range(len(names), min(len(line), MAX_RAW_CELLS)):
+            row[f"#{place + 1}"] = cell(line[place])
+        sentence = f"the row has {len(line)} cells, and the table {len(names)} columns"
+        row.fault = InvalidRow(sentence, rule="row-width")
+    return row
+
+
+def row_of(cells: Iterable[tuple[str, object]], read: Set[str]) -> Row:
+    """A row of (column, value) pairs. Anything but text or null in one of the columns ``read`` is a fault.
+
+    ``envelope`` leaves JSON's numbers as text, so that this is about truth values, NaN, lists and objects.
+    """
+    row = Row()
+    for name, value in cells:
+        row[name] = cell(value)
+        if not isinstance(value, str | None) and name in read:
+            row.fault = InvalidRow(f"{row[name][:80]} stands where text should, in {name}", rule=UNREADABLE)
     return row
 
 
 def object_rows(lines: Sequence[object], required: Iterable[str], *, site: str) -> Iterator[Row]:
     """The lines of a list of objects. A key that no line has is a missing column: SourceChanged."""
     keys = dict.fromkeys(key for line in lines if isinstance(line, dict) for key in line)
-    columns(keys, required, site=site)
+    read = frozenset(required)
+    columns(keys, read, site=site)
     for line in lines:
         if isinstance(line, dict):
-            yield Row((field_name(key), cell(value)) for key, value in line.items())
+            yield row_of(((field_name(key), value) for key, value in line.items()), read)
         else:
             yield Row({"row": cell(line)})
 
@@ -66,10 +90,13 @@ def cell(value: object) -> str:
     """A JSON value as a cell's text, fit for the store: PostgreSQL takes neither NUL nor half a surrogate pair."""
     if value is None:
         return ""
-    text = value if isinstance(value, str) else str(value)
+    try:
+        text = value if isinstance(value, str) else str(value)
+    except (RecursionError, ValueError):  # lists a thousand deep, numbers of thousands of digits
+        return f"<{type(value).__name__}>"
     if text.isascii() and "\0" not in text:
         return text
-    return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode("utf-8")
+    return _LOST.sub("\ufffd", text)
 
 
 def read_rows(
@@ -93,11 +120,13 @@ def read_rows(
     def reject(row: Row, rule: str, reason: str) -> None:
         first = next(iter(row.get(symbol, "").split()), "") if symbol else ""
         whose = first if is_symbol(first) else None
-        rejected.append(RejectedRow(rule=rule, reason=reason, raw=dict(row), symbol=whose, session=_day(row, session)))
+        raw = {cell(column)[:80]: text[:MAX_RAW_TEXT] for column, text in islice(row.items(), MAX_RAW_CELLS)}
+        reason = reason[:MAX_REASON]
+        rejected.append(RejectedRow(rule=rule, reason=reason, raw=raw, symbol=whose, session=_day(row, session)))
 
     for row in rows:
         try:
-            row.require_width()
+            row.require_sound()
             value = read(row)
         except InvalidRow as error:
             reject(row, error.rule, str(error))

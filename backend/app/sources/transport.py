@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 import time
 from collections.abc import Callable, Mapping
@@ -13,10 +14,13 @@ import httpx
 
 from app.errors import ConfigurationError, RateLimited, SourceChanged, SourceRefused, SourceUnavailable
 from app.sources.base import Reply, Request, Site
+from app.sources.body import Body
+from app.sources.deadline import Deadline
 
 USER_AGENT = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) QuantLab/0.1"
 """Of a browser's form, without which TPEx does not answer, and with our own name at its end."""
 _REFUSALS = frozenset({401, 403, 451})
+_LONGEST_WISH = 86_400.0
 
 
 def tls_context() -> ssl.SSLContext:
@@ -48,7 +52,13 @@ class Transport:
         self._total_timeout = total_timeout
         self._max_bytes = max_bytes
         self._client = httpx.Client(
-            headers={"User-Agent": USER_AGENT, "Accept-Language": "zh-TW,zh;q=0.9,en;q=0.5"},
+            headers={
+                "User-Agent": USER_AGENT,
+                "Accept-Encoding": "gzip",
+                "Accept-Language": "zh-TW,zh;q=0.9,en;q=0.5",
+            },
+            # As a hook, it is asked before httpx takes a redirect's address apart, which may be anything.
+            event_hooks={"response": [self._judge]},
             timeout=httpx.Timeout(read_timeout, connect=connect_timeout, pool=total_timeout),
             follow_redirects=False,
             verify=tls_context(),
@@ -56,6 +66,8 @@ class Transport:
             # A sandbox on this machine is never reached through the environment's proxy.
             mounts={f"all://{host}": None for host in ("127.0.0.1", "localhost", "[::1]")},
         )
+        self._deadline = Deadline()
+        self._deadline.bind(self._client)
 
     def close(self) -> None:
         """Close the connections."""
@@ -71,20 +83,25 @@ class Transport:
         if site not in self._bases:
             raise ConfigurationError(f"There is no base address for the site {site}.")
         try:
-            with self._client.stream("GET", self._bases[site] + request.path, params=request.params or None) as answer:
-                self._judge(site, answer)
+            url = self._bases[site] + request.path
+            with (
+                self._deadline.within(self._total_timeout),
+                self._client.stream(
+                    "GET", url, params=request.params or None, extensions={"quantlab_site": site}
+                ) as answer,
+            ):
                 return Reply(
                     request=request,
                     body=self._read(site, answer),
-                    content_type=answer.headers.get("content-type", ""),
+                    content_type=answer.headers.get("content-type", "")[:200],
                     received_at=self._clock(),
                 )
-        except (httpx.TransportError, httpx.DecodingError) as error:
+        except httpx.TransportError as error:
             what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
             raise SourceUnavailable(f"{site} gave no whole answer ({what}).", site=site) from error
 
-    def _judge(self, site: Site, answer: httpx.Response) -> None:
-        status = answer.status_code
+    def _judge(self, answer: httpx.Response) -> None:
+        site, status = answer.request.extensions["quantlab_site"], answer.status_code
         if status == 200:
             return
         retry_after = _retry_after(answer.headers.get("retry-after"), self._clock())
@@ -102,16 +119,14 @@ class Transport:
         )
 
     def _read(self, site: Site, answer: httpx.Response) -> bytes:
+        encoding = answer.headers.get("content-encoding", "")
+        body = Body(encoding, max_bytes=self._max_bytes, site=site, path=answer.url.path)
         deadline = time.monotonic() + self._total_timeout
-        body = bytearray()
-        for chunk in answer.iter_bytes():  # as they arrive, so that the deadline holds for a drip too
-            body += chunk
-            if len(body) > self._max_bytes:
-                limit = f"{self._max_bytes / 2**20:.0f} MiB"
-                raise SourceChanged(f"{site} sends more than {limit} for {answer.url.path}.", site=site)
+        for chunk in answer.iter_raw():  # as they arrive, so that the deadline holds for a drip too
+            body.add(chunk)
             if time.monotonic() > deadline:
                 raise SourceUnavailable(f"{site} sends too slowly: {len(body)} bytes so far.", site=site)
-        return bytes(body)
+        return body.whole()
 
 
 def _base(site: Site, url: str) -> str:
@@ -122,14 +137,14 @@ def _base(site: Site, url: str) -> str:
 
 
 def _retry_after(text: str | None, now: datetime) -> float | None:
-    """The header as seconds from *now*: it is a number of seconds or a date."""
+    """The header as seconds from *now*, at most a day: it is a number of seconds or a date."""
     if text is None:
         return None
-    if text.strip().isdecimal():
-        return float(text)
+    if re.fullmatch(r"\s*[0-9]{1,300}\s*", text):
+        return min(float(text), _LONGEST_WISH)
     try:
         instant = parsedate_to_datetime(text)
-    except ValueError:
+        aware = instant if instant.tzinfo else instant.replace(tzinfo=UTC)
+        return min(max(0.0, (aware - now).total_seconds()), _LONGEST_WISH)
+    except (ValueError, TypeError, IndexError, OverflowError):  # whatever the library says to a date that is none
         return None
-    aware = instant if instant.tzinfo else instant.replace(tzinfo=UTC)
-    return max(0.0, (aware - now).total_seconds())

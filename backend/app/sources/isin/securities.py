@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from io import BytesIO
 from typing import ClassVar
@@ -9,7 +10,7 @@ from typing import ClassVar
 from lxml import etree
 
 from app.errors import InvalidParameter, InvalidRow, NoData, SourceChanged, SourceRefused, SourceUnavailable
-from app.market.security import Security, SecurityKind, Venue
+from app.market.security import Security, SecurityKind, Venue, is_isin, is_warrant
 from app.sources import parsing
 from app.sources.bars import symbol_of
 from app.sources.base import Dataset, ListQuery, Parsed, Request, Site
@@ -31,6 +32,19 @@ _KINDS = {
     "上市認購(售)權證": SecurityKind.WARRANT,
     "上櫃認購(售)權證": SecurityKind.WARRANT,
 }
+_KINDS_OF_CFI = {
+    "ES": frozenset({SecurityKind.STOCK, SecurityKind.INNOVATION}),
+    "EP": frozenset({SecurityKind.PREFERRED}),
+    "EF": frozenset({SecurityKind.PREFERRED}),
+    "ED": frozenset({SecurityKind.TDR}),
+    "CE": frozenset({SecurityKind.ETF}),
+    "CM": frozenset({SecurityKind.ETN}),
+    "CB": frozenset({SecurityKind.REIT}),
+    "DA": frozenset({SecurityKind.ABS}),
+    "RW": frozenset({SecurityKind.WARRANT}),
+}
+_INNOVATION_BOARD = "創新板"
+_CFI = re.compile("[A-Z]{6}")
 _FIELDS = frozenset({"name", "kind", "isin", "listed_on", "industry", "cfi"})
 _SECTION = "section"
 
@@ -57,9 +71,11 @@ class Securities(Dataset[ListQuery, Security]):
         if lowered.rfind(b"</table") < lowered.rfind(b"<tr"):
             raise SourceUnavailable("the list of ISIN is cut off: its table does not end", site=Site.ISIN)
         lines = _lines(body)
-        fields = next((cells for _, cells in lines if any("有價證券代號" in one for one in cells)), None)
-        if fields is None:
-            raise SourceChanged("the page of ISIN has no column 有價證券代號及名稱", site=Site.ISIN, column=COLUMNS[0])
+        fields = next((cells for _, cells in lines), [])
+        if not any("有價證券代號" in one for one in fields):  # it comes first: rows before it would be lost
+            raise SourceChanged(
+                "the list of ISIN does not begin with 有價證券代號及名稱", site=Site.ISIN, column=COLUMNS[0]
+            )
         fields = ["上市日" if one in ("上櫃日", "登錄日", "發行日") else one for one in fields]
         rows, rejected = read_rows(
             _rows(fields, lines), lambda row: _security(row, query.venue), key=lambda one: one.symbol, symbol=COLUMNS[0]
@@ -88,14 +104,18 @@ def _lines(body: bytes) -> Iterator[tuple[bool, list[str]]]:
 
 def _rows(fields: list[str], lines: Iterator[tuple[bool, list[str]]]) -> Iterator[Row]:
     section = ""
-    table_rows(fields, (), COLUMNS, site=Site.ISIN)  # is every column there?
+    place = parsing.columns(fields, COLUMNS, site=Site.ISIN)[COLUMNS[0]]
     for is_heading, cells in lines:
         if is_heading:
-            section = cells[0]
-        elif _KINDS.get(section) is not SecurityKind.WARRANT:
+            section = "" if "\ufffd" in cells[0] else cells[0]
+        elif _KINDS.get(section) is not SecurityKind.WARRANT or not _is_warrant(cells, place):
             for row in table_rows(fields, [cells], COLUMNS, site=Site.ISIN):
                 row[_SECTION] = section
                 yield row
+
+
+def _is_warrant(cells: list[str], place: int) -> bool:
+    return place < len(cells) and is_warrant(cells[place].partition("\u3000")[0])
 
 
 def _security(row: Row, venue: Venue) -> Security | None:
@@ -103,16 +123,41 @@ def _security(row: Row, venue: Venue) -> Security | None:
     if not separator:
         raise parsing.unreadable(row[COLUMNS[0]], "a symbol and a name")
     if not row[_SECTION]:
-        raise InvalidRow(f"{row[COLUMNS[0]]} stands in no section, so its kind is unknown", rule="no-section")
-    if not row["市場別"].startswith(_MARKETS[venue]):
-        raise InvalidRow(f"the market {row['市場別']!r} is not {_MARKETS[venue]}", rule="wrong-venue")
+        raise InvalidRow(f"{row[COLUMNS[0]][:80]} stands in no section, so its kind is unknown", rule="no-section")
+    market = row["市場別"]
+    if not market.startswith(_MARKETS[venue]):
+        raise InvalidRow(f"the market {market[:80]!r} is not {_MARKETS[venue]}", rule="wrong-venue")
+    symbol, kind, cfi = symbol_of(code), _KINDS.get(row[_SECTION], SecurityKind.OTHER), row["CFICode"].strip()
+    _require_kind(symbol, kind, cfi=cfi, market=market)
+    isin = row[COLUMNS[1]].strip()
+    if isin and not is_isin(isin):
+        raise parsing.unreadable(isin, "an ISIN")
+    if isin.startswith("TW") and symbol not in isin:  # foreign issuers' ISINs (KYG…) do not hold the symbol
+        raise InvalidRow(f"the ISIN {isin} is not of {symbol}", rule="wrong-isin")
+    if cfi and _CFI.fullmatch(cfi) is None:
+        raise parsing.unreadable(cfi, "a CFI code")
     return Security(
-        symbol=symbol_of(code),
+        symbol=symbol,
         name=parsing.name(name),
         venue=venue,
-        kind=_KINDS.get(row[_SECTION], SecurityKind.OTHER),
-        isin=row[COLUMNS[1]].strip() or None,
+        kind=kind,
+        isin=isin or None,
         listed_on=parsing.gregorian_date(row["上市日"]) if row["上市日"].strip() else None,
-        industry=row["產業別"].strip() or None,
-        cfi=row["CFICode"].strip() or None,
+        industry=parsing.words(row["產業別"]) or None,
+        cfi=cfi or None,
     )
+
+
+def _require_kind(symbol: str, kind: SecurityKind, *, cfi: str, market: str) -> None:
+    """The section alone tells the kind; where a heading was lost, a row stands below another one's.
+
+    Rule: wrong-section, when the symbol, the CFI code or the market says otherwise. All rows of 2026-03-31 agree.
+    """
+    known = _KINDS_OF_CFI.get(cfi[:2], frozenset())
+    is_innovation = kind is SecurityKind.INNOVATION
+    if (
+        is_warrant(symbol) != (kind is SecurityKind.WARRANT)
+        or (known and kind is not SecurityKind.OTHER and kind not in known)
+        or (kind in _KINDS_OF_CFI["ES"] and is_innovation != (_INNOVATION_BOARD in market))
+    ):
+        raise InvalidRow(f"{symbol} ({cfi[:20]}, {market[:80]}) stands in the section of {kind}", rule="wrong-section")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import datetime, time
 from typing import Any, ClassVar
@@ -13,11 +14,14 @@ from app.market.security import Venue, lot_size
 from app.sources import parsing
 from app.sources.base import Dataset, Parsed, QuotesQuery, Request, Site
 from app.sources.envelope import json_object, list_of
-from app.sources.rows import Row, cell, read_rows
+from app.sources.rows import Row, cell, read_rows, row_of
 
 MAX_SYMBOLS = 80
 COLUMNS = ("c", "ex", "n", "d", "t")
 """The keys that every quote carries; all others may be absent."""
+_READ = frozenset({*COLUMNS, *"zohlyuwvbgaf", "trade", "trade.z", "trade.t"})
+_CLOCK = re.compile(r"(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]")
+_AT_MARKET = re.compile(r"0+(?:\.0+)?")
 _TAIPEI = ZoneInfo("Asia/Taipei")
 _PREFIX = {Venue.TWSE: "tse", Venue.TPEX: "otc"}
 _VENUE = {prefix: venue for venue, prefix in _PREFIX.items()}
@@ -49,11 +53,12 @@ class Quotes(Dataset[QuotesQuery, Quote]):
         document = json_object(body, site=Site.MIS)
         code = str(document.get("rtcode", ""))
         if code != "0000":
-            raise SourceUnavailable(f"MIS answered {code}: {document.get('rtmessage', '')}", site=Site.MIS)
+            message = str(document.get("rtmessage", ""))[:200]
+            raise SourceUnavailable(f"MIS answered {code[:20]}: {message}", site=Site.MIS)
         if "msgArray" not in document:
             raise SourceUnavailable("MIS wants a session first", site=Site.MIS, needs_warm_up=True)
         rows = [_row(line) for line in list_of(document, "msgArray", site=Site.MIS)]
-        known = [row for row in rows if row.get("c", "-").strip()]  # a placeholder has an empty symbol
+        known = [row for row in rows if not _is_placeholder(row)]
         if not known:
             raise NoData("MIS knows none of the securities that were asked for", site=Site.MIS)
         parsing.columns({key for row in known for key in row}, COLUMNS, site=Site.MIS)
@@ -72,11 +77,17 @@ class Quotes(Dataset[QuotesQuery, Quote]):
 def _row(line: Any) -> Row:
     if not isinstance(line, dict):
         return Row({"row": cell(line)})
-    row = Row((str(key), cell(value)) for key, value in line.items() if not isinstance(value, dict | list))
-    trade = line.get("trade")  # new in 2026: the last real match, where z shows none between two matches
+    cells = dict(line)
+    trade = cells.get("trade")  # new in 2026: the last real match, where z shows none between two matches
     if isinstance(trade, dict):
-        row.update({f"trade.{key}": cell(value) for key, value in trade.items()})
-    return row
+        del cells["trade"]
+        cells |= {f"trade.{key}": value for key, value in trade.items()}
+    return row_of(((parsing.field_name(key), value) for key, value in cells.items()), _READ)
+
+
+def _is_placeholder(row: Row) -> bool:
+    """Whether it stands for a symbol that the site does not know: ``{"tv":"-","s":"-","c":"","z":"-"}``."""
+    return not row.get("c", "-").strip() and row.keys().isdisjoint(COLUMNS[1:])
 
 
 def _quote(row: Row) -> Quote:
@@ -111,11 +122,9 @@ def _quote(row: Row) -> Quote:
 
 def _instant(day: str, clock: str) -> datetime:
     """``20260930`` and ``13:30:00`` as an instant; ``tlong`` is no use, it holds the after-hours session's 14:30."""
-    try:
-        moment = time.fromisoformat(clock.strip())
-    except ValueError:
-        raise parsing.unreadable(clock, "a time of day") from None
-    return datetime.combine(parsing.gregorian_date(day), moment.replace(tzinfo=None), _TAIPEI)
+    if _CLOCK.fullmatch(clock.strip()) is None:
+        raise parsing.unreadable(clock, "a time of day")
+    return datetime.combine(parsing.gregorian_date(day), time.fromisoformat(clock.strip()), _TAIPEI)
 
 
 def _limit(row: Mapping[str, str], key: str) -> int | None:
@@ -133,9 +142,11 @@ def _levels(row: Mapping[str, str], prices: str, sizes: str, lot: int) -> tuple[
     levels = []
     for price_cell, size_cell in zip(price_cells, size_cells, strict=True):
         size = parsing.integer(size_cell, times=lot)
-        if price_cell.strip("0.") == "":
+        if _AT_MARKET.fullmatch(price_cell.strip()):
             continue
         price = parsing.price(price_cell)
         if price is not None and size is not None:
             levels.append((price, size))
+    if [price for price, _ in levels] != sorted({price for price, _ in levels}, reverse=prices == "b"):
+        raise InvalidRow(f"the prices of {prices} are not in order, best first: {levels}", rule="book-order")
     return tuple(levels)

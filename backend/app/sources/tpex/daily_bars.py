@@ -10,10 +10,12 @@ from app.market.security import Venue
 from app.sources import parsing
 from app.sources.bars import bar, bar_key, unless_warrant
 from app.sources.base import Dataset, Parsed, Request, SessionQuery, Site
-from app.sources.envelope import body_date, json_object, list_of, require_date, require_ok
+from app.sources.envelope import body_date, json_object, list_of, require_count, require_date, require_ok, tables_of
 from app.sources.rows import Row, read_rows, table_rows
 
 COLUMNS = ("代號", "收盤", "漲跌", "開盤", "最高", "最低", "成交股數", "成交金額(元)", "成交筆數")
+
+_MAIN = "上櫃股票行情"
 
 
 class DailyBars(Dataset[SessionQuery, Bar]):
@@ -32,9 +34,7 @@ class DailyBars(Dataset[SessionQuery, Bar]):
         document = json_object(body, site=Site.TPEX)
         require_ok(document, site=Site.TPEX, asked=query.session)
         require_date(body_date(document.get("date"), site=Site.TPEX), query.session, site=Site.TPEX)
-        tables = [table for table in list_of(document, "tables", site=Site.TPEX) if isinstance(table, dict) and table]
-        if not tables:
-            raise SourceChanged(f"the reply of {Site.TPEX} has no table", site=Site.TPEX)
+        tables = tables_of(document, site=Site.TPEX)
         rows: list[Row] = []
         for table in tables:
             if table.get("date"):
@@ -42,8 +42,11 @@ class DailyBars(Dataset[SessionQuery, Bar]):
                 require_date(found, query.session, site=Site.TPEX)
             fields = list_of(table, "fields", site=Site.TPEX)
             lines = list_of(table, "data", site=Site.TPEX)
+            require_count(table.get("totalCount"), lines, site=Site.TPEX)
             rows.extend(table_rows(fields, lines, COLUMNS, site=Site.TPEX))
         if not rows:
+            if not any(_MAIN in str(table.get("title", "")) for table in tables):
+                raise SourceChanged(f"the reply of {Site.TPEX} has no table {_MAIN}", site=Site.TPEX)
             raise NoData(f"{Site.TPEX} has no data for {query.session}", site=Site.TPEX)
 
         def read(row: Row, symbol: str) -> Bar:

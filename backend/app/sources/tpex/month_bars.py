@@ -12,7 +12,7 @@ from app.market.security import Venue, lot_size
 from app.sources import parsing
 from app.sources.bars import bar, bar_key
 from app.sources.base import Dataset, MonthQuery, Parsed, Request, Site
-from app.sources.envelope import body_date, json_object, list_of, require_date, require_ok
+from app.sources.envelope import body_date, json_object, list_of, require_count, require_date, require_ok, tables_of
 from app.sources.month import named, require_month
 from app.sources.rows import Row, read_rows, table_rows
 
@@ -39,12 +39,13 @@ class MonthBars(Dataset[MonthQuery, Bar]):
         require_date(found, query.month.replace(day=1), site=Site.TPEX)
         code = str(document.get("code", query.symbol)).strip()
         if code != query.symbol:
-            raise SourceChanged(f"{Site.TPEX} was asked for {query.symbol} and answered for {code}", site=Site.TPEX)
-        tables = [table for table in list_of(document, "tables", site=Site.TPEX) if isinstance(table, dict) and table]
-        if not tables:
-            raise SourceChanged(f"the reply of {Site.TPEX} has no table", site=Site.TPEX)
+            raise SourceChanged(
+                f"{Site.TPEX} was asked for {query.symbol} and answered for {code[:80]}", site=Site.TPEX
+            )
+        tables = tables_of(document, site=Site.TPEX)
         fields = list_of(tables[0], "fields", site=Site.TPEX)
         lines = list_of(tables[0], "data", site=Site.TPEX)
+        require_count(tables[0].get("totalCount"), lines, site=Site.TPEX)
         known = {parsing.field_name(field) for field in fields}
         volume, shares = _unit(known, {"成交張數": lot_size(query.symbol), "成交仟股": 1_000, "成交股數": 1})
         turnover, dollars = _unit(known, {"成交仟元": 1_000, "成交金額(元)": 1, "成交金額": 1})

@@ -84,9 +84,11 @@ def _closing_table(document: Mapping[str, Any]) -> Mapping[str, Any]:
     """
     tables = document.get("tables")
     candidates = [t for t in tables if isinstance(t, dict)] if isinstance(tables, list) else _numbered(document)
-    for table in candidates:
-        if _TITLE in str(table.get("title", "")):
-            return table
+    titled = [table for table in candidates if _TITLE in str(table.get("title", ""))]
+    if len(titled) > 1:  # which of them is right?
+        raise SourceChanged(f"the reply of {Site.TWSE} has {len(titled)} tables {_TITLE}", site=Site.TWSE)
+    if titled:
+        return titled[0]
     for table in candidates:
         fields = table.get("fields")
         if isinstance(fields, list) and {"證券代號", "收盤價"} & {parsing.field_name(field) for field in fields}:

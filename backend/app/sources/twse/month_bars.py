@@ -11,7 +11,7 @@ from app.market.security import Venue
 from app.sources import parsing
 from app.sources.bars import bar, bar_key
 from app.sources.base import Dataset, MonthQuery, Parsed, Request, Site
-from app.sources.envelope import body_date, json_object, list_of, require_date, require_ok
+from app.sources.envelope import body_date, json_object, list_of, require_count, require_date, require_ok
 from app.sources.month import named, require_month
 from app.sources.rows import Row, read_rows, table_rows
 
@@ -38,7 +38,8 @@ class MonthBars(Dataset[MonthQuery, Bar]):
         require_date(found, query.month.replace(day=1), site=Site.TWSE)
         title = str(document.get("title", "")).split()  # "113年11月 2330 台積電 各日成交資訊"
         if title and query.symbol not in title:
-            raise SourceChanged(f"{Site.TWSE} was asked for {query.symbol} and titled it {title}", site=Site.TWSE)
+            found_title = " ".join(title)[:200]
+            raise SourceChanged(f"{Site.TWSE} was asked for {query.symbol} and titled it {found_title}", site=Site.TWSE)
 
         def read(row: Row) -> Bar:
             return bar(
@@ -53,6 +54,7 @@ class MonthBars(Dataset[MonthQuery, Bar]):
 
         fields = list_of(document, "fields", site=Site.TWSE)
         lines = list_of(document, "data", site=Site.TWSE)
+        require_count(document.get("total"), lines, site=Site.TWSE)
         if not lines:
             raise NoData(f"{Site.TWSE} has no data of {query.symbol} for {query.month:%Y-%m}", site=Site.TWSE)
         rows, rejected = read_rows(

@@ -262,7 +262,7 @@ def test_a_holiday_list_of_another_year_is_refused_and_an_empty_one_is_no_data()
     with pytest.raises(WrongDate):
         registry.holidays().parse(packed(document), YearQuery(2023))
     with pytest.raises(NoData):
-        registry.holidays().parse(packed(document | {"data": []}), YearQuery(2024))
+        registry.holidays().parse(packed(document | {"data": [], "total": 0}), YearQuery(2024))
 
 
 # --- quotes

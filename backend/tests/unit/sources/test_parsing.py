@@ -188,7 +188,7 @@ def test_a_count_survives_the_round_trip(count: int) -> None:
     assert parsing.integer(f"{count:,}") == parsing.integer(str(count)) == count
 
 
-@given(st.dates(date(1912, 1, 1), date(2900, 1, 1)))
+@given(st.dates(date(1912, 1, 1), date(2199, 12, 31)))
 def test_a_date_survives_the_round_trip(day: date) -> None:
     roc = day.year - 1911
     if roc >= 10:
