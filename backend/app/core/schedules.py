@@ -92,6 +92,7 @@ def change_schedule(name: str, changes: Mapping[str, Any], *, by: str) -> Schedu
         at = schedules.instant(connection)
         while claim_due(connection, one, now=at, wait=True).more:
             pass
+        schedules.count_from(connection, name, at)
         schedules.override(connection, name, said, by=who, at=at)
     _forget_rows()
     return show_schedule(name)

@@ -36,7 +36,7 @@ class LedgerScheduler(Scheduler):
     store. While PostgreSQL is away it says so and waits; it never exits for that.
     """
 
-    longest_sleep = LONGEST_SLEEP
+    max_interval = LONGEST_SLEEP
     engine: Callable[[], Engine] | None = None
     """Where the store is; without one, that of the application (``app.ledger_engine``)."""
     instant: Callable[[Connection], datetime] = staticmethod(schedules.instant)
@@ -67,7 +67,7 @@ class LedgerScheduler(Scheduler):
         except Exception as error:
             # Whatever it is, beat goes on: the next turn begins from the store again.
             self._say("turn", f"No schedule can be read or claimed now, trying again: {error}", error)
-            return self.longest_sleep
+            return self.max_interval
         self._mended("turn", "Schedules are read and claimed again")
         if claimed and self.outbox is not None:
             try:
@@ -83,7 +83,7 @@ class LedgerScheduler(Scheduler):
             now = self.instant(connection)
             rows = schedules.read_all(connection)
             calendar = sessions.trading_calendar(connection)
-        queued, wait = 0, self.longest_sleep
+        queued, wait = 0, self.max_interval
         for name, one in self.declared.items():
             try:
                 self._tell(one.under(rows.get(name)), calendar, now)
@@ -106,12 +106,12 @@ class LedgerScheduler(Scheduler):
             self._say(
                 f"{one.name} ahead",
                 f"The schedule {one.name} is claimed up to {row.claimed_until.astimezone(TAIPEI):%Y-%m-%d %H:%M}, and "
-                "fires no more until then: PostgreSQL's clock was ahead.",
+                f"fires no more until then: a clock was ahead. `quantlab schedule resume {one.name}` lets it go on.",
             )
         schedule = one.under(row)
         if row is not None and now - row.claimed_until < _PACE:
             if not schedule.enabled:
-                return 0, self.longest_sleep
+                return 0, self.max_interval
             upcoming = next_fire(schedule.timing, after=row.claimed_until, calendar=calendar)
             if upcoming > now:
                 return 0, (upcoming - now).total_seconds()
@@ -122,7 +122,7 @@ class LedgerScheduler(Scheduler):
 
     def _until_next(self, schedule: Schedule, calendar: TradingCalendar, now: datetime) -> float:
         if not schedule.enabled:
-            return self.longest_sleep
+            return self.max_interval
         return (next_fire(schedule.timing, after=now, calendar=calendar) - now).total_seconds()
 
     def _log(self, schedule: Schedule, claim: Claim) -> None:

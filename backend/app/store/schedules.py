@@ -12,7 +12,18 @@ from sqlalchemy.dialects.postgresql import insert
 
 from app.store.tables import MISFIRES, runs, schedules
 
-__all__ = ["MISFIRES", "OVERRIDABLE", "ScheduleRow", "advance", "instant", "lock", "override", "read_all", "supersede"]
+__all__ = [
+    "MISFIRES",
+    "OVERRIDABLE",
+    "ScheduleRow",
+    "advance",
+    "count_from",
+    "instant",
+    "lock",
+    "override",
+    "read_all",
+    "supersede",
+]
 
 OVERRIDABLE = ("enabled", "timing", "parameters", "misfire", "late_limit")
 
@@ -77,6 +88,11 @@ def advance(connection: Connection, name: str, until: datetime) -> None:
     """All ticks up to *until* are claimed; never backwards, whatever a clock says."""
     later = func.greatest(schedules.c.claimed_until, until)
     connection.execute(update(schedules).where(schedules.c.name == name).values(claimed_until=later))
+
+
+def count_from(connection: Connection, name: str, at: datetime) -> None:
+    """Look at ticks from *at* on again: after a clock that was ahead. One that has its run keeps that and no other."""
+    connection.execute(update(schedules).where(schedules.c.name == name).values(claimed_until=at))
 
 
 def override(connection: Connection, name: str, said: Mapping[str, Any], *, by: str, at: datetime) -> None:

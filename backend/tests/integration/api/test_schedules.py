@@ -127,6 +127,13 @@ def test_a_change_never_swallows_a_missed_tick(platform: Platform, web: Web) -> 
     assert now() - claimed < timedelta(minutes=1)
 
 
+def test_a_word_mends_what_a_clock_that_was_ahead_left_behind(platform: Platform, web: Web) -> None:
+    with transaction(platform.engine) as connection:
+        assert lock(connection, "sync-daily-prices", at=now() + timedelta(days=400))
+    row = web.ask("PATCH", DAILY, json={"enabled": None}, headers=TOKEN).json()["schedule"]
+    assert datetime.fromisoformat(row["claimed_until"]) <= now()
+
+
 def test_preview(platform: Platform, web: Web) -> None:
     reply = web.get("/api/v1/schedules/preview", params={"timing": "Sessions 5  8 * * *"}).json()
     assert (reply["timing"], reply["words"]) == ("sessions 5 8 * * *", "trading days 08:05")

@@ -57,7 +57,7 @@ def scheduler_at(clock: Clock, engine: Engine, *, skew: float = 0.0) -> LedgerSc
     made = LedgerScheduler(app)
     made.engine = lambda: engine
     made.instant = lambda _: clock.at + timedelta(seconds=skew)
-    made.longest_sleep = 6 * 3600.0
+    made.max_interval = 6 * 3600.0
     made.declared = {name: made.declared[name] for name in (*DAILY, "sync-latest-prices")}
     return made
 
@@ -219,7 +219,7 @@ def test_a_tick_sleeps_until_the_next_fire_but_hears_words_within_two_seconds(en
     clock = Clock(START.replace(hour=20, minute=59, second=59, microsecond=0))
     one = scheduler_at(clock, engine)
     assert one.tick() == pytest.approx(1.0)
-    one.longest_sleep = LedgerScheduler.longest_sleep
+    one.max_interval = LedgerScheduler.max_interval
     clock.at = START.replace(hour=19)
     assert one.tick() == 2.0
 

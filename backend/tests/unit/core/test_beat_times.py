@@ -41,7 +41,7 @@ def _live_through(engine: Engine, start: datetime, end: datetime) -> dict[str, l
     clock = start
     scheduler = LedgerScheduler(app)
     scheduler.engine, scheduler.instant = lambda: engine, lambda _: clock
-    scheduler.longest_sleep = 6 * 3600.0
+    scheduler.max_interval = 6 * 3600.0
     while clock < end:
         clock += timedelta(seconds=scheduler.tick())
     with transaction(engine) as connection:
