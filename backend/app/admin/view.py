@@ -85,11 +85,14 @@ def _findings(platform: Platform, words: Words) -> list[Finding]:
     """In the page's words, where it has some for such a finding."""
     worded = []
     for finding in find_recent(platform):
-        words_of_it = words.get(f"{finding.name}_{finding.level}")
         facts = dict(finding.facts)
         if "programs" in facts:
             facts["names"] = words["comma"].join(f"{name} {words[state]}" for name, state in facts["programs"])
-        worded.append(replace(finding, detail=words_of_it.format(**facts)) if words_of_it else finding)
+        try:
+            detail = words[f"{finding.name}_{finding.level}"].format(**facts)
+        except KeyError:  # there are no words for it, or no facts: a check that did not answer in time
+            detail = finding.detail
+        worded.append(replace(finding, detail=detail))
     return worded
 
 

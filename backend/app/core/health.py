@@ -25,7 +25,7 @@ FRESH, STALE = 3.0, 12.0
 def checks_of(platform: Platform) -> dict[str, Check]:
     """Name → check, of PostgreSQL, Redis, worker, beat, web, and the way through all of them."""
     settings = platform.settings
-    look = _once(lambda: _look(platform))
+    look = _once(lambda: _look(platform), within=0.8 * ANSWER_WITHIN)
     return {
         "postgresql": lambda: health.check_postgresql(lambda: platform.engine, source=settings.quantlab_source),
         "redis": lambda: health.check_redis(platform.redis),
@@ -42,19 +42,24 @@ def _look(platform: Platform) -> Seen:
         return heartbeats.look(connection)
 
 
-def _once(look: Callable[[], Seen]) -> Callable[[], Seen]:
-    """The same look for all who ask: one of them does it, in its thread, and the others wait."""
-    lock = threading.Lock()
+def _once(look: Callable[[], Seen], *, within: float) -> Callable[[], Seen]:
+    """The same look for all who ask; StoreUnavailable to those whom it does not answer in time."""
     seen: Future[Seen] = Future()
+    begun = threading.Lock()
+
+    def do() -> None:
+        try:
+            seen.set_result(look())
+        except BaseException as error:
+            seen.set_exception(error)
 
     def get() -> Seen:
-        with lock:
-            if not seen.done():
-                try:
-                    seen.set_result(look())
-                except StoreUnavailable as error:
-                    seen.set_exception(error)
-        return seen.result()
+        if begun.acquire(blocking=False):
+            threading.Thread(target=do, name="look at heartbeats", daemon=True).start()
+        try:
+            return seen.result(timeout=within)
+        except TimeoutError:
+            raise StoreUnavailable("PostgreSQL does not answer in time.") from None
 
     return get
 

@@ -130,8 +130,9 @@ def check_programs(look: Callable[[], Seen], kind: str) -> Finding:
         return Finding(kind, Level.OK, detail, facts=facts)
     if conditions & LIVING:
         return Finding(kind, Level.WARNING, detail, "See what happened to it in its log.", facts)
-    level = Level.UNKNOWN if conditions == {Condition.UNKNOWN} else Level.ERROR
-    return Finding(kind, level, f"{detail} {_WITHOUT[kind]}", _REMEDIES[kind], facts)
+    if Condition.UNKNOWN in conditions:
+        return Finding(kind, Level.UNKNOWN, detail, "Look again in half a minute.", facts)
+    return Finding(kind, Level.ERROR, f"{detail} {_WITHOUT[kind]}", _REMEDIES[kind], facts)
 
 
 def check_canary(look: Callable[[], Seen]) -> Finding:
@@ -170,6 +171,8 @@ def _in_words(one: Heartbeat, condition: Condition) -> str:
     facts = one.facts
     if condition is Condition.DEAD:
         return f"{one.name} is dead, last seen {one.age:.0f} s ago"
+    if condition is Condition.UNKNOWN:
+        return f"of {one.name} nothing is known yet, for PostgreSQL has only just started"
     if condition is Condition.WEDGED:
         if facts.get("stuck") or float(facts.get("loop_age", 0)) <= WEDGED_AFTER:
             return f"{one.name} is wedged: it takes nothing, and {facts.get('waiting')} wait in its queues"

@@ -172,7 +172,7 @@ def test_doctor_names_what_is_wrong_and_the_remedy(run: Run, platform: Platform)
     result = run("doctor")
     assert result.exit_code == 1
     for text in (
-        "No worker answers",
+        "No worker runs",
         "→ Start one: `make up`",
         "quantlab breaker close twse",
         "chmod 600",
