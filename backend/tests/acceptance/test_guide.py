@@ -58,7 +58,7 @@ def test_the_schedule_in_the_guide_is_the_one_that_beat_has() -> None:
     for entry in app.conf.beat_schedule.values():
         row = next(line for line in text.splitlines() if line.startswith(f"| `{entry['task']}`"))
         words = in_words(entry["schedule"])
-        time = re.search(r"\d\d:\d\d", words)
+        time = re.search(r"(\d\d)?:\d\d", words)
         assert time
         assert time.group() in row, (row, words)
 
