@@ -1,4 +1,4 @@
-"""A container's health check: ``python -m app.cli.alive FILE``. Standard library only: it is started every few seconds."""
+"""A container's health check: ``python -m app.cli.alive FILE``. Standard library only: it is started often."""
 
 from __future__ import annotations
 

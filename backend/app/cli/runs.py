@@ -142,7 +142,7 @@ def _facts(run: Run) -> list[tuple[str, Any]]:
         ("finished", local(run.finished_at)),
         ("took", took(run.started_at, run.finished_at)),
         ("worker", run.worker or ""),
-        ("attempts", f"{run.attempts}, {run.losses} of them lost with their worker" if run.losses else f"{run.attempts}"),
+        ("attempts", f"{run.attempts}" + (f", {run.losses} lost with their worker" if run.losses else "")),
         ("next try", local(run.run_after) if run.state == "RETRY" else ""),
         ("cancelled by", run.cancel_by or ""),
         ("rows", in_words(run.counts)),
