@@ -41,7 +41,6 @@ from __future__ import annotations
 
 from typing import Any
 
-
 MAX_SENTENCE = 2_000
 
 
@@ -99,7 +98,7 @@ class SourceError(QuantLabError):
     """Something about an exchange's site; ``site`` names it (``twse``, ``tpex``, ``mis`` …)."""
 
     def __init__(self, message: str, *, site: str | None = None, **facts: Any) -> None:
-        # It may quote the site, and is stored: PostgreSQL takes neither NUL nor half a surrogate pair, nobody megabytes.
+        # It may quote the site, and is stored: PostgreSQL takes no NUL and no half a surrogate pair, nobody megabytes.
         quotable = message[:MAX_SENTENCE].replace("\0", "\ufffd").encode("utf-8", "replace").decode()
         super().__init__(quotable, site=site, **facts)
 
