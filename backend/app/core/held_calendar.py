@@ -27,5 +27,6 @@ def held_calendar() -> TradingCalendar:
         try:
             _calendar = get_platform().calendar()
         except QuantLabError as error:
+            _read_at = time.monotonic()  # it may have taken longer than that to fail
             logger.warning("The trading calendar's overrides are not known at present: {}", error)
     return _calendar

@@ -120,6 +120,7 @@ def held_schedules() -> dict[str, Schedule]:
             with transaction(get_platform().engine) as connection:
                 _rows = schedules.read_all(connection)
         except QuantLabError as error:
+            _read_at = time.monotonic()  # it may have taken longer than that to fail
             logger.warning("What operators said of the schedules is not known at present: {}", error)
     return {name: one.under(_rows.get(name)) for name, one in _declared().items()}
 

@@ -75,12 +75,17 @@ def watch_beat(scheduler: Any) -> None:
     pulse.start()
 
 
-@asynccontextmanager
-async def watched_web(settings: Settings) -> AsyncIterator[None]:
-    """The pulse of the web while it serves; whatever hangs, its answers come within seconds."""
+def be_prompt() -> None:
+    """From now on this process gives every server seconds only, for it answers people."""
     reset_platform(PROMPT)
     options = {"socket_timeout": PROMPT.reply, "socket_connect_timeout": PROMPT.reply}
     app.conf.broker_transport_options = {**app.conf.broker_transport_options, **options}
+
+
+@asynccontextmanager
+async def watched_web(settings: Settings) -> AsyncIterator[None]:
+    """The pulse of the web while it serves; whatever hangs, its answers come within seconds."""
+    be_prompt()
     pulse = make_pulse("web", own_name("web"), settings=settings)
 
     async def turn() -> None:

@@ -106,7 +106,8 @@ def _slots(consumer: Any) -> int:
 
 
 def _told_to_stop() -> bool:
-    return state.should_stop not in (None, False) or state.should_terminate not in (None, False)
+    # Exit codes once they are set, of which 0 is the usual one.
+    return any(code is not None and code is not False for code in (state.should_stop, state.should_terminate))
 
 
 def _call_before(target: Any, method: str, first: Callable[[], object]) -> None:

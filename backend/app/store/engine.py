@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from time import monotonic
 from typing import Any
 
 import psycopg
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, DisconnectionError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -22,8 +23,12 @@ CONNECT_TIMEOUT = 5
 """Seconds until a server that does not answer counts as away."""
 PING_TIMEOUT = 2.0
 """Seconds for a connection from the pool to show that its server is still there."""
+SULK = 3.0
+"""Seconds for which a server that did not answer is not tried again: who needs it several times waits once."""
 LONGEST_STATEMENT = 600.0
 """Seconds; no statement of ours takes nearly so long, and none may wait for ever."""
+LONGEST_PAUSE = 15
+"""Seconds between two statements of a transaction. Who was frozen or cut off within one must not keep its locks."""
 
 
 def make_engine(
@@ -54,6 +59,7 @@ def make_engine(
     if address.get_backend_name() != "postgresql":
         raise ConfigurationError(f"DATABASE_URL names {address.get_backend_name()}; QuantLab keeps data in PostgreSQL.")
     options = f"-c timezone=UTC -c statement_timeout={round(statement_timeout * 1000)}"
+    options += f" -c idle_in_transaction_session_timeout={LONGEST_PAUSE}s"
     engine = create_engine(
         address.set(drivername="postgresql+psycopg"),
         pool_size=pool_size,
@@ -73,9 +79,18 @@ def make_engine(
         },
     )
 
+    silent_until = float("-inf")
+
     @event.listens_for(engine, "do_connect")
     def _connect(_dialect: object, _record: object, _args: object, parameters: dict[str, Any]) -> BoundedConnection:
-        connection = BoundedConnection.connect(**parameters)
+        nonlocal silent_until
+        if monotonic() < silent_until:
+            raise psycopg.errors.ConnectionTimeout("the server did not answer a moment ago")
+        try:
+            connection = BoundedConnection.connect(**parameters)
+        except psycopg.errors.ConnectionTimeout:
+            silent_until = monotonic() + SULK
+            raise
         # A living server ends the statement itself, a moment earlier and with a better word.
         connection.patience = statement_timeout + 1
         return connection
@@ -112,6 +127,8 @@ def snapshot(engine: Engine) -> Iterator[Connection]:
     """
     isolated = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
     with _own_errors(), isolated.begin() as connection:
+        # It locks nothing that others wait for, and what is read may take long to be written elsewhere.
+        connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
         yield connection
 
 
@@ -126,7 +143,7 @@ def _own_errors() -> Iterator[None]:
     except DataError as error:
         raise InvalidParameter(f"PostgreSQL cannot take a value: {_first_line(error)}.") from None
     except DBAPIError as error:
-        if error.connection_invalidated:
+        if error.connection_invalidated or isinstance(error.orig, psycopg.errors.IdleInTransactionSessionTimeout):
             raise StoreUnavailable(f"The connection to PostgreSQL broke: {_first_line(error)}.") from error
         raise
 
