@@ -2,7 +2,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help up install test lint format fuzz docs bench lock clean
+.PHONY: help up install test lint format chaos fuzz docs bench lock clean
 
 PYTHON ?= python3
 SOURCE ?= sandbox
@@ -39,6 +39,10 @@ lint: install ## check style, types, layers, docker-compose.yml and Dockerfile
 format: install ## put the code into form
 	@$(RUN)/ruff check --fix-only --quiet . ../tools ../benchmarks
 	@$(RUN)/ruff format . ../tools ../benchmarks
+
+chaos: install ## hurt a real platform in every way, then at random (ARGS='--minutes 10 --seed 2330')
+	@cd backend && QUANTLAB_CHAOS=full ../.venv/bin/pytest tests/chaos
+	@$(RUN)/python -m tests.chaos $(ARGS)
 
 fuzz: install ## give the parsers 100,000 malformed replies (ARGS='--replies 5000 --base 100000')
 	@$(RUN)/python -m tests.fuzz $(ARGS)

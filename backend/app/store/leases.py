@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Connection, func, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, func, or_, select, text, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 
 from app.errors import InvalidParameter
@@ -22,6 +22,12 @@ from app.store.tables import FINAL_STATES, WAITING_STATES, runs
 
 LEASE = timedelta(seconds=20)
 """A lease that nobody renewed for so long is over. Holders renew it four times as often."""
+
+_LIMITS = text(
+    "SELECT set_config('idle_in_transaction_session_timeout', '15s', true),"
+    " set_config('statement_timeout', '60s', true)"
+)
+"""While a holder writes the reaper passes by; one that was frozen amid it must not keep the run for ever."""
 
 _NOW = func.clock_timestamp()
 
@@ -91,7 +97,11 @@ def start(
 
 
 def hold(connection: Connection, run_id: str, token: int) -> bool:
-    """Whether the lease *token* still holds; if so it cannot be taken away until this transaction ends."""
+    """Whether the lease *token* still holds; if so it cannot be taken away until this transaction ends.
+
+    A holder that stands still between two statements (frozen, cut off) loses the transaction after 15 s.
+    """
+    connection.execute(_LIMITS)
     held = select(runs.c.id).where(*_held(run_id, token)).with_for_update(read=True, key_share=True)
     return connection.scalar(held) is not None
 

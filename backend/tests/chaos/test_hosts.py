@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import pytest
 
 from tests.chaos.hosts import separate_host
-from tests.chaos.ordeal import RECOVERS_WITHIN, bring_up, tell, wait_for_units
+from tests.chaos.ordeal import RECOVERS_WITHIN, bring_up, most_fetches, tell, wait_for_units
 from tests.chaos.prepare import Prepared, end_of
 from tests.chaos.stage import Stage
 from tests.chaos.verdict import judge, start_sync
@@ -72,3 +72,24 @@ def test_a_frozen_worker_that_wakes_with_its_answer_in_hand_is_refused(chaos: Pr
     tell("frozen amid a unit, woken with the answer", verdict)
     assert verdict.complaints(most_fetches=verdict.units + 1) == [], stage.last_words()
     assert verdict.attempts == 2
+
+
+def test_a_worker_frozen_inside_its_transaction_does_not_keep_the_run(chaos: Prepared, stage: Stage) -> None:
+    bring_up(stage, ["w1", "beat1"])
+    zombie = stage.children["w1"]
+    run_id = start_sync(stage)
+    wait_for_units(stage, run_id, len(chaos.reference.units) // 2)
+    holds = "SELECT count(*) FROM pg_locks WHERE relation = 'runs'::regclass AND mode = 'RowShareLock' AND granted"
+    # Slow enough that it is met between two statements of one transaction.
+    with stage.to_postgres.slow(0.3):
+        wait_until(lambda: stage.rows(holds)[0][0] > 0, within=30, what="a transaction that holds the run")
+        zombie.send_all(signal.SIGSTOP)
+    frozen_at = datetime.now(UTC)
+    assert stage.rows(holds)[0][0] > 0
+    bring_up(stage, ["w2"])
+    end_of(stage, run_id, within=90)
+    zombie.send_all(signal.SIGCONT)
+    verdict = judge(stage, run_id, chaos.reference, since=frozen_at)
+    tell("frozen inside a transaction, another host goes on", verdict)
+    assert verdict.complaints(most_fetches=most_fetches(verdict)) == [], stage.last_words()
+    assert (verdict.recovery or 0) <= RECOVERS_WITHIN
