@@ -58,7 +58,8 @@ class Up:
     def programs(self) -> dict[str, psutil.Process]:
         """The programs it runs, by name."""
         recorded = json.loads((self.home / "programs.json").read_text())
-        return {facts["name"]: psutil.Process(int(pid)) for pid, facts in recorded.items()}
+        alive = {pid: facts for pid, facts in recorded.items() if psutil.pid_exists(int(pid))}
+        return {facts["name"]: psutil.Process(int(pid)) for pid, facts in alive.items()}
 
     def everything(self) -> list[psutil.Process]:
         """All processes below it."""

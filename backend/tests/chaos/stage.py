@@ -78,16 +78,20 @@ class Stage:
         self.exchange = exchange
         self.children: dict[str, Child] = {}
         self._closing = contextlib.ExitStack()
-        folder.mkdir()
-        folder.chmod(0o711)
+        # Beside the folder: a disk that fills up within it does not silence those who write there.
+        self.logs = folder.with_name(f"{folder.name}.logs")
+        for each in (folder, self.logs):
+            each.mkdir(exist_ok=True)
+            each.chmod(0o711)
         if template:
-            subprocess.run(["cp", "-a", template, folder / "postgres"], check=True)
+            (folder / "postgres").mkdir(exist_ok=True)
+            subprocess.run(["cp", "-a", f"{template}/.", folder / "postgres"], check=True)
         self._postgres = Postgres(folder / "postgres", free_port(), server_account())
         self._valkey = Valkey(folder / "valkey", free_port())
         for server in (self._postgres, self._valkey):
             server.prepare()
-        self.postgres = Server(self._postgres.program(), folder / "postgres.log")
-        self.valkey = Server(self._valkey.program(), folder / "valkey.log")
+        self.postgres = Server(self._postgres.program(), self.logs / "postgres.log")
+        self.valkey = Server(self._valkey.program(), self.logs / "valkey.log")
         self.to_postgres, self.to_valkey = Proxy(self._postgres.port), Proxy(self._valkey.port)
         for end in (self.to_postgres.close, self.to_valkey.close, self.postgres.stop, self.valkey.stop):
             self._closing.callback(end)
@@ -147,7 +151,7 @@ class Stage:
         """Start the web and wait until it serves."""
         port = free_port()
         argv = [sys.executable, "-m", "uvicorn", "app.main:app", "--port", str(port), "--no-access-log"]
-        child = self._add(Child(name, argv, environment=self.environment(), folder=self.folder))
+        child = self._add(Child(name, argv, environment=self.environment(), folder=self.logs))
         wait_until(lambda: answers_http(port, "/health") or not child.alive(), within=60, what="the web")
         return child
 
@@ -160,7 +164,7 @@ class Stage:
         environment: Mapping[str, str] | None = None,
     ) -> Child:
         argv = [*prefix, sys.executable, "-m", "celery", "--quiet", "-A", "tests.chaos.tasks", *words]
-        return self._add(Child(name, argv, environment=environment or self.environment(), folder=self.folder))
+        return self._add(Child(name, argv, environment=environment or self.environment(), folder=self.logs))
 
     def _add(self, child: Child) -> Child:
         self.children[child.name] = child
@@ -230,7 +234,8 @@ class Stage:
     def remove(self) -> None:
         """Close, and delete the folder."""
         self.close()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        for folder in (self.folder, self.logs):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _by_way_of(proxy: Proxy, port: int, url: str) -> str:

@@ -10,6 +10,7 @@ import pytest
 
 from app.cache import quotes
 from app.core import wiring
+from app.core.celery_app import app
 from app.core.config import get_settings
 from app.core.wiring import Platform
 from app.market.bar import BAR_FIELDS, Bar
@@ -44,6 +45,8 @@ def platform(database_url: str, redis_url: str, tmp_path: Path, monkeypatch: pyt
     token.chmod(0o600)
     get_settings.cache_clear()
     wiring.reset_platform()
+    # Pools of the application belong to the broker of an earlier test, which may have closed them.
+    app._pool = app.amqp._producer_pool = None
     made = wiring.get_platform()
     yield made
     for used in {made, wiring.get_platform()}:  # a test may have turned to other servers

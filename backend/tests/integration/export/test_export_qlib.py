@@ -71,7 +71,7 @@ def files(folder: Path) -> dict[str, bytes]:
 def test_what_is_held_is_exported(context: Context, root: Path) -> None:
     store(context, BARS)
     seen: list[tuple[int, int]] = []
-    report = export_qlib(replace(context, progress=lambda done, total, _: seen.append((done, total))), keep=3)
+    report = export_qlib(replace(context, show_progress=lambda done, total, _: seen.append((done, total))), keep=3)
 
     assert report.state == "SUCCESS"
     assert report.counts.as_dict() == {
@@ -195,7 +195,7 @@ def test_what_is_written_meanwhile_is_not_seen(context: Context, root: Path, mon
         if what.startswith("sessions"):
             store(context, [replace(TSMC, close=done + 1), replace(TSMC, symbol="2317", session=DAY3)])
 
-    report = export_qlib(replace(context, progress=write_meanwhile), keep=3)
+    report = export_qlib(replace(context, show_progress=write_meanwhile), keep=3)
     assert report.counts.fetched == 6
     tree = TreeReader(root / "current")
     assert set(tree.instruments()) == {"0050", "2330", "3064"}
@@ -254,7 +254,7 @@ import os, sys, time
 from datetime import UTC, datetime
 from pathlib import Path
 import app.services.export_qlib as service
-from app.services.context import Context
+from app.services.context import Context, Lease
 from app.store.engine import make_engine
 
 service.CELLS = 1
@@ -265,7 +265,8 @@ def stop_in_the_middle(done, total, what):
 
 service.export_qlib(Context(
     engine=make_engine(os.environ["URL"], application_name="killed"), redis=None, client=None, universes={},
-    clock=lambda: datetime.now(UTC), data_dir=Path(sys.argv[1]), run_id="killed", progress=stop_in_the_middle,
+    clock=lambda: datetime.now(UTC), data_dir=Path(sys.argv[1]), lease=Lease("killed", 1),
+    show_progress=stop_in_the_middle,
 ), keep=1)
 """
 
