@@ -6,7 +6,7 @@ import importlib
 import sys
 from pathlib import Path
 
-ALL = ("ingest", "keys")
+ALL = ("ingest", "keys", "ledger")
 PROJECT = Path(__file__).resolve().parents[1]
 
 

@@ -14,6 +14,7 @@ from sqlalchemy import Engine, text
 from app.runtime.account import server_account
 from app.runtime.ports import free_port
 from app.runtime.postgres import Postgres
+from app.runtime.valkey import Valkey
 from app.store import migrate
 from app.store.engine import make_engine
 
@@ -38,6 +39,29 @@ def database() -> Iterator[Engine]:
             engine = make_engine(server.url(), application_name="benchmark")
             yield engine
             engine.dispose()
+        finally:
+            child.send_signal(server.program().stop_signal)
+            child.wait(60)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def valkey() -> Iterator[tuple[str, int]]:
+    """Address and process of a Valkey of our own, with the settings that ``make up`` uses."""
+    folder = Path(tempfile.mkdtemp(prefix="quantlab-bench-")).resolve()
+    server = Valkey(folder / "valkey", free_port())
+    try:
+        server.prepare()
+        with (folder / "log").open("wb") as log:
+            child = server.program().start(log)
+        try:
+            deadline = time.monotonic() + 60
+            while not server.is_ready():
+                if child.poll() is not None or time.monotonic() > deadline:
+                    raise SystemExit((folder / "log").read_text())
+                time.sleep(0.05)
+            yield server.url(), child.pid
         finally:
             child.send_signal(server.program().stop_signal)
             child.wait(60)
