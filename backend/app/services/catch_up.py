@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -105,7 +105,7 @@ def catch_up(context: Context, limits: Limits) -> Report:
     report = do_units([session_unit(cell) for cell in cells], _unless_held(context, plan.first), context)
     left = len({*plan.cells, *plan.later} - {*cells})
     reason = report.reason or (f"{left} sessions of a venue are left for the next run." if left else None)
-    return Report(report.state, reason, report.counts, {**report.details, "plan": plan.as_json(), "left": left})
+    return replace(report, reason=reason, details={**report.details, "plan": plan.as_json(), "left": left})
 
 
 def site_of(cell: Cell) -> Site:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from app.errors import QuantLabError
 from app.store.counts import Counts
 
 
@@ -17,6 +18,8 @@ class Report:
     reason: str | None = None
     counts: Counts = field(default_factory=Counts)
     details: Mapping[str, Any] = field(default_factory=dict)
+    mendable: QuantLabError | None = None
+    """Why some of it failed, when another try may mend just that; the run is then tried again while it may be."""
 
     def as_json(self) -> dict[str, Any]:
         """As it stands in Redis under celery-task-meta-*."""

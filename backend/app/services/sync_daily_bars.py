@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 
 from app.errors import InvalidParameter, NoData, NotASession, NotYetPublished
@@ -36,7 +37,7 @@ def sync_daily_bars(context: Context, *, start: date, end: date) -> Report:
     units = [session_unit(Cell(day, venue)) for day in reversed(days) for venue in BAR_VENUES]
     report = do_units(units, session_work(context), context)
     cached = cache_bars(context, context.universes["popular"], start=start, end=end)
-    return Report(report.state, report.reason, report.counts, {**report.details, "cached": cached})
+    return replace(report, details={**report.details, "cached": cached})
 
 
 def session_unit(cell: Cell) -> Unit:

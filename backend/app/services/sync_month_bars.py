@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -101,7 +102,7 @@ def sync_month_bars(
     )
     cached = cache_bars(context, [one.symbol for one in securities], start=start, end=end, key=key)
     details: dict[str, Any] = {**report.details, "revised": total.revised, "cached": cached}
-    return Report(report.state, report.reason, report.counts, details)
+    return replace(report, details=details)
 
 
 def _within(session: date | None, start: date, end: date) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from app.cache import values
@@ -56,7 +57,7 @@ def sync_securities(context: Context) -> Report:
         context,
     )
     cached = cache_securities(context)
-    return Report(report.state, report.reason, report.counts, {**report.details, "changes": changes, "cached": cached})
+    return replace(report, details={**report.details, "changes": changes, "cached": cached})
 
 
 def cache_securities(context: Context) -> int:

@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 
 from loguru import logger
 
-from app.errors import Interruption, NotYetPublished, RunSignal, StoreUnavailable
+from app.errors import RETRIABLE, Interruption, NotYetPublished, RunSignal, StoreUnavailable
 from app.market.security import Venue
 from app.services.context import Context
 from app.services.report import Report
@@ -66,8 +66,9 @@ def do_units(units: Sequence[Unit], work: UnitWork[T], context: Context) -> Repo
     """Do every unit and report the whole; what an earlier attempt of this run has done is not done again.
 
     What is not published yet is SKIPPED, neither a gap nor a failure. When every unit failed, the first error is
-    raised; when some did, the report is PARTIAL and names them. StoreUnavailable is raised at once, for without
-    PostgreSQL no unit can be done, and so are interruptions and the context's interrupts.
+    raised; when some did, the report is PARTIAL and names them, with the error that another try may mend.
+    StoreUnavailable is raised at once, for without PostgreSQL no unit can be done, and so are interruptions and
+    the context's interrupts.
     """
     tally = _Tally()
     done = _done_before(context)
@@ -153,7 +154,8 @@ def _report(tally: _Tally, total: int) -> Report:
         raise tally.errors[0]
     if failed or partial:
         reason = f"{failed} of {total} units failed, {partial} fell short. First: {tally.reasons[0]}"
-        return Report("PARTIAL", reason, tally.counts, details)
+        mendable = next((error for error in tally.errors if isinstance(error, RETRIABLE)), None)
+        return Report("PARTIAL", reason, tally.counts, details, mendable)
     if total and skipped == total:
         return Report("SKIPPED", tally.reasons[0], tally.counts, details)
     return Report("SUCCESS", None, tally.counts, details)

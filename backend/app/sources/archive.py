@@ -7,6 +7,7 @@ both names are digests, so that the same answer to the same question is kept onc
 from __future__ import annotations
 
 import contextlib
+import errno
 import gzip
 import hashlib
 import json
@@ -19,10 +20,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from app.errors import StoreError
+from app.errors import StoreError, StoreUnavailable
 from app.sources import queries
 from app.sources.base import Reply, Request, Site
 
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 _SECRETS = frozenset({"token", "key", "apikey", "api_key", "password", "secret"})
 
 
@@ -58,7 +60,7 @@ class Archive:
     def keep(self, reply: Reply, *, dataset: str, query: object) -> Path:
         """Keep the reply unless the same one came already this month; gives the body's path.
 
-        Raises StoreError when the folder cannot be written (disk full, not ours).
+        Raises StoreUnavailable when the disk is full, and StoreError when the folder cannot be written else.
         """
         request = reply.request
         params = [[name, "***" if name.lower() in _SECRETS else value] for name, value in request.params]
@@ -85,7 +87,9 @@ class Archive:
                 _write(body_path, gzip.compress(reply.body, compresslevel=6, mtime=0))
                 _write(facts_path, json.dumps(facts, ensure_ascii=False, indent=1).encode())
         except OSError as error:
-            raise StoreError(
+            # Room can be made while the run waits for its next try; everything else needs a person first.
+            kind = StoreUnavailable if error.errno in _NO_ROOM else StoreError
+            raise kind(
                 f"The reply of {request.site} cannot be archived in {folder}: {error.strerror or error}; "
                 "make room on that disk or let this user write there."
             ) from error

@@ -187,7 +187,7 @@ class QuantLabTask(Task):
     def _attempt(self, lease: Lease, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         """One try, to its end in the ledger."""
         try:
-            return self._finish(lease, self.run(**self.check_parameters(args, kwargs)))
+            return self._end(lease, self.run(**self.check_parameters(args, kwargs)))
         except RunSignal as signal:
             return self._finish(lease, Report("SKIPPED", str(signal)))
         except Cancelled as signal:
@@ -217,6 +217,16 @@ class QuantLabTask(Task):
         except BaseException as error:
             self._fail(lease, error)
             raise
+
+    def _end(self, lease: Lease, result: Any) -> Any:
+        """Finish, or have the units tried again that another try may mend, as long as there are tries."""
+        if isinstance(result, Report) and result.mendable and self._may_try_again():
+            return self.retry(exc=result.mendable, countdown=self._pause(result.mendable))
+        return self._finish(lease, result)
+
+    def _may_try_again(self) -> bool:
+        tries: int = self.request.retries
+        return self.max_retries is None or tries < self.max_retries
 
     def _try_again(self, lease: Lease, error: QuantLabError) -> Any:
         """Have it tried again after a while, or fail for good after the last time."""

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from app.errors import (
+    RETRIABLE,
     NotASession,
     RateLimited,
     SourceChanged,
@@ -51,6 +52,7 @@ def test_a_fault_on_one_venue_fails_that_unit_alone(bench: Any, kind: str, error
     report = sync_daily_bars(bench.context, start=FRIDAY, end=FRIDAY)
 
     assert report.state == "PARTIAL"
+    assert isinstance(report.mendable, RETRIABLE) == issubclass(error, RETRIABLE), "tried again if that may mend it"
     failed = bench.rows("SELECT venue, error_type, error FROM units WHERE state = 'FAILED'")
     assert [(venue, name) for venue, name, _ in failed] == [("TWSE", error.__name__)]
     assert len(failed[0][2].split()) >= 3  # a sentence

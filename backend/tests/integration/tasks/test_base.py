@@ -135,6 +135,28 @@ def test_only_what_a_later_try_may_mend_is_tried_again(celery_app: Celery, datab
     assert run.retries == 2
 
 
+def test_the_units_that_failed_are_tried_again_as_long_as_that_may_mend_them(
+    celery_app: Celery, database_url: str
+) -> None:
+    busy = RateLimited("tpex says that we ask too often (429).", site="tpex", retry_after=90)
+
+    @celery_app.task(shared=False, bind=True, name="app.tasks.market", max_retries=1)
+    def market(self: QuantLabTask) -> Report:
+        return Report("PARTIAL", "1 of 82 units failed.", mendable=busy)
+
+    first = market.apply_async(task_id="market")
+    waiting = ledger_of(database_url, "market")
+    assert (first.state, waiting.state, waiting.error_type, waiting.retries) == ("RETRY", "RETRY", "RateLimited", 1)
+    assert waiting.run_after is not None
+    assert (waiting.run_after - waiting.queued_at).total_seconds() >= 90
+
+    with transaction(wiring.get_platform().engine) as connection:
+        connection.execute(text("UPDATE runs SET run_after = now()"))
+    market.apply_async(task_id="market", retries=1)
+    run = ledger_of(database_url, "market")
+    assert (run.state, run.reason) == ("PARTIAL", "1 of 82 units failed.")
+
+
 def test_the_last_try_fails_with_the_error_itself(celery_app: Celery, database_url: str) -> None:
     @celery_app.task(shared=False, bind=True, name="app.tasks.hopeless", max_retries=2)
     def hopeless(self: QuantLabTask) -> None:
