@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property, partial
@@ -55,6 +56,7 @@ class Platform:
     def __init__(self, settings: Settings, patience: Patience = Patience()) -> None:
         self.settings = settings
         self.patience = patience
+        self._pid = os.getpid()
 
     @cached_property
     def engine(self) -> Engine:
@@ -64,8 +66,12 @@ class Platform:
             application_name="quantlab",
             statement_timeout=self.patience.statement,
         )
-        with transaction(engine) as connection:
-            provenance.check(connection, self.settings.quantlab_source)
+        try:
+            with transaction(engine) as connection:
+                provenance.check(connection, self.settings.quantlab_source)
+        except BaseException:
+            engine.dispose()
+            raise
         return engine
 
     @cached_property
@@ -113,6 +119,18 @@ class Platform:
             clock=now,
         )
 
+    def close(self) -> None:
+        """Close what this process opened; connections made before a fork belong to the parent and stay."""
+        if os.getpid() != self._pid:
+            return
+        made = vars(self)
+        for name in ("engine", "lease_engine"):
+            if name in made:
+                made[name].dispose()
+        for name in ("redis", "client"):
+            if name in made:
+                made[name].close()
+
     def calendar(self) -> TradingCalendar:
         """The trading calendar with the overrides that the store holds now."""
         with transaction(self.engine) as connection:
@@ -157,6 +175,8 @@ def get_platform() -> Platform:
 
 
 def reset_platform(patience: Patience = Patience()) -> None:
-    """Forget connections made before a fork, which belong to the parent; from now on have *patience*."""
+    """Begin anew, as after a fork; from now on have *patience*."""
     global _platform, _patience
+    if _platform is not None:
+        _platform.close()
     _platform, _patience = None, patience

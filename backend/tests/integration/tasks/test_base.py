@@ -35,8 +35,6 @@ def celery_app(database_url: str, redis_url: str, tmp_path: Path, monkeypatch: p
     app = Celery("test", set_as_current=False, broker="memory://", backend="cache+memory://", task_cls=QuantLabTask)
     app.conf.update(task_always_eager=True, task_eager_propagates=False, task_store_eager_result=True)
     yield app
-    wiring.get_platform().engine.dispose()
-    wiring.get_platform().lease_engine.dispose()
     get_settings.cache_clear()
     wiring.reset_platform()
 
