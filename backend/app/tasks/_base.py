@@ -15,13 +15,14 @@ from typing import Any, get_type_hints
 from celery import Task
 from celery.exceptions import Ignore, Reject, Retry
 from loguru import logger
-from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+from pydantic import BaseModel, ValidationError, create_model
 
 from app.core.wiring import get_platform, now
 from app.errors import RETRIABLE, Cancelled, GivenBack, InvalidParameter, LeaseLost, QuantLabError, RunSignal
 from app.services.context import Context, Lease
 from app.services.report import Report
 from app.tasks.lease import LeaseKeeper
+from app.tasks.parameters import Parameters
 
 _BEFORE_GIVING_BACK = 2.0
 """Seconds."""
@@ -52,7 +53,7 @@ class QuantLabTask(Task):
             name: (hints.get(name, Any), ... if parameter.default is parameter.empty else parameter.default)
             for name, parameter in self._signature.parameters.items()
         }
-        return create_model(self.name, __config__=ConfigDict(extra="forbid"), **fields)
+        return create_model(self.name, __base__=Parameters, **fields)
 
     @property
     def _function(self) -> Any:
@@ -308,6 +309,9 @@ def _in_words(part: Any) -> str:
         return f"there is no parameter {place!r}"
     if part["type"] == "missing":
         return f"the parameter {place!r} is missing"
+    message = part["msg"].removeprefix("Value error, ")
+    if not part["loc"]:
+        return str(message)
     given = part.get("input")
     shown = repr(given) if len(repr(given)) <= 60 else f"{repr(given)[:60]}…"
-    return f"{place} is {shown}: {part['msg'].removeprefix('Value error, ')}"
+    return f"{place} is {shown}: {message}"

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import BeforeValidator, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from app.core.config import load_universes
 from app.market.security import is_symbol
@@ -27,6 +27,18 @@ def _a_symbol(value: Any) -> Any:
     if not isinstance(value, str) or not is_symbol(value):
         raise ValueError(f"{value!r} is no symbol; one is text of four to six digits or capital letters, like '2330'")
     return value
+
+
+class Parameters(BaseModel):
+    """What holds of every task's parameters, whichever it has."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    @model_validator(mode="after")
+    def _one_choice_of_securities(self) -> Self:
+        if getattr(self, "stock_ids", None) is not None and getattr(self, "universe", None) is not None:
+            raise ValueError("give stock_ids or a universe, not both")
+        return self
 
 
 Symbol = Annotated[str, BeforeValidator(_a_symbol), Field(json_schema_extra={"pattern": "^[0-9A-Z]{4,6}$"})]

@@ -74,6 +74,7 @@ def test_full_name_no_body_and_a_button(platform: Platform, web: Web) -> None:
         ("sync_daily_prices", {"parameters": {"days": "7"}}, 422, "InvalidParameter", "days is '7'"),
         ("sync_daily_prices", {"parameters": {"stock_ids": ["; DROP"]}}, 422, "InvalidParameter", "stock_ids"),
         ("sync_daily_prices", {"parameters": {"universe": "mine"}}, 422, "InvalidParameter", "known are all, popular"),
+        ("sync_daily_prices", {"parameters": {"stock_ids": ["2330"], "universe": "popular"}}, 422, "InvalidParameter", "not both"),
         ("sync_daily_prices", {"parameters": {"dayz": 1}}, 422, "InvalidParameter", "no parameter 'dayz'"),
         ("sync_daily_prices", {"priority": 11}, 422, "InvalidParameter", "priority is 11"),
         ("sync_daily_prices", {"trigger": "schedule"}, 422, "InvalidParameter", "trigger is 'schedule'"),
