@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Connection, Row, Text, case, cast, func, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Row, Text, case, cast, func, select, text, tuple_
 from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from app.store.counts import Counts, split_counts
-from app.store.tables import FINAL_STATES, runs
+from app.store.tables import FINAL_STATES, UNFINISHED, runs
 
 _WORTH_A_WORD = timedelta(minutes=1)
 
@@ -164,10 +164,7 @@ def _in_flight(connection: Connection, task: str, parameters: Mapping[str, Any])
     """The id of a run of *task* with those parameters that has not ended."""
     same = func.md5(cast(runs.c.parameters, Text)) == func.md5(cast(cast(dict(parameters), JSONB), Text))
     return connection.scalar(
-        select(runs.c.id)
-        .where(runs.c.task == task, same, runs.c.state.not_in(FINAL_STATES))
-        .order_by(runs.c.queued_at)
-        .limit(1)
+        select(runs.c.id).where(runs.c.task == task, same, text(UNFINISHED)).order_by(runs.c.queued_at).limit(1)
     )
 
 
@@ -179,7 +176,7 @@ def get(connection: Connection, run_id: str) -> Run | None:
 
 def list_unfinished(connection: Connection, task: str) -> list[Run]:
     """The runs of *task* that work or wait, the oldest wish first."""
-    query = select(runs).where(runs.c.task == task, runs.c.state.not_in(FINAL_STATES))
+    query = select(runs).where(runs.c.task == task, text(UNFINISHED))
     return [from_row(row) for row in connection.execute(query.order_by(runs.c.queued_at, runs.c.id))]
 
 

@@ -35,6 +35,8 @@ METADATA = MetaData(
 
 WAITING_STATES = ("QUEUED", "RETRY")
 FINAL_STATES = ("SUCCESS", "PARTIAL", "FAILED", "SKIPPED", "CANCELLED", "LOST")
+UNFINISHED = "state IN ('QUEUED', 'RETRY', 'STARTED')"
+"""As indexes have it: PostgreSQL uses a partial index only where a query says its condition in so many words."""
 STATES = (*WAITING_STATES, "STARTED", *FINAL_STATES)
 UNIT_STATES = ("SUCCESS", "PARTIAL", "FAILED", "SKIPPED")
 MISFIRES = ("skip", "latest", "all")
@@ -205,6 +207,8 @@ runs = Table(
         unique=True,
         postgresql_where=text("state IN ('QUEUED', 'RETRY', 'STARTED') AND schedule IS NULL AND NOT forced"),
     ),
+    # Whatever is under way, scheduled runs too: found without reading a task's whole history.
+    Index("runs_unfinished_idx", "task", text("md5(parameters::text)"), postgresql_where=text(UNFINISHED)),
     # What the outbox still has to send.
     Index(
         "runs_to_send_idx",

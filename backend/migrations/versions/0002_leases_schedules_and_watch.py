@@ -54,6 +54,12 @@ def upgrade() -> None:
         postgresql_where=sa.text("state IN ('QUEUED', 'RETRY', 'STARTED') AND schedule IS NULL AND NOT forced"),
     )
     op.create_index(
+        "runs_unfinished_idx",
+        "runs",
+        ["task", sa.literal_column("md5(parameters::text)")],
+        postgresql_where=sa.text("state IN ('QUEUED', 'RETRY', 'STARTED')"),
+    )
+    op.create_index(
         "runs_to_send_idx",
         "runs",
         ["queued_at"],
@@ -113,6 +119,7 @@ def downgrade() -> None:
     op.drop_table("heartbeats")
     op.drop_table("schedules")
     op.drop_index("runs_to_send_idx", table_name="runs")
+    op.drop_index("runs_unfinished_idx", table_name="runs")
     op.drop_index("runs_in_flight_key", table_name="runs")
     op.drop_constraint(op.f("runs_lease_while_started"), "runs", type_="check")
     op.execute("UPDATE runs SET state = 'FAILED' WHERE state IN ('CANCELLED', 'LOST')")
