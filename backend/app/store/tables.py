@@ -18,9 +18,10 @@ from sqlalchemy import (
     Text,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TIMESTAMP
 
 from app.market.bar import BAR_FIELDS, PRICE_FIELDS
+from app.market.corporate_action import ActionKind
 from app.market.security import SecurityKind, Venue
 
 METADATA = MetaData(
@@ -136,6 +137,97 @@ revisions = Table(
     CheckConstraint("old IS DISTINCT FROM new", name="a_change"),
     Index(None, "security_id", "session"),
     Index(None, "run_id"),
+)
+
+# Append-only: the newest row of a key holds, so that the ledger can be read as it stood. An action that the venue
+# took back is a newer row that says withdrawn.
+corporate_actions = Table(
+    "corporate_actions",
+    METADATA,
+    Column("security_id", Integer, nullable=False),
+    Column("ex_date", Date, nullable=False),
+    Column("kind", Text, nullable=False),
+    _instant("recorded_at"),
+    Column("previous_close", Integer, nullable=False),
+    Column("reference_price", Integer, nullable=False),
+    Column("cash_reference", Integer),
+    Column("note", Text),
+    Column("withdrawn", Boolean, nullable=False, server_default=text("false")),
+    Column("source", Text, nullable=False),
+    Column("run_id", Text),
+    PrimaryKeyConstraint("security_id", "ex_date", "kind", "recorded_at"),
+    _one_of("kind", tuple(kind.value for kind in ActionKind), name="kind_known"),
+    CheckConstraint("previous_close > 0 AND reference_price > 0 AND cash_reference > 0", name="prices_positive"),
+    Index(None, "ex_date"),
+)
+
+# Trading that the venue itself suspended: a bar that is absent in between is explained.
+halts = Table(
+    "halts",
+    METADATA,
+    Column("security_id", Integer, nullable=False),
+    Column("first", Date, nullable=False),
+    Column("last", Date),
+    Column("reason", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    _instant("recorded_at"),
+    PrimaryKeyConstraint("security_id", "first"),
+    CheckConstraint("last >= first", name="first_before_last"),
+)
+
+# Every session of every dataset and venue, accounted for; written in the transaction that writes the data.
+coverage = Table(
+    "coverage",
+    METADATA,
+    Column("dataset", Text, nullable=False),
+    *_venue(),
+    Column("session", Date, nullable=False),
+    Column("expected", Integer, nullable=False),
+    Column("held", Integer, nullable=False),
+    Column("quarantined", Integer, nullable=False),
+    # Securities that the day needs no row of, by reason: {"halted": 3}.
+    Column("explained", JSONB, nullable=False),
+    Column("missing", Integer, nullable=False),
+    _instant("recorded_at"),
+    PrimaryKeyConstraint("dataset", "venue", "session"),
+    CheckConstraint("expected >= 0 AND held >= 0 AND quarantined >= 0 AND missing >= 0", name="counts_not_negative"),
+)
+
+# What the exchanges publish besides bars: whole numbers a security and session, in the order of the dataset's fields,
+# to which new ones are only ever appended. A new dataset needs no new table.
+datasets = Table(
+    "datasets",
+    METADATA,
+    Column("id", Integer, Identity(always=True), primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("fields", ARRAY(Text), nullable=False),
+)
+
+figures = Table(
+    "figures",
+    METADATA,
+    Column("session", Date, nullable=False),
+    Column("security_id", Integer, nullable=False),
+    _instant("recorded_at"),
+    Column("dataset_id", Integer, nullable=False),
+    Column("values", ARRAY(BigInteger), nullable=False),
+    PrimaryKeyConstraint("dataset_id", "session", "security_id"),
+)
+
+# Cells in which another source says something else than the exchange; ours is never overwritten.
+differences = Table(
+    "differences",
+    METADATA,
+    Column("source", Text, nullable=False),
+    Column("security_id", Integer, nullable=False),
+    Column("session", Date, nullable=False),
+    Column("field", Text, nullable=False),
+    Column("ours", BigInteger),
+    Column("theirs", BigInteger),
+    Column("run_id", Text),
+    _instant("seen_at"),
+    PrimaryKeyConstraint("source", "security_id", "session", "field"),
+    CheckConstraint("ours IS DISTINCT FROM theirs", name="a_difference"),
 )
 
 sessions = Table(
