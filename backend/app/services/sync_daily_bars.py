@@ -19,7 +19,7 @@ from app.services.units import Stored, Unit, UnitWork, do_units
 from app.sources import registry
 from app.sources.base import Parsed, SessionQuery
 from app.store import bars as store_bars
-from app.store import sessions
+from app.store import coverage, sessions
 from app.store.counts import Counts
 from app.store.engine import Connection, transaction
 from app.store.securities import HeldSecurity, count_securities, known_symbols, list_securities, register_unlisted
@@ -54,6 +54,11 @@ def session_work(context: Context) -> UnitWork[Parsed[Bar] | None]:
         return fetch_session(context, unit)
 
     def store(connection: Connection, unit: Unit, parsed: Parsed[Bar] | None) -> Stored:
+        stored = write(connection, unit, parsed)
+        coverage.account(connection, unit.venue, [_day(unit)], at=context.clock())
+        return stored
+
+    def write(connection: Connection, unit: Unit, parsed: Parsed[Bar] | None) -> Stored:
         if parsed is None and _traded_elsewhere(connection, unit):
             expected = count_listed(listed[unit.venue], _day(unit))
             nothing = "it published nothing of a session on which the other venue traded."

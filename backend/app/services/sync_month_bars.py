@@ -18,6 +18,7 @@ from app.services.units import Stored, Unit, UnitWork, do_units
 from app.sources import registry
 from app.sources.base import MonthQuery, Parsed
 from app.store import bars as store_bars
+from app.store import coverage
 from app.store.bars import Written
 from app.store.counts import Counts
 from app.store.engine import Connection
@@ -89,6 +90,7 @@ def sync_month_bars(
                 run_id=context.run_id,
                 at=now,
             )
+            coverage.account(connection, unit.venue, [row.session for row in rows], at=now)
         total += written
         fetched = len(rows) + len(rejected)
         shortfall = f"{fetched} of {expected} sessions came." if fetched < expected else None

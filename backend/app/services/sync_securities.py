@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 from app.cache import values
 from app.cache.keys import SECURITIES
-from app.market.security import Security, Venue
+from app.market.security import BAR_VENUES, Security, Venue
 from app.services.context import Context
 from app.services.quarantine import set_aside
 from app.services.report import Report
 from app.services.units import Stored, Unit, UnitWork, do_units
 from app.sources import registry
 from app.sources.base import ListQuery, Parsed
+from app.store import coverage
 from app.store.counts import Counts
 from app.store.engine import Connection, transaction
 from app.store.securities import ListChanges, list_securities, save_list
 
 DATASET = "securities"
+RECOUNTED = timedelta(days=60)
+"""How far back the coverage is counted anew when a list changes: a listing or delisting becomes known within days."""
 
 
 def sync_securities(context: Context) -> Report:
@@ -41,6 +45,8 @@ def sync_securities(context: Context) -> Report:
         )
         change = save_list(connection, unit.venue, parsed.rows, at=now)
         changes[unit.venue.value] = _in_short(change)
+        if unit.venue in BAR_VENUES and (change.new or change.changed or change.delisted):
+            coverage.account_again(connection, unit.venue, since=context.today() - RECOUNTED, at=now)
         return Stored(
             Counts(
                 expected=len(parsed.rows) + len(parsed.rejected),

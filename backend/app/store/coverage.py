@@ -1,0 +1,150 @@
+"""Coverage: every cell (security × session) of a dataset accounted for, and the cells that are not held.
+
+The universe is that of the day: what its venue's list says was listed on it, and whatever else has a row of it (a
+security that left before its list was first read is known by its bars alone).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, select, text
+
+from app.market.security import Venue
+from app.store.tables import coverage
+
+BARS = "daily_bars"
+REASONS = ("no_trade", "halted", "venue_closed")
+"""Why the day needs no price of a security."""
+
+_CELLS = """
+WITH days AS (
+    SELECT day.session, coalesce(bool_or(said.is_open), true) AS is_open
+    FROM unnest(CAST(:sessions AS date[])) AS day(session)
+    LEFT JOIN sessions said ON said.session = day.session AND said.venue = :venue
+    GROUP BY day.session
+), cells AS (
+    SELECT days.session, own.id, own.symbol, own.name, CASE
+        WHEN bar.close IS NOT NULL THEN 'held'
+        WHEN EXISTS (SELECT FROM quarantine q WHERE q.dataset = 'daily_bars' AND q.venue = :venue
+                     AND q.session = days.session AND q.symbol = own.symbol AND q.released_at IS NULL)
+            THEN 'quarantined'
+        WHEN bar.session IS NOT NULL THEN 'no_trade'
+        WHEN NOT days.is_open THEN 'venue_closed'
+        WHEN EXISTS (SELECT FROM halts h WHERE h.security_id = own.id
+                     AND days.session BETWEEN h.first AND coalesce(h.last, days.session)) THEN 'halted'
+        ELSE 'missing' END AS state
+    FROM days CROSS JOIN securities own
+    LEFT JOIN bars bar ON bar.session = days.session AND bar.security_id = own.id
+    WHERE own.venue = :venue AND (
+        bar.session IS NOT NULL
+        OR (own.on_list OR own.delisted_on IS NOT NULL)
+        AND (own.listed_on IS NULL OR own.listed_on <= days.session)
+        AND (own.delisted_on IS NULL OR own.delisted_on > days.session))
+)
+"""
+
+_ACCOUNT = text(
+    _CELLS
+    + """
+INSERT INTO coverage AS c (dataset, venue, session, expected, held, quarantined, explained, missing, recorded_at)
+SELECT 'daily_bars', :venue, session, sum(number), coalesce(sum(number) FILTER (WHERE state = 'held'), 0),
+    coalesce(sum(number) FILTER (WHERE state = 'quarantined'), 0),
+    coalesce(jsonb_object_agg(state, number) FILTER (WHERE state IN ('no_trade', 'halted', 'venue_closed')), '{}'),
+    coalesce(sum(number) FILTER (WHERE state = 'missing'), 0), :at
+FROM (SELECT session, state, count(*) AS number FROM cells GROUP BY session, state) AS counted
+GROUP BY session
+ON CONFLICT (dataset, venue, session) DO UPDATE SET expected = excluded.expected, held = excluded.held,
+    quarantined = excluded.quarantined, explained = excluded.explained, missing = excluded.missing,
+    recorded_at = excluded.recorded_at
+WHERE (c.expected, c.held, c.quarantined, c.explained, c.missing)
+    IS DISTINCT FROM (excluded.expected, excluded.held, excluded.quarantined, excluded.explained, excluded.missing)
+"""
+)
+
+_UNHELD = text(
+    _CELLS
+    + """
+SELECT session, symbol, name, state FROM cells WHERE state = ANY(:states) ORDER BY session DESC, symbol LIMIT :most
+"""
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Covered:
+    """A session of a dataset and venue: ``expected = held + quarantined + explained + missing``, in securities."""
+
+    dataset: str
+    venue: Venue
+    session: date
+    expected: int
+    held: int
+    quarantined: int
+    explained: Mapping[str, int]
+    """By reason; see ``REASONS``."""
+    missing: int
+    recorded_at: datetime
+
+    @property
+    def share(self) -> float | None:
+        """What is held or explained, of what was expected; None when nothing was."""
+        return 1 - (self.missing + self.quarantined) / self.expected if self.expected else None
+
+
+@dataclass(frozen=True, slots=True)
+class Unheld:
+    """A cell without a price: ``state`` is ``missing``, ``quarantined`` or one of ``REASONS``."""
+
+    session: date
+    symbol: str
+    name: str
+    state: str
+
+
+def account(connection: Connection, venue: Venue, sessions: Sequence[date], *, at: datetime) -> None:
+    """Count the daily bars of *sessions* anew, in the caller's transaction: the one that wrote them."""
+    if sessions:
+        connection.execute(_ACCOUNT, {"venue": venue.value, "sessions": sorted(set(sessions)), "at": at})
+
+
+def account_again(connection: Connection, venue: Venue, *, since: date, at: datetime) -> int:
+    """Count anew what was counted of *since* and later, after the list or the halts changed; in sessions."""
+    query = select(coverage.c.session).where(
+        coverage.c.dataset == BARS, coverage.c.venue == venue, coverage.c.session >= since
+    )
+    days = list(connection.scalars(query))
+    account(connection, venue, days, at=at)
+    return len(days)
+
+
+def read_coverage(
+    connection: Connection, *, start: date, end: date, dataset: str | None = None, venue: Venue | None = None
+) -> list[Covered]:
+    """What was counted from *start* to *end* (both included), newest session first."""
+    query = select(coverage).where(coverage.c.session.between(start, end))
+    if dataset is not None:
+        query = query.where(coverage.c.dataset == dataset)
+    if venue is not None:
+        query = query.where(coverage.c.venue == venue)
+    order = (coverage.c.session.desc(), coverage.c.dataset, coverage.c.venue.desc())
+    return [_covered(row) for row in connection.execute(query.order_by(*order))]
+
+
+def list_unheld(
+    connection: Connection,
+    venue: Venue,
+    sessions: Sequence[date],
+    *,
+    states: Sequence[str] = ("missing", "quarantined"),
+    limit: int = 1_000,
+) -> list[Unheld]:
+    """The cells of *sessions* that stand so, newest session first and by symbol; looked up, not read from a count."""
+    asked = {"venue": venue.value, "sessions": list(sessions), "states": list(states), "most": limit}
+    return [Unheld(*row) for row in connection.execute(_UNHELD, asked)]
+
+
+def _covered(row: Row[Any]) -> Covered:
+    return Covered(**{**row._mapping, "venue": Venue(row.venue)})  # noqa: SLF001 - the row as a mapping
