@@ -1,0 +1,81 @@
+"""Adjusted prices: cumulative factors out of a ledger of corporate actions. Pure; raw prices are never touched.
+
+adjusted price = raw price × factor, adjusted volume = raw volume ÷ the same factor, turnover as it is: so is price ×
+volume the same before and after, and raw = adjusted ÷ factor, as Qlib has it. The rule is one for every reader, API
+and exports alike, whichever the method.
+
+An action's own ratio (reference price ÷ previous close, see ``CorporateAction``) ties the two sides of its ex-date:
+previous close × factor before = reference price × factor from there on. Products are exact; floats come
+at the end (``app/export/factor_panel.py``).
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+from fractions import Fraction
+from itertools import accumulate
+from operator import mul
+
+from app.market.corporate_action import CorporateAction
+
+
+class Direction(StrEnum):
+    """Which end of the history keeps its raw prices."""
+
+    BACK = "back"  # the newest: history changes with each new action
+    FORWARD = "forward"  # the oldest: what was computed once stays so
+
+
+class Method(StrEnum):
+    """What a factor makes good for."""
+
+    TOTAL_RETURN = "total_return"  # whatever the holder got: cash, shares, rights
+    SPLIT_ONLY = "split_only"  # only that there are more or fewer shares: cash dividends stay a fall of the price
+
+
+@dataclass(frozen=True, slots=True)
+class Adjustment:
+    """How prices are to be adjusted."""
+
+    direction: Direction = Direction.BACK
+    method: Method = Method.TOTAL_RETURN
+
+
+@dataclass(frozen=True, slots=True)
+class Factors:
+    """The factors of one security: ``values[0]`` before the first of ``ex_dates``, ``values[n]`` from the nth on."""
+
+    ex_dates: tuple[date, ...] = ()
+    values: tuple[Fraction, ...] = (Fraction(1),)
+
+    def factor_on(self, session: date) -> Fraction:
+        """What a raw price of *session* is multiplied with."""
+        return self.values[bisect_right(self.ex_dates, session)]
+
+
+def factors_of(
+    actions: Iterable[CorporateAction],
+    adjustment: Adjustment = Adjustment(),
+    *,
+    first: date | None = None,
+    last: date | None = None,
+) -> Factors:
+    """The factors of one security from its *actions*, in any order; several of one ex-date multiply.
+
+    *first* and *last* are the ends of the bars that there are: an action counts only where it lies between two of
+    them. One announced for tomorrow does not change today's prices, nor one before the first bar any.
+    """
+    ratios: dict[date, Fraction] = {}
+    for action in actions:
+        if (first is None or first < action.ex_date) and (last is None or action.ex_date <= last):
+            ratio = action.ratio if adjustment.method is Method.TOTAL_RETURN else action.split_ratio
+            ratios[action.ex_date] = ratios.get(action.ex_date, Fraction(1)) * ratio
+    ex_dates = sorted(day for day, ratio in ratios.items() if ratio != 1)
+    # From the oldest bar on, which is raw; the other direction is the same but for one constant.
+    forward = list(accumulate((1 / ratios[day] for day in ex_dates), mul, initial=Fraction(1)))
+    constant = forward[-1] if adjustment.direction is Direction.BACK else Fraction(1)
+    return Factors(tuple(ex_dates), tuple(value / constant for value in forward))
