@@ -14,10 +14,13 @@ from dataclasses import dataclass
 import psutil
 
 from tests.chaos.child import Child
+from tests.chaos.disk import full
 from tests.chaos.stage import Stage
 
 Chance = random.Random
 
+FETCH_TRIES = 4
+"""How often one fetch asks a site that fails."""
 TRANSIENT = ("429", "5xx", "reset", "slow", "truncated")
 """What a later try of the exchange mends."""
 
@@ -26,7 +29,7 @@ TRANSIENT = ("429", "5xx", "reset", "slow", "truncated")
 class Fault:
     """``inject`` returns when all is repaired again; ``needs`` are the children that it acts on.
 
-    Its recovery counts from the repair if it has to be ``helped``, else from the fault itself.
+    Its recovery counts from the repair if it has to be ``helped``, else it is the longest standstill after the fault.
     ``spoilt`` is how many requests it may spoil, each of which is asked again. The ``short`` ones run with all tests.
     """
 
@@ -196,6 +199,27 @@ def storm_at_the_exchange(stage: Stage, chance: Chance, count: int = 6) -> None:
         time.sleep(0.5)
 
 
+def fail_a_unit(stage: Stage, chance: Chance) -> None:
+    """As many failures in a row as one fetch bears: the unit fails, and the run has to be tried again for it."""
+    stage.exchange_fault(site=chance.choice(("twse", "tpex")), fault="5xx", times=FETCH_TRIES)
+
+
+def fill_disk(stage: Stage, chance: Chance, seconds: float = 12) -> None:
+    """No byte is free for the servers and the archive; a supervisor starts what gave up."""
+    with full(stage.folder):
+        time.sleep(seconds)
+    stage.postgres.start()
+    stage.valkey.start()
+
+
+def jump_clocks(stage: Stage, chance: Chance, seconds: float = 5) -> None:
+    """Workers, beats and the web are an hour ahead or behind at once, and right again at once."""
+    assert stage.clock is not None
+    stage.clock.set(chance.choice((3600, -3600)))
+    time.sleep(seconds)
+    stage.clock.set(0)
+
+
 ALL = (
     Fault("kill -9 the pool processes", kill_pool, helped=False),
     Fault("kill -9 the whole worker", kill_workers, short=True),
@@ -216,3 +240,8 @@ ALL = (
     Fault("PostgreSQL is slow (200-500 ms a reply)", slow_postgres),
     Fault("replies spoilt at random", storm_at_the_exchange, spoilt=6),
 )
+FAILED_UNIT = Fault("one unit fails: 503 to each of its 4 tries", fail_a_unit, spoilt=FETCH_TRIES)
+FULL_DISK = Fault("the disk of all servers is full for 12 s", fill_disk)
+CLOCKS = Fault("all clocks but PostgreSQL's jump by 1 h, and back", jump_clocks, helped=False)
+RANDOM = (*ALL, FAILED_UNIT, FULL_DISK, CLOCKS)
+"""For one long run. The last two take a stage on a small disk of its own and with a clock that can be wrong."""

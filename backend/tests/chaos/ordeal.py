@@ -47,7 +47,8 @@ def endure(
     fault.inject(stage, chance)
     healed_at = datetime.now(UTC)
     end_of(stage, run_id, within=ENDS_WITHIN)
-    return judge(stage, run_id, reference, since=healed_at if fault.helped else hurt_at)
+    since = healed_at if fault.helped else hurt_at
+    return judge(stage, run_id, reference, since=since, repaired=fault.helped)
 
 
 def most_fetches(verdict: Verdict, *, spoilt: int = 0) -> int:

@@ -24,6 +24,7 @@ from app.runtime.program import Program
 from app.runtime.valkey import Valkey
 from app.sandbox.server import site_urls
 from tests.chaos.child import BACKEND, Child
+from tests.chaos.clocks import Clock
 from tests.chaos.proxy import Proxy
 from tests.conftest import wait_until
 
@@ -77,6 +78,7 @@ class Stage:
         self.home = folder / "home"
         self.exchange = exchange
         self.children: dict[str, Child] = {}
+        self.clock: Clock | None = None
         self._closing = contextlib.ExitStack()
         # Beside the folder: a disk that fills up within it does not silence those who write there.
         self.logs = folder.with_name(f"{folder.name}.logs")
@@ -121,6 +123,7 @@ class Stage:
         return {
             **plain,
             **urls,
+            **(self.clock.environment if self.clock else {}),
             "DATABASE_URL": _by_way_of(postgres or self.to_postgres, self._postgres.port, self.database_url),
             "REDIS_URL": _by_way_of(valkey or self.to_valkey, self._valkey.port, self.redis_url),
             "QUANTLAB_SOURCE": "sandbox",

@@ -46,7 +46,7 @@ def test_a_host_cut_off_amid_a_unit_cannot_write_when_it_comes_back(chaos: Prepa
             stage.worker("w2", prefix=second.prefix, environment=second.environment).wait_until_ready()
             end_of(stage, run_id, within=120)
         wait_until(lambda: "LeaseLost" in zombie.said(), within=90, what="the zombie's refusal")
-        verdict = judge(stage, run_id, chaos.reference, since=cut_at)
+        verdict = judge(stage, run_id, chaos.reference, since=cut_at, repaired=False)
     assert "w1@qlhost" in zombie.said()
     tell("one of two hosts cut off, and back", verdict)
     # The zombie may have asked again on its return, before it was told that the run is not its own any more.
@@ -68,7 +68,7 @@ def test_a_frozen_worker_that_wakes_with_its_answer_in_hand_is_refused(chaos: Pr
     zombie.send_all(signal.SIGCONT)
     wait_until(lambda: "LeaseLost" in zombie.said(), within=30, what="the zombie's refusal")
     end_of(stage, run_id, within=90)
-    verdict = judge(stage, run_id, chaos.reference, since=frozen_at)
+    verdict = judge(stage, run_id, chaos.reference, since=frozen_at, repaired=False)
     tell("frozen amid a unit, woken with the answer", verdict)
     assert verdict.complaints(most_fetches=verdict.units + 1) == [], stage.last_words()
     assert verdict.attempts == 2
@@ -89,7 +89,7 @@ def test_a_worker_frozen_inside_its_transaction_does_not_keep_the_run(chaos: Pre
     bring_up(stage, ["w2"])
     end_of(stage, run_id, within=90)
     zombie.send_all(signal.SIGCONT)
-    verdict = judge(stage, run_id, chaos.reference, since=frozen_at)
+    verdict = judge(stage, run_id, chaos.reference, since=frozen_at, repaired=False)
     tell("frozen inside a transaction, another host goes on", verdict)
     assert verdict.complaints(most_fetches=most_fetches(verdict)) == [], stage.last_words()
     assert (verdict.recovery or 0) <= RECOVERS_WITHIN

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -76,8 +77,21 @@ def reference_of(stage: Site, run_id: str, seconds: float) -> Reference:
     return Reference(_bars(stage), _units(stage, run_id), seconds)
 
 
-def judge(stage: Site, run_id: str, reference: Reference, *, since: datetime | None = None) -> Verdict:
-    """Compare with ``reference``; the recovery is the time from ``since`` to the next unit that was done."""
+def judge(
+    stage: Site,
+    run_id: str,
+    reference: Reference,
+    *,
+    since: datetime | None = None,
+    repaired: bool = True,
+    asked_before: int = 0,
+) -> Verdict:
+    """Compare with ``reference``.
+
+    The recovery is the time from the repair at ``since`` to the next unit; where nobody ``repaired`` anything, the
+    longest time without a unit after the fault at ``since``: what was in hand may still have been done after it.
+    ``asked_before`` is how many fetches an exchange that is gone has seen.
+    """
     bars, units = _bars(stage), _units(stage, run_id)
     state, attempts = stage.rows("SELECT state, attempts FROM runs WHERE id = %s", [run_id])[0]
     return Verdict(
@@ -89,9 +103,9 @@ def judge(stage: Site, run_id: str, reference: Reference, *, since: datetime | N
         rows_wrong=len(bars - reference.bars),
         rows_twice=_twice(stage, "kind = 'bar'"),
         runs_open=int(stage.rows("SELECT count(*) FROM runs WHERE finished_at IS NULL")[0][0]),
-        fetches=fetches(stage),
+        fetches=asked_before + fetches(stage),
         attempts=attempts,
-        recovery=_recovery(stage, since),
+        recovery=_recovery(stage, since, repaired=repaired),
     )
 
 
@@ -120,10 +134,11 @@ def _twice(stage: Site, condition: str) -> int:
     return int(stage.rows(query)[0][0])
 
 
-def _recovery(stage: Site, since: datetime | None) -> float | None:
+def _recovery(stage: Site, since: datetime | None, *, repaired: bool) -> float | None:
     """0 when nothing was left to do at that time."""
     if since is None:
         return None
-    query = "SELECT min(at) FROM chaos_audit WHERE kind = 'unit' AND at > %s"
-    next_unit: datetime | None = stage.rows(query, [since])[0][0]
-    return 0.0 if next_unit is None else (next_unit - since).total_seconds()
+    query = "SELECT at FROM chaos_audit WHERE kind = 'unit' AND at > %s ORDER BY at"
+    times: list[datetime] = [since, *(at for (at,) in stage.rows(query, [since]))]
+    pauses = [(later - earlier).total_seconds() for earlier, later in itertools.pairwise(times)]
+    return max(pauses[:1] if repaired else pauses, default=0.0)
