@@ -75,7 +75,8 @@ def factors_of(
             ratio = action.ratio if adjustment.method is Method.TOTAL_RETURN else action.split_ratio
             ratios[action.ex_date] = ratios.get(action.ex_date, Fraction(1)) * ratio
     ex_dates = sorted(day for day, ratio in ratios.items() if ratio != 1)
-    # From the oldest bar on, which is raw; the other direction is the same but for one constant.
-    forward = list(accumulate((1 / ratios[day] for day in ex_dates), mul, initial=Fraction(1)))
-    constant = forward[-1] if adjustment.direction is Direction.BACK else Fraction(1)
-    return Factors(tuple(ex_dates), tuple(value / constant for value in forward))
+    if adjustment.direction is Direction.FORWARD:
+        values = list(accumulate((1 / ratios[day] for day in ex_dates), mul, initial=Fraction(1)))
+    else:
+        values = list(accumulate((ratios[day] for day in reversed(ex_dates)), mul, initial=Fraction(1)))[::-1]
+    return Factors(tuple(ex_dates), tuple(values))

@@ -18,21 +18,20 @@ Floats = NDArray[np.float32]
 RAW_FIELDS = ("open", "high", "low", "close", "change", "volume", "turnover")
 """What is read of a bar: prices and change in 1/10,000 TWD, volume in shares, turnover in TWD."""
 
-UNADJUSTED = 1.0
-"""The factor while no corporate action is applied: adjusted = raw."""
-
 
 @dataclass(frozen=True, slots=True)
 class RawBars:
     """Bars by column: *instruments* and *days* are places in the lists of the tree, *values* one array a raw field.
 
-    All of one length; ``absent`` is the number that stands for a value which the venue did not publish.
+    All of one length; ``absent`` is the number that stands for a value which the venue did not publish, ``factors``
+    are those of adjustment: 1 leaves a bar raw.
     """
 
     instruments: Ints
     days: Ints
     values: Mapping[str, Ints]
     absent: int
+    factors: NDArray[np.float64]
 
     def __len__(self) -> int:
         return len(self.days)
@@ -74,7 +73,7 @@ class Block:
 def qlib_fields(bars: RawBars) -> dict[str, Floats]:
     """The eight fields of *bars*, an array each, as long as *bars*.
 
-    open, high, low, close and vwap (turnover / volume) are in TWD and volume in shares, all unadjusted, factor is 1.
+    open, high, low, close and vwap (turnover / volume) are in TWD times the factor, volume is in shares divided by it.
     change is close / reference - 1, where the reference is the price that the venue itself compares with (close -
     published change): the previous close on ordinary days. It is NaN where the venue calls the two not comparable
     (ex-dates), for close / previous close would report a dividend as a loss there; and a session missing from the
@@ -86,11 +85,11 @@ def qlib_fields(bars: RawBars) -> dict[str, Floats]:
         value = {name: _floats(bars, name) for name in RAW_FIELDS}
         volume = value["volume"]
         reference = value["close"] - value["change"]
-        fields = {name: value[name] / PRICE_SCALE for name in ("open", "high", "low", "close")}
-        fields["volume"] = volume
-        fields["factor"] = np.full(len(bars), UNADJUSTED)
+        fields = {name: value[name] / PRICE_SCALE * bars.factors for name in ("open", "high", "low", "close")}
+        fields["volume"] = volume / bars.factors
+        fields["factor"] = bars.factors
         fields["change"] = np.where(reference > 0, value["close"] / reference - 1, np.nan)
-        fields["vwap"] = np.where(volume > 0, value["turnover"] / volume, np.nan)
+        fields["vwap"] = np.where(volume > 0, value["turnover"] / volume * bars.factors, np.nan)
     priced = np.logical_or.reduce([~np.isnan(fields[name]) for name in ("open", "high", "low", "close")])
     traded = priced | (volume > 0)
     return {name: np.where(traded, column, np.nan).astype(np.float32) for name, column in fields.items()}

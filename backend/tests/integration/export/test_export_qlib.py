@@ -23,10 +23,12 @@ from app.errors import AlreadyRunning, ExportError, StoreUnavailable
 from app.export.qlib.publish import exclusive
 from app.export.qlib.reader import TreeReader
 from app.market.bar import BAR_FIELDS, Bar
+from app.market.corporate_action import ActionKind, CorporateAction
 from app.market.security import Venue
 from app.services.context import Context
 from app.services.export_qlib import export_qlib
 from app.store.bars import write_bars
+from app.store.corporate_actions import write_actions
 from app.store.engine import make_engine, transaction
 from app.store.securities import register_unlisted
 
@@ -107,7 +109,51 @@ def test_the_manifest_tells_what_it_is(context: Context, root: Path) -> None:
     assert manifest is not None
     assert manifest["source"] == "sandbox"
     assert manifest["exported_at"] == "2024-01-05T14:30:00+00:00"
-    assert "no adjustment is applied" in manifest["notes"]["factor"]
+    assert manifest["notes"]["adjustment"].startswith("back, total_return")
+    assert manifest["adjusted_securities"] == 0
+
+
+def act(context: Context, *actions: CorporateAction) -> None:
+    with transaction(context.engine) as connection:
+        write_actions(connection, actions, period=(DAY1, DAY3), source="test", run_id=None, at=AT)
+
+
+SPLIT = CorporateAction("2330", DAY2, ActionKind.SPLIT, 593_0000, 148_2500)
+DIVIDEND = CorporateAction("2330", DAY3, ActionKind.DIVIDEND, 578_0000, 575_1100)
+
+
+def test_prices_are_adjusted_to_the_newest(context: Context, root: Path) -> None:
+    """A split 1:4 and a dividend of half a percent: 0.25 x 0.995, and 0.995, and 1."""
+    store(context, BARS)
+    announced = CorporateAction("2330", DAY3 + timedelta(days=3), ActionKind.DIVIDEND, 576_0000, 1)
+    with transaction(context.engine) as connection:
+        write_actions(connection, [announced], period=(DAY3, DAY3), source="test", run_id=None, at=AT)
+    act(context, SPLIT, DIVIDEND)
+    assert export_qlib(context, keep=3).details["adjusted_securities"] == 1
+    tree = TreeReader(root / "current")
+    factors = np.array([0.25 * 0.995, 0.995, 1])
+    expected = {
+        "factor": factors,
+        "close": np.array([593, 578, 576]) * factors,
+        "volume": np.array([26_059_058, 1_000, 26_059_058]) / factors,
+        "vwap": np.array([15_417_834_048 / 26_059_058, 578.5, 15_417_834_048 / 26_059_058]) * factors,
+        "change": np.array([0, 578 / 593 - 1, np.nan]),
+    }
+    for name, values in expected.items():
+        np.testing.assert_allclose(tree.feature("2330", name)[1], values, rtol=1e-7)
+    raw = tree.feature("2330", "close")[1].astype(float) / tree.feature("2330", "factor")[1]
+    assert np.round(raw, 2).tolist() == [593, 578, 576]
+    assert tree.feature("0050", "factor")[1].tolist() == [1]
+
+
+def test_a_new_action_makes_a_new_export(context: Context) -> None:
+    store(context, BARS)
+    export_qlib(context, keep=3)
+    act(context, SPLIT, DIVIDEND)
+    assert export_qlib(context, keep=3).state == "SUCCESS"
+    assert export_qlib(context, keep=3).state == "SKIPPED"
+    act(context, SPLIT)  # the dividend is withdrawn
+    assert export_qlib(context, keep=3).state == "SUCCESS"
 
 
 def test_an_empty_database_is_skipped(context: Context, root: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -23,13 +24,14 @@ NAN = float("nan")
 CALENDAR = [date(2024, 1, 2), date(2024, 1, 3), date(2024, 1, 4)]
 
 
-def raw_bars(rows: list[tuple[int, int, dict[str, int]]]) -> RawBars:
+def raw_bars(rows: list[tuple[int, int, dict[str, int]]], *, factor: float = 1.0) -> RawBars:
     """(instrument, day, values) rows; a value that is not named is absent."""
     return RawBars(
         np.array([row[0] for row in rows], np.int64),
         np.array([row[1] for row in rows], np.int64),
         {name: np.array([row[2].get(name, ABSENT) for row in rows], np.int64) for name in RAW_FIELDS},
         ABSENT,
+        np.full(len(rows), factor),
     )
 
 
@@ -48,9 +50,8 @@ def write_tree(folder: Path, instruments: list[Instrument], bars: RawBars, *, ce
     writer = TreeWriter(folder, CALENDAR, instruments)
     for sessions in blocks(len(CALENDAR), len(instruments), cells=cells):
         chosen = (bars.days >= sessions.start) & (bars.days < sessions.stop)
-        part = RawBars(
-            bars.instruments[chosen], bars.days[chosen], {k: v[chosen] for k, v in bars.values.items()}, ABSENT
-        )
+        values = {name: column[chosen] for name, column in bars.values.items()}
+        part = RawBars(bars.instruments[chosen], bars.days[chosen], values, ABSENT, bars.factors[chosen])
         writer.write(block_of(sessions, part))
     return TreeReader(folder)
 
@@ -128,9 +129,22 @@ def test_volume_without_a_price_stays_volume() -> None:
     assert np.isnan(fields["close"]).all()
 
 
+def test_adjusted_prices_are_raw_times_the_factor_and_volume_is_divided_by_it() -> None:
+    """So turnover stays what it was, and the change is the venue's own whatever the factor."""
+    before_a_split = bar(188_5000, change=-1_5000, volume=1_000, turnover=188_000)
+    fields = qlib_fields(raw_bars([(0, 0, before_a_split)], factor=0.25))
+    assert {name: float(column[0]) for name, column in fields.items()} == {
+        **dict.fromkeys(("open", "high", "low", "close"), 47.125),
+        "volume": 4_000,
+        "factor": 0.25,
+        "change": float(np.float32(188.5 / 190 - 1)),
+        "vwap": 47,
+    }
+
+
 def test_fields_need_every_raw_field() -> None:
     with pytest.raises(ExportError, match="without turnover"):
-        qlib_fields(RawBars(np.zeros(1, np.int64), np.zeros(1, np.int64), dict.fromkeys(RAW_FIELDS[:-1], np.zeros(1, np.int64)), ABSENT))  # fmt: skip  # noqa: E501
+        qlib_fields(replace(raw_bars([]), values=dict.fromkeys(RAW_FIELDS[:-1], np.zeros(0, np.int64))))
 
 
 def test_blocks_are_written_in_order(tmp_path: Path) -> None:
