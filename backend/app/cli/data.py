@@ -8,7 +8,15 @@ from enum import IntEnum
 from typing import Annotated, Any
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from app.cli.output import AsJson, coloured, console, in_words, print_json, took
 from app.core import queue
@@ -102,7 +110,8 @@ def follow(started: queue.Started, name: str, *, wait: bool, timeout: float, as_
 def _watch(run_id: str, name: str, timeout: float, *, quiet: bool) -> Run:
     """The run when it has ended, or as it stands when *timeout* is over or no worker lives."""
     columns = (SpinnerColumn(), TextColumn("{task.fields[state]}"), BarColumn(), MofNCompleteColumn())
-    progress = Progress(*columns, TimeElapsedColumn(), TextColumn("{task.description}"), transient=True, disable=quiet)
+    times = (TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
+    progress = Progress(*columns, *times, TextColumn("{task.description}"), transient=True, disable=quiet)
     start, asked = time.monotonic(), False
     with progress:
         bar = progress.add_task(name.removeprefix("app.tasks."), total=None, state="QUEUED")

@@ -7,7 +7,7 @@ import sys
 import typer
 from loguru import logger
 
-from app.cli import alerts, catch_up, data, diagnosis, operations, runs, schedules, status, up
+from app.cli import alerts, backfill, catch_up, data, diagnosis, operations, runs, schedules, status, up
 from app.core.config import read_home, read_running
 from app.core.version import VERSION
 from app.errors import QuantLabError, StoreUnavailable
@@ -33,6 +33,9 @@ app = typer.Typer(
 app.command("up", rich_help_panel="Run")(up.up)
 app.command("sandbox", rich_help_panel="Run")(operations.sandbox)
 app.command("sync", rich_help_panel="Data")(data.sync)
+app.add_typer(backfill.backfill, name="backfill", rich_help_panel="Data")
+app.command("gaps", rich_help_panel="Data")(backfill.gaps)
+app.command("replay", rich_help_panel="Data")(backfill.replay)
 app.add_typer(catch_up.catch_up, name="catch-up", rich_help_panel="Data")
 app.add_typer(operations.calendar, name="calendar", rich_help_panel="Data")
 app.add_typer(runs.runs, name="runs", rich_help_panel="Look")

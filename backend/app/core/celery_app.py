@@ -191,6 +191,8 @@ app.conf.update(
     task_routes={
         "app.tasks.sync_qlib": {"queue": "export"},
         "app.tasks.cleanup_old_cache": {"queue": "maintenance"},
+        "app.tasks.backfill_bars": {"queue": "backfill", "priority": 1},
+        "app.tasks.replay_archive": {"queue": "backfill", "priority": 1},
         "app.tasks.catch_up": {"queue": "backfill", "priority": 1},
     },
     beat_schedule={

@@ -95,7 +95,7 @@ def catch_up(context: Context, limits: Limits) -> Report:
     """
     _leave_to_older(context)
     plan = plan_catch_up(context, limits)
-    done = _done_before(context)
+    done = done_before(context)
     if not plan.cells and not done:
         waits = f"; {len(plan.waiting)} were tried lately and wait" if plan.waiting else ""
         return Report("SKIPPED", f"No session since {plan.first} is missing{waits}.", details={"plan": plan.as_json()})
@@ -195,7 +195,7 @@ def _leave_to_older(context: Context) -> None:
         )
 
 
-def _done_before(context: Context) -> list[Cell]:
+def done_before(context: Context) -> list[Cell]:
     """What earlier attempts of this run brought."""
     if context.run_id is None:
         return []

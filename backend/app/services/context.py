@@ -12,7 +12,7 @@ import redis
 
 from app.errors import Cancelled, GivenBack, LeaseLost
 from app.market.calendar import TAIPEI, TradingCalendar
-from app.sources.http import Client
+from app.sources.base import Fetcher
 from app.store import leases, sessions
 from app.store.engine import Connection, Engine, transaction
 
@@ -44,7 +44,7 @@ class Context:
 
     engine: Engine
     redis: redis.Redis
-    client: Client
+    client: Fetcher
     clock: Callable[[], datetime]
     universes: Mapping[str, Sequence[str]]
     data_dir: Path

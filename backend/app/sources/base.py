@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
-from typing import ClassVar, Generic, TypeVar
+from typing import ClassVar, Generic, Protocol, TypeVar
 
 from app.market.security import Venue
 
@@ -92,6 +92,14 @@ class Dataset(ABC, Generic[Q, T]):
         SourceRefused for a block page, SourceUnavailable for a body that was cut off, NotYetPublished where the
         site says so. A row that breaks a rule raises nothing: it goes to ``rejected``.
         """
+
+
+class Fetcher(Protocol):
+    """Who answers questions: the exchanges' sites (``http.Client``), or the archive (``replayed.ArchivedClient``)."""
+
+    def fetch(self, dataset: Dataset[Q, T], query: Q) -> Parsed[T]:
+        """The values of *query*; raises what ``Dataset.parse`` does, and what asking may raise."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

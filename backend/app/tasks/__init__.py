@@ -2,11 +2,21 @@
 
 from app.tasks.maintenance import cleanup_old_cache
 from app.tasks.qlib_tasks import sync_qlib
-from app.tasks.stock_data import catch_up, sync_daily_prices, sync_latest_prices, sync_ohlcv_data, sync_stock_list
+from app.tasks.stock_data import (
+    backfill_bars,
+    catch_up,
+    replay_archive,
+    sync_daily_prices,
+    sync_latest_prices,
+    sync_ohlcv_data,
+    sync_stock_list,
+)
 
 __all__ = [
+    "backfill_bars",
     "catch_up",
     "cleanup_old_cache",
+    "replay_archive",
     "sync_daily_prices",
     "sync_latest_prices",
     "sync_ohlcv_data",

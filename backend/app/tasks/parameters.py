@@ -8,7 +8,8 @@ from typing import Annotated, Any, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from app.core.config import load_universes
-from app.market.security import is_symbol
+from app.market.calendar import FIRST_DAY
+from app.market.security import Venue, is_symbol
 
 
 def _one_or_many(value: Any) -> Any:
@@ -58,3 +59,6 @@ EndDate = Annotated[
     date | None,
     Field(description="the last day, YYYY-MM-DD; today in Taipei when left out", ge=date(2004, 2, 11)),
 ]
+FirstDay = Annotated[date, Field(description="the first day, YYYY-MM-DD, 2004-02-11 at the earliest", ge=FIRST_DAY)]
+OneVenue = Annotated[Venue | None, Field(description="TWSE or TPEX; both when left out")]
+Again = Annotated[bool, Field(description="ask for what is held, too, and record what the exchange changed since")]

@@ -10,7 +10,10 @@ from app.core.config import get_settings
 from app.errors import NotASession
 from app.market.calendar import TAIPEI
 from app.services import catch_up as service
+from app.services.backfill import Wanted
+from app.services.backfill import backfill_bars as backfill
 from app.services.context import Context
+from app.services.replay import replay_archive as replay
 from app.services.report import Report
 from app.services.securities import choose_securities
 from app.services.sync_daily_bars import ensure_securities, last_days, sync_daily_bars
@@ -21,7 +24,7 @@ from app.services.sync_some_bars import sync_some_bars
 from app.store.engine import transaction
 from app.store.securities import HeldSecurity
 from app.tasks._base import QuantLabTask
-from app.tasks.parameters import Days, EndDate, StockIds, Universe
+from app.tasks.parameters import Again, Days, EndDate, FirstDay, OneVenue, StockIds, Universe
 
 
 @app.task(bind=True, name="app.tasks.sync_stock_list", soft_time_limit=600, time_limit=660)
@@ -51,6 +54,22 @@ def sync_daily_prices(
 def catch_up(self: QuantLabTask, days: Days = get_settings().catch_up_days) -> Report:
     """Fetch the sessions of the last days that should be held and are not, below fresh data."""
     return service.catch_up(self.context(), limits(get_settings(), days=days))
+
+
+@app.task(bind=True, name="app.tasks.backfill_bars", soft_time_limit=3600, time_limit=3660)
+def backfill_bars(
+    self: QuantLabTask, start: FirstDay, end: EndDate = None, venue: OneVenue = None, again: Again = False
+) -> Report:
+    """Fetch a range of daily bars that is not held, below fresh data; it goes on where it was interrupted."""
+    context = self.context()
+    return backfill(context, Wanted(start, end or context.today(), venue, again))
+
+
+@app.task(bind=True, name="app.tasks.replay_archive", soft_time_limit=3600, time_limit=3660)
+def replay_archive(self: QuantLabTask, start: FirstDay, end: EndDate = None) -> Report:
+    """Rebuild lists and daily bars from the archived replies, by today's parsers, without a request."""
+    context = self.context()
+    return replay(context, start=start, end=end or context.today())
 
 
 @app.task(bind=True, name="app.tasks.sync_ohlcv_data", soft_time_limit=3600, time_limit=3660)
