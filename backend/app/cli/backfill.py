@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import asdict
 from datetime import date, datetime, timedelta
 from typing import Annotated
 
@@ -14,11 +16,14 @@ from app.core.wiring import get_platform
 from app.market.calendar import TAIPEI
 from app.market.security import Venue
 from app.services.backfill import Wanted, plan_backfill
+from app.services.readiness import look
 from app.store.coverage import BARS, list_unheld, read_coverage
 from app.store.engine import transaction
 
 TASK = "app.tasks.backfill_bars"
 REPLAY = "app.tasks.replay_archive"
+POLL = 5.0
+"""Seconds between two looks of wait-ready."""
 FEW = 12
 """Missing symbols that are named a session; --symbols names all."""
 
@@ -126,7 +131,12 @@ def gaps(
     unasked = [cell for cell in plan.cells if (cell.session, cell.venue) not in known]
     lacking = [one for one in covered if one.missing or one.quarantined]
     if as_json:
-        print_json({"covered": covered if every else lacking, "never_asked": unasked})
+        print_json(
+            {
+                "covered": [asdict(one) for one in (covered if every else lacking)],
+                "never_asked": [asdict(cell) for cell in unasked],
+            }
+        )
     else:
         print_source()
         made = table("session", "venue", ">expected", ">held", ">explained", ">quarantined", ">missing", "symbols")
@@ -153,6 +163,29 @@ def gaps(
         if not fill and not as_json:
             console().print(f"To fetch them: quantlab gaps --from {first} --to {last} --fill", highlight=False)
         raise typer.Exit(3)
+
+
+def wait_ready(
+    day: Annotated[str, typer.Option("--date", help="the session, YYYY-MM-DD or today")] = "today",
+    *,
+    dataset: Annotated[str, typer.Option(help="which dataset")] = BARS,
+    timeout: Annotated[float, typer.Option(help="seconds to wait at most; 0: only look")] = 3600,
+) -> None:
+    """Wait until a day's data are complete: for strategies that start after the data.
+
+    Exit code 0 when it is (or when there was no session), 3 when the time is over first.
+
+    Example: `quantlab wait-ready --date today --timeout 7200 && python strategy.py`.
+    """
+    context, session, start = get_platform().context(), _day(day), time.monotonic()
+    while True:
+        found = look(context, session, dataset=dataset)
+        left = timeout - (time.monotonic() - start)
+        if found.ready or left <= 0:
+            break
+        time.sleep(min(POLL, left))
+    typer.echo(found.reason)
+    raise typer.Exit(0 if found.ready else 3)
 
 
 def _long(seconds: float) -> str:

@@ -1,0 +1,125 @@
+"""What is held, explained and missing, by session; and whether a day is complete."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import date, datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, Field
+
+from app.api.replies import Reply, ThePlatform, failures
+from app.errors import InvalidParameter
+from app.market.security import Venue
+from app.services import readiness
+from app.store import coverage as store
+from app.store.engine import transaction
+
+router = APIRouter(prefix="/api/v1", tags=["coverage"])
+
+LONGEST = 3_700
+"""Days in one reply: ten years."""
+
+
+class CoverageRow(BaseModel):
+    """One session of a dataset and venue; expected = held + quarantined + explained + missing, in securities."""
+
+    dataset: str = Field(examples=["daily_bars"])
+    venue: Venue
+    session: date
+    expected: int = Field(description="listed on that day, or seen in its data")
+    held: int = Field(description="with a price")
+    quarantined: int = Field(description="set aside because a rule was broken")
+    explained: dict[str, int] = Field(description="needing no price, by reason", examples=[{"no_trade": 9}])
+    missing: int
+    share: float | None = Field(description="(held + explained) ÷ expected; null when nothing was expected")
+    recorded_at: datetime
+
+
+class CoverageReply(Reply):
+    """The matrix session × venue; a session that was never asked for has no row."""
+
+    coverage: list[CoverageRow] = Field(description="newest session first")
+
+
+class UnheldRow(BaseModel):
+    """A security without a price that day."""
+
+    symbol: str
+    name: str
+    state: str = Field(description="missing, quarantined, no_trade, halted or venue_closed")
+
+
+class CellReply(Reply):
+    """Why a session of a venue is not whole."""
+
+    venue: Venue
+    session: date
+    unheld: list[UnheldRow]
+
+
+class ReadyReply(Reply):
+    """Whether a day is complete."""
+
+    dataset: str
+    session: date
+    ready: bool
+    reason: str
+    shares: dict[Venue, float | None] = Field(description="accounted for, by venue; null: nothing is held")
+    ready_at: datetime | None
+
+
+@router.get("/coverage", summary="Coverage by session", responses=failures(422))
+def get_coverage(
+    platform: ThePlatform,
+    *,
+    start: date,
+    end: date,
+    dataset: Annotated[str | None, Query(description="only of this dataset", max_length=50)] = None,
+    venue: Annotated[Venue | None, Query(description="only of this venue")] = None,
+) -> CoverageReply:
+    """Every session of the range that was asked for, accounted for."""
+    if end < start:
+        raise InvalidParameter(f"start {start} is later than end {end}.")
+    if (end - start).days > LONGEST:
+        raise InvalidParameter(f"At most {LONGEST} days at once.")
+    with transaction(platform.engine) as connection:
+        rows = store.read_coverage(connection, start=start, end=end, dataset=dataset, venue=venue)
+    return CoverageReply(
+        source=platform.settings.quantlab_source,
+        coverage=[CoverageRow(**asdict(row), share=row.share) for row in rows],
+    )
+
+
+@router.get("/coverage/{venue}/{session}", summary="What a session lacks", responses=failures(422))
+def get_cell(
+    platform: ThePlatform,
+    venue: Venue,
+    session: date,
+    *,
+    state: Annotated[
+        list[str] | None, Query(description="only such states; missing and quarantined when left out")
+    ] = None,
+) -> CellReply:
+    """The securities without a price that day, and why."""
+    asked = state or ["missing", "quarantined"]
+    known = ("missing", "quarantined", *store.REASONS)
+    if wrong := [one for one in asked if one not in known]:
+        raise InvalidParameter(f"state is {wrong[0]!r}; there are {', '.join(known)}.")
+    with transaction(platform.engine) as connection:
+        rows = store.list_unheld(connection, venue, [session], states=asked, limit=5_000)
+    cells = [UnheldRow(symbol=row.symbol, name=row.name, state=row.state) for row in rows]
+    return CellReply(source=platform.settings.quantlab_source, venue=venue, session=session, unheld=cells)
+
+
+@router.get("/ready", summary="Is that day complete?", responses=failures(422))
+def get_ready(
+    platform: ThePlatform,
+    date: date,
+    *,
+    dataset: Annotated[str, Query(max_length=50)] = store.BARS,
+) -> ReadyReply:
+    """For strategies that start after the data. `quantlab wait-ready` waits for it."""
+    found = readiness.look(platform.context(), date, dataset=dataset)
+    return ReadyReply(source=platform.settings.quantlab_source, **asdict(found))
