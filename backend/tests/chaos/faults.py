@@ -240,7 +240,7 @@ ALL = (
     Fault("PostgreSQL is slow (200-500 ms a reply)", slow_postgres),
     Fault("replies spoilt at random", storm_at_the_exchange, spoilt=6),
 )
-FAILED_UNIT = Fault("one unit fails: 503 to each of its 4 tries", fail_a_unit, spoilt=FETCH_TRIES)
+FAILED_UNIT = Fault("one unit fails: 503 to each of its 4 tries", fail_a_unit, spoilt=FETCH_TRIES, helped=False)
 FULL_DISK = Fault("the disk of all servers is full for 12 s", fill_disk)
 CLOCKS = Fault("all clocks but PostgreSQL's jump by 1 h, and back", jump_clocks, helped=False)
 RANDOM = (*ALL, FAILED_UNIT, FULL_DISK, CLOCKS)

@@ -19,6 +19,8 @@ FROM bars b JOIN securities s ON s.id = b.security_id ORDER BY 1, 2
 """
 DAILY = {"twse": "/rwd/zh/afterTrading/MI_INDEX", "tpex": "/www/zh-tw/afterTrading/dailyQuotes"}
 
+DONE = "kind = 'unit' AND state IN ('SUCCESS', 'PARTIAL')"
+
 Row = tuple[Any, ...]
 
 
@@ -98,7 +100,7 @@ def judge(
         state=state,
         units=len(units),
         units_missing=len(reference.units - units),
-        units_twice=_twice(stage, "kind = 'unit' AND state IN ('SUCCESS', 'PARTIAL')"),
+        units_twice=_twice(stage, DONE),
         rows_lost=len(reference.bars - bars),
         rows_wrong=len(bars - reference.bars),
         rows_twice=_twice(stage, "kind = 'bar'"),
@@ -138,7 +140,7 @@ def _recovery(stage: Site, since: datetime | None, *, repaired: bool) -> float |
     """0 when nothing was left to do at that time."""
     if since is None:
         return None
-    query = "SELECT at FROM chaos_audit WHERE kind = 'unit' AND at > %s ORDER BY at"
+    query = f"SELECT at FROM chaos_audit WHERE {DONE} AND at > %s ORDER BY at"
     times: list[datetime] = [since, *(at for (at,) in stage.rows(query, [since]))]
     pauses = [(later - earlier).total_seconds() for earlier, later in itertools.pairwise(times)]
     return max(pauses[:1] if repaired else pauses, default=0.0)
