@@ -1,11 +1,26 @@
 """The REST interface: FastAPI routers, one a resource. Tasks are started by name, through core.queue."""
 
-from app.api import alerts, bars, calendar, catch_up, coverage, docs, health, quotes, runs, schedules, securities, tasks
+from app.api import (
+    actions,
+    alerts,
+    bars,
+    calendar,
+    catch_up,
+    coverage,
+    docs,
+    health,
+    quotes,
+    runs,
+    schedules,
+    securities,
+    tasks,
+)
 
 ROUTERS = (
     health.router,
     securities.router,
     bars.router,
+    actions.router,
     coverage.router,
     quotes.router,
     runs.router,

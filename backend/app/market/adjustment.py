@@ -12,14 +12,16 @@ at the end (``app/export/factor_panel.py``).
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
 from enum import StrEnum
 from fractions import Fraction
 from itertools import accumulate
 from operator import mul
 
+from app.market.bar import PRICE_FIELDS, PRICE_SCALE, Bar
 from app.market.corporate_action import CorporateAction
 
 
@@ -80,3 +82,32 @@ def factors_of(
     else:
         values = list(accumulate((ratios[day] for day in reversed(ex_dates)), mul, initial=Fraction(1)))[::-1]
     return Factors(tuple(ex_dates), tuple(values))
+
+
+@dataclass(frozen=True, slots=True)
+class AdjustedBar:
+    """A bar after adjustment: prices in TWD to the millionth, volume to the share; what is None stays so.
+
+    ``change`` is the venue's own, against its reference price, times the factor. Turnover and trades need none.
+    """
+
+    session: date
+    factor: Fraction
+    prices: Mapping[str, Decimal | None]
+    volume: int | None
+
+
+def adjusted(bar: Bar, factor: Fraction) -> AdjustedBar:
+    """*bar* times *factor*: rounded once, half to even."""
+    prices = {
+        name: None if (price := getattr(bar, name)) is None else _rounded(price * factor / PRICE_SCALE)
+        for name in PRICE_FIELDS
+    }
+    return AdjustedBar(bar.session, factor, prices, None if bar.volume is None else round(bar.volume / factor))
+
+
+_MILLIONTHS = 1_000_000
+
+
+def _rounded(price: Fraction) -> Decimal:
+    return Decimal(round(price * _MILLIONTHS)) / _MILLIONTHS

@@ -141,3 +141,11 @@ class YearQuery:
     """One calendar year."""
 
     year: int
+
+
+@dataclass(frozen=True, slots=True)
+class PeriodQuery:
+    """What happened from *start* to *end*, both included; at most a year."""
+
+    start: date
+    end: date

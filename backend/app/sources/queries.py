@@ -8,9 +8,9 @@ from typing import Any
 
 from app.errors import StoreError
 from app.market.security import Venue
-from app.sources.base import LatestQuery, ListQuery, MonthQuery, QuotesQuery, SessionQuery, YearQuery
+from app.sources.base import LatestQuery, ListQuery, MonthQuery, PeriodQuery, QuotesQuery, SessionQuery, YearQuery
 
-Query = SessionQuery | MonthQuery | LatestQuery | QuotesQuery | ListQuery | YearQuery
+Query = SessionQuery | MonthQuery | LatestQuery | QuotesQuery | ListQuery | YearQuery | PeriodQuery
 
 
 def to_json(query: object) -> dict[str, Any]:
@@ -28,12 +28,14 @@ def to_json(query: object) -> dict[str, Any]:
             facts = {"venue": str(venue)}
         case YearQuery(year):
             facts = {"year": year}
+        case PeriodQuery(start, end):
+            facts = {"start": start.isoformat(), "end": end.isoformat()}
         case _:
             raise TypeError(f"{query!r} is no query")
     return {"query": type(query).__name__, **facts}
 
 
-def from_json(facts: Mapping[str, Any]) -> Query:
+def from_json(facts: Mapping[str, Any]) -> Query:  # noqa: PLR0911 - one a kind
     """The query that ``to_json`` wrote. Raises StoreError for anything else."""
     try:
         match facts["query"]:
@@ -49,6 +51,8 @@ def from_json(facts: Mapping[str, Any]) -> Query:
                 return ListQuery(Venue(facts["venue"]))
             case "YearQuery":
                 return YearQuery(int(facts["year"]))
+            case "PeriodQuery":
+                return PeriodQuery(date.fromisoformat(facts["start"]), date.fromisoformat(facts["end"]))
     except (KeyError, TypeError, ValueError) as error:
         raise StoreError(f"The archive holds a query that cannot be read: {error}.") from error
     raise StoreError(f"The archive holds a query of an unknown kind, {facts['query']!r}.")

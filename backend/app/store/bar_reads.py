@@ -44,6 +44,15 @@ def last_session(connection: Connection, *, venue: Venue | None = None) -> date 
     return connection.scalar(_of_venue(query, venue))
 
 
+def held_range(connection: Connection, symbol: str) -> tuple[date, date] | None:
+    """The first and the last session of which a bar of *symbol* is held; None when there is none."""
+    owner = select(securities.c.id).where(securities.c.symbol == symbol).scalar_subquery()
+    query = select(bars.c.session).where(bars.c.security_id == owner).limit(1)
+    first = connection.scalar(query.order_by(bars.c.session))
+    last = connection.scalar(query.order_by(bars.c.session.desc()))
+    return None if first is None or last is None else (first, last)
+
+
 def count_by_session(
     connection: Connection, *, start: date | None = None, end: date | None = None, venue: Venue | None = None
 ) -> dict[date, int]:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from app.core.wiring import Platform
+from app.market.corporate_action import ActionKind, CorporateAction
+from app.store.corporate_actions import write_actions
+from app.store.engine import transaction
+from tests.integration.conftest import NOW
 
 if TYPE_CHECKING:
     from tests.integration.api.conftest import Web
@@ -68,9 +73,81 @@ def test_prices_are_exact_text_and_absence_is_null(seeded: Platform, web: Web) -
         "volume": 1000,
         "turnover": 998_500,
         "trades": 3,
+        "factor": 1,
     }
+    assert (body["adjusted"], body["method"]) == ("none", None)
     assert [body["bars"][1][name] for name in ("open", "close", "volume")] == [None, None, 0]
     assert [body["bars"][2][name] for name in ("low", "change")] == ["900.005", "0.005"]
+
+
+SPLIT = CorporateAction("2330", date(2026, 11, 20), ActionKind.SPLIT, 9_985_000, 2_496_300)
+DIVIDEND = CorporateAction("2330", date(2026, 11, 23), ActionKind.DIVIDEND, 2_500_000, 2_450_000, note="現金 5 元")
+OLD = CorporateAction("2330", date(2026, 11, 19), ActionKind.DIVIDEND, 100, 50)
+
+
+@pytest.fixture
+def acted(seeded: Platform) -> Platform:
+    """A split, a dividend, and one before the first bar."""
+    with transaction(seeded.engine) as connection:
+        period = (date(2026, 11, 1), date(2026, 11, 30))
+        actions = [SPLIT, DIVIDEND, OLD]
+        write_actions(connection, actions, period=period, source="TWSE.test", run_id=None, at=NOW)
+    return seeded
+
+
+# By hand: the split makes 2496.3 / 9985 = 0.250005… of a price, the dividend 2450 / 2500 = 0.98.
+@pytest.mark.parametrize(
+    ("query", "factors", "first_close", "first_volume"),
+    [
+        ("back", [0.98 * 2496.3 / 9985, 0.98, 1], "244.6374", 4082),
+        ("forward", [1, 9985 / 2496.3, 9985 / 2496.3 / 0.98], "998.5", 1000),
+        ("back&method=split_only", [2496.3 / 9985, 1, 1], "249.63", 4000),
+        ("forward&method=split_only", [1, 9985 / 2496.3, 9985 / 2496.3], "998.5", 1000),
+    ],
+)
+def test_bars_adjusted(
+    acted: Platform, web: Web, *, query: str, factors: list[float], first_close: str, first_volume: int
+) -> None:
+    body = get(web, f"/api/v1/bars/2330?adjusted={query}")
+    assert [bar["factor"] for bar in body["bars"]] == pytest.approx(factors, rel=1e-12)
+    first = body["bars"][0]
+    assert (first["close"], first["volume"], first["turnover"]) == (first_close, first_volume, 998_500)
+    assert body["bars"][1]["close"] is None
+    assert body["adjusted"] == query.split("&", maxsplit=1)[0]
+    assert body["method"] == ("split_only" if "split" in query else "total_return")
+
+
+def test_a_page_of_adjusted_bars_fits_the_others(acted: Platform, web: Web) -> None:
+    whole = get(web, "/api/v1/bars/2330?adjusted=back")["bars"]
+    assert get(web, "/api/v1/bars/2330?adjusted=back&end=2026-11-19")["bars"] == whole[:1]
+    assert get(web, "/api/v1/bars/2330?adjusted=back&limit=1")["bars"] == whole[-1:]
+
+
+def test_the_change_is_the_venues_own_times_the_factor(acted: Platform, web: Web) -> None:
+    last = get(web, "/api/v1/bars/2330?adjusted=forward&method=split_only")["bars"][-1]
+    assert last["change"] == "0.02"  # 0.005 x 3.99992, to the millionth 0.020000
+
+
+def test_actions(acted: Platform, web: Web) -> None:
+    body = get(web, "/api/v1/actions?symbol=2330&start=2026-11-20")
+    assert (body["source"], body["count"], body["more"]) == ("sandbox", 2, False)
+    assert body["actions"][0] == {
+        "symbol": "2330",
+        "ex_date": "2026-11-23",
+        "kind": "dividend",
+        "previous_close": "250",
+        "reference_price": "245",
+        "cash_reference": None,
+        "ratio": 0.98,
+        "split_ratio": 1,
+        "note": "現金 5 元",
+        "dataset": "TWSE.test",
+        "recorded_at": "2026-11-23T07:00:00Z",
+    }
+    assert body["actions"][1]["split_ratio"] == body["actions"][1]["ratio"] == pytest.approx(2496.3 / 9985)
+    assert get(web, "/api/v1/actions?limit=1")["more"]
+    assert get(web, "/api/v1/actions?as_of=2026-11-23T00:00:00Z")["actions"] == []
+    assert get(web, "/api/v1/actions?end=2026-11-19")["count"] == 1
 
 
 def test_bars_of_a_range_newest_first_to_stay(seeded: Platform, web: Web) -> None:
@@ -89,6 +166,9 @@ def test_bars_of_a_range_newest_first_to_stay(seeded: Platform, web: Web) -> Non
         ("/api/v1/bars/2330?start=2026-02-30", 422, "InvalidParameter", "start is '2026-02-30'"),
         ("/api/v1/bars/2330?start=2026-02-03&end=2026-02-02", 422, "InvalidParameter", "is later than end 2026-02-02"),
         ("/api/v1/bars/2330?limit=0", 422, "InvalidParameter", "limit is '0'"),
+        ("/api/v1/bars/2330?adjusted=both", 422, "InvalidParameter", "adjusted is 'both'"),
+        ("/api/v1/actions?symbol=9999", 404, "UnknownSymbol", "No securities list holds '9999'"),
+        ("/api/v1/actions?start=2026-02-03&end=2026-02-02", 422, "InvalidParameter", "is later than end 2026-02-02"),
         ("/api/v1/securities?venue=NYSE", 422, "InvalidParameter", "venue is 'NYSE'"),
         ("/api/v1/quotes?symbols=23%2030", 422, "InvalidParameter", "write symbols such as 2330"),
         ("/api/v1/quotes?symbols=", 422, "InvalidParameter", "write symbols such as 2330"),
