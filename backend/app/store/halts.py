@@ -45,7 +45,7 @@ DELETE FROM halts h USING securities s
 WHERE s.id = h.security_id AND s.venue = :venue AND h.source = :source
   AND h.last BETWEEN CAST(:start AS date) - 1 AND CAST(:end AS date) - 1
   AND NOT EXISTS (SELECT FROM derived d WHERE d.security_id = h.security_id AND d.first = h.first AND d.last = h.last)
-RETURNING h.first
+RETURNING h.first, h.last
 """
 )
 _KEEP = text(
@@ -53,7 +53,7 @@ _KEEP = text(
     + """
 INSERT INTO halts (security_id, first, last, reason, source, recorded_at)
 SELECT security_id, first, last, kind, :source, :at FROM derived
-ON CONFLICT DO NOTHING RETURNING first
+ON CONFLICT DO NOTHING RETURNING first, last
 """
 )
 
@@ -69,17 +69,20 @@ class Halt:
     source: str
 
 
-def derive_halts(connection: Connection, venue: Venue, *, start: date, end: date, at: datetime) -> date | None:
+def derive_halts(
+    connection: Connection, venue: Venue, *, start: date, end: date, at: datetime
+) -> list[tuple[date, date]]:
     """Make the halts before actions from *start* to *end* (ex-dates) what the bars now say.
 
     From the day after the last price to the day before the ex-date, where the market traded in between; what was
-    derived from fewer bars, or from an action since withdrawn, goes. Returns the first day of which anything changed.
+    derived from fewer bars, or from an action since withdrawn, goes. Returns the days, first and last, of halts that
+    came or went.
     """
     kinds = [kind.value for kind in WITH_A_HALT]
     period = {"venue": venue.value, "start": start, "end": end}
     given = {**period, "kinds": kinds, "longest": LONGEST, "source": DERIVED, "at": at}
-    changed = [*connection.scalars(_FORGET, given), *connection.scalars(_KEEP, given)]
-    return min(changed, default=None)
+    changed = [*connection.execute(_FORGET, given), *connection.execute(_KEEP, given)]
+    return sorted((row.first, row.last) for row in changed)
 
 
 def list_halts(

@@ -143,28 +143,29 @@ def trade(connection: Connection, symbol: str, *days: str) -> None:
     write(connection, *(bar(symbol, date.fromisoformat(day)) for day in days))
 
 
-def derive(connection: Connection) -> date | None:
-    return derive_halts(connection, Venue.TWSE, start=YEAR[0], end=YEAR[1], at=NOW)
+def derive(connection: Connection) -> list[tuple[str, str]]:
+    changed = derive_halts(connection, Venue.TWSE, start=YEAR[0], end=YEAR[1], at=NOW)
+    return [(str(first), str(last)) for first, last in changed]
 
 
 def test_the_days_between_the_last_price_and_the_ex_date_are_a_halt(connection: Connection) -> None:
     trade(connection, "2330", *(f"2025-09-{day}" for day in (24, 25, 26, 30)), "2025-10-01", "2025-10-07")
     trade(connection, "2352", "2025-09-24", "2025-10-07")
     save(connection, REDUCTION, replace(DIVIDEND, symbol="2330", ex_date=date(2025, 9, 30)))
-    assert derive(connection) == date(2025, 9, 25)
+    assert derive(connection) == [("2025-09-25", "2025-10-06")]
     halt = Halt("2352", date(2025, 9, 25), date(2025, 10, 6), "reduction", "corporate_actions")
     assert list_halts(connection) == [halt]
-    assert derive(connection) is None  # nothing changed
+    assert derive(connection) == []  # nothing changed
     assert list_halts(connection, symbol="2330") == []
     assert list_halts(connection, start=date(2025, 10, 7)) == list_halts(connection, end=date(2025, 9, 24)) == []
     assert list_halts(connection, symbol="2352", start=date(2025, 10, 6), end=date(2025, 10, 6)) == [halt]
 
     trade(connection, "2352", "2025-09-25")  # it came later
-    assert derive(connection) == date(2025, 9, 25)
+    assert derive(connection) == [("2025-09-25", "2025-10-06"), ("2025-09-26", "2025-10-06")]
     assert [one.first for one in list_halts(connection)] == [date(2025, 9, 26)]
 
     save(connection, at=LATER)
-    assert derive(connection) == date(2025, 9, 26)
+    assert derive(connection) == [("2025-09-26", "2025-10-06")]
     assert list_halts(connection) == []
 
 
@@ -175,5 +176,5 @@ def test_no_halt_where_nothing_is_known_of_it(connection: Connection) -> None:
     trade(connection, "2330", "2025-06-13", "2025-10-01")
     trade(connection, "2352", "2025-01-02")
     trade(connection, "2327", "2025-08-22", "2025-08-25")
-    assert derive(connection) is None
+    assert derive(connection) == []
     assert list_halts(connection) == []
