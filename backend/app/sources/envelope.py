@@ -12,6 +12,7 @@ from app.errors import InvalidRow, NoData, NotYetPublished, SourceChanged, Sourc
 from app.sources.parsing import gregorian_date, roc_date
 
 BLOCK_MARKS = (b"THE PAGE CANNOT BE ACCESSED", b"FOR SECURITY REASONS")
+_TITLE_DATE = re.compile(r"\s*([0-9]{2,3}年[0-9]{2}月[0-9]{2}日)")
 _TOO_EARLY = re.compile(r"查詢日期小於([0-9]{2,3}年[0-9]{1,2}月[0-9]{1,2}日)")
 
 
@@ -114,7 +115,7 @@ def require_ok(document: Mapping[str, Any], *, site: str, asked: date) -> None:
         raise SourceChanged(f"the reply of {site} has no stat", site=site, column="stat")
     if stat.strip().lower() == "ok":
         return
-    if "沒有符合條件" in stat:
+    if "沒有符合條件" in stat or "查無資料" in stat:
         raise NoData(f"{site} has no data for {asked}", site=site)
     if "大於今日" in stat:  # "after today"; sites are known to say it of past days while out of order: try again later
         raise NotYetPublished(f"{site} has not published {asked} yet: {stat}", site=site)
@@ -123,6 +124,12 @@ def require_ok(document: Mapping[str, Any], *, site: str, asked: date) -> None:
             raise NoData(f"{site} has no data before {early[1]}", site=site)
         raise SourceUnavailable(f"{site} refuses {asked}, which it should have: {stat}", site=site)
     raise SourceChanged(f"{site} answered with an unknown stat: {stat[:200]}", site=site)
+
+
+def title_date(title: str) -> str | None:
+    """The day that a table's title begins with (``112年01月30日 …``), as it stands there."""
+    found = _TITLE_DATE.match(title)
+    return found[1] if found else None
 
 
 def body_date(text: object, *, site: str, roc: bool = False) -> date:

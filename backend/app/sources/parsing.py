@@ -86,6 +86,42 @@ def integer(text: str, *, times: int = 1) -> int | None:
     return value
 
 
+def signed_integer(text: str) -> int | None:
+    """``-1,234``, or None where absent. Rule: value-too-large."""
+    bare = text.strip()
+    if absent(bare):
+        return None
+    if _INTEGER.fullmatch(bare) is None or len(bare) > 40:
+        raise unreadable(text, "a whole number")
+    value = int(bare.replace(",", ""))
+    if abs(value) > MAX_INTEGER:
+        raise InvalidRow(f"{bare} is more than the store can hold", rule="value-too-large")
+    return value
+
+
+def ratio(text: str, *, percent: bool = False) -> int | None:
+    """A ratio, or one in percent, in 1/10,000; None where absent (``N/A`` too). Rules: as ``integer``.
+
+    Exact: more decimals than that are unreadable, but for zeros.
+    """
+    bare = text.strip()
+    if absent(bare) or bare == "N/A":
+        return None
+    if _DECIMAL.fullmatch(bare) is None or len(bare) > 40 or bare.startswith("+"):
+        raise unreadable(text, "a ratio")
+    if bare.startswith("-"):
+        raise InvalidRow(f"{bare} is negative", rule="negative-value")
+    places = 2 if percent else 4
+    whole, _, decimals = bare.replace(",", "").partition(".")
+    decimals = decimals.rstrip("0")
+    if len(decimals) > places:
+        raise unreadable(text, f"a ratio of at most {places} decimals")
+    value = int(whole + decimals.ljust(places, "0"))
+    if value > MAX_INTEGER:
+        raise InvalidRow(f"{bare} is more than the store can hold", rule="value-too-large")
+    return value
+
+
 def price(text: str) -> int | None:
     """TWD as 1/10,000 TWD, or None where absent. Rules: zero-price, negative-value, price-too-large."""
     if absent(text):

@@ -11,15 +11,24 @@ from app.market.holiday import Holiday
 from app.market.quote import Quote
 from app.market.security import Security, Venue
 from app.sources.base import Dataset, LatestQuery, ListQuery, MonthQuery, QuotesQuery, SessionQuery, Site, YearQuery
+from app.sources.figures import FiguresDataset
 from app.sources.isin.securities import Securities
 from app.sources.mis.quotes import Quotes
 from app.sources.tpex.daily_bars import DailyBars as TpexDailyBars
+from app.sources.tpex.indices import Indices as TpexIndices
+from app.sources.tpex.institutional import Institutional as TpexInstitutional
 from app.sources.tpex.latest_bars import LatestBars as TpexLatestBars
+from app.sources.tpex.margin import Margin as TpexMargin
 from app.sources.tpex.month_bars import MonthBars as TpexMonthBars
+from app.sources.tpex.valuation import Valuation as TpexValuation
 from app.sources.twse.daily_bars import DailyBars as TwseDailyBars
 from app.sources.twse.holidays import CurrentHolidays, Holidays
+from app.sources.twse.indices import Indices as TwseIndices
+from app.sources.twse.institutional import Institutional as TwseInstitutional
 from app.sources.twse.latest_bars import LatestBars as TwseLatestBars
+from app.sources.twse.margin import Margin as TwseMargin
 from app.sources.twse.month_bars import MonthBars as TwseMonthBars
+from app.sources.twse.valuation import Valuation as TwseValuation
 
 DATASETS: Mapping[tuple[Venue | Site, str], type[Dataset[Any, Any]]] = {
     (Venue.TWSE, "daily_bars"): TwseDailyBars,
@@ -30,6 +39,14 @@ DATASETS: Mapping[tuple[Venue | Site, str], type[Dataset[Any, Any]]] = {
     (Venue.TPEX, "daily_bars"): TpexDailyBars,
     (Venue.TPEX, "latest_bars"): TpexLatestBars,
     (Venue.TPEX, "month_bars"): TpexMonthBars,
+    (Venue.TWSE, "institutional"): TwseInstitutional,
+    (Venue.TPEX, "institutional"): TpexInstitutional,
+    (Venue.TWSE, "margin"): TwseMargin,
+    (Venue.TPEX, "margin"): TpexMargin,
+    (Venue.TWSE, "valuation"): TwseValuation,
+    (Venue.TPEX, "valuation"): TpexValuation,
+    (Venue.TWSE, "indices"): TwseIndices,
+    (Venue.TPEX, "indices"): TpexIndices,
     (Site.MIS, "quotes"): Quotes,
     (Site.ISIN, "securities"): Securities,
 }
@@ -42,6 +59,15 @@ def dataset(owner: Venue | Site, name: str) -> Dataset[Any, Any]:
     except KeyError:
         known = ", ".join(f"{whose} {word}" for whose, word in DATASETS)
         raise InvalidParameter(f"there is no dataset {name} of {owner}; there are {known}") from None
+
+
+def figures() -> dict[str, dict[Venue, FiguresDataset]]:
+    """Every dataset of figures, by its name, and the venues that publish it."""
+    found: dict[str, dict[Venue, FiguresDataset]] = {}
+    for (owner, name), kind in DATASETS.items():
+        if isinstance(owner, Venue) and issubclass(kind, FiguresDataset):
+            found.setdefault(name, {})[owner] = kind()
+    return found
 
 
 def daily_bars(venue: Venue) -> Dataset[SessionQuery, Bar]:

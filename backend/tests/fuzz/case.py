@@ -251,6 +251,11 @@ def _judge_value(row: Any) -> None:
             isinstance(value, int) and not -(2**63) <= value < 2**63
         ):
             raise Fault(f"{one.name} is {value}")
+        elif isinstance(value, dict):
+            if wrong := [number for number in value.values() if number is not None and type(number) is not int]:
+                raise Fault(f"{one.name} has {wrong[0]!r}")
+            if any(number is not None and not -(2**63) <= number < 2**63 for number in value.values()):
+                raise Fault(f"{one.name} has more than the store can hold")
         elif isinstance(value, float):
             raise Fault(f"{one.name} is the float {value}")
 

@@ -148,3 +148,49 @@ def is_warrant(code: Any) -> bool:
 
 def lot(code: str) -> int:
     return 100 if re.fullmatch(r"00[0-9]{3}[CK]", code) else 1_000
+
+
+def shares(code: str, text: Any) -> Any:
+    return whole(text)
+
+
+def lots(code: str, text: Any) -> Any:
+    return whole(text, lot(code))
+
+
+def net(code: str, text: Any) -> Any:
+    """A whole number with or without a minus."""
+    if text is BAD:
+        return BAD
+    bare = text.strip()
+    value = whole(bare[1:]) if bare[:1] == "-" and bare not in MARKS else whole(bare)
+    return -value if isinstance(value, int) and bare[:1] == "-" else value
+
+
+def ratio(code: str, text: Any) -> Any:
+    return _scaled(text, 10_000)
+
+
+def percent(code: str, text: Any) -> Any:
+    return _scaled(text, 100)
+
+
+def level(code: str, text: Any) -> Any:
+    value = _scaled(text, 10_000)
+    return BAD if value == 0 else value
+
+
+def _scaled(text: Any, times: int) -> Any:
+    value = None if text is not BAD and text.strip() == "N/A" else amount(text)
+    if value is BAD or value is None:
+        return value
+    scaled = value * times
+    return int(scaled) if scaled == int(scaled) and scaled <= _LARGEST_COUNT else BAD
+
+
+def points(code: str, text: Any) -> Any:
+    return change(text)
+
+
+def marked_points(code: str, mark: Any, magnitude: Any) -> Any:
+    return marked_change(mark, magnitude)

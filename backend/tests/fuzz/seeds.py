@@ -18,6 +18,7 @@ from app.sources import registry
 from app.sources.base import Dataset, LatestQuery, ListQuery, MonthQuery, QuotesQuery
 from tests.contract import layouts, test_datasets
 from tests.contract.dataset_contract import DatasetContract
+from tests.contract.figures_contract import FiguresContract
 
 ROWS = 12
 """Rows kept of a reply of the sandbox: enough for neighbours, few enough to be quick."""
@@ -33,6 +34,8 @@ class Seed:
     query: Any
     body: bytes
     shape: str
+    contract: type[FiguresContract] | None = None
+    """Of figures: where each of them stands."""
 
 
 _SHAPES = {layouts.json_tables: "table", layouts.html_table: "page"}
@@ -41,11 +44,12 @@ _SHAPES = {layouts.json_tables: "table", layouts.html_table: "page"}
 def _recorded() -> Iterator[Seed]:
     owners = {kind: owner for (owner, _), kind in registry.DATASETS.items()}
     for contract in vars(test_datasets).values():
-        if isinstance(contract, type) and issubclass(contract, DatasetContract) and contract is not DatasetContract:
+        if isinstance(contract, type) and issubclass(contract, DatasetContract) and hasattr(contract, "recording"):
             shape = _SHAPES.get(contract.layout, "objects")
             owner = owners[type(contract.dataset)]
             body = contract().body
-            yield Seed(contract.recording, owner, contract.dataset, contract.query, body, shape)
+            figures = contract if issubclass(contract, FiguresContract) else None
+            yield Seed(contract.recording, owner, contract.dataset, contract.query, body, shape, figures)
 
 
 def _several(rows: Sequence[Any]) -> Sequence[Any]:

@@ -94,9 +94,17 @@ def take_apart(seed: Seed) -> Sheet:
         return Sheet("objects", columns, lines, document, place)
     for place, holder, suffix in tables(document):
         lines = holder["data" + suffix]
-        if lines and {"證券代號", "代號", "日期", "日 期"} & set(holder["fields" + suffix]):
+        if lines and is_ours(seed, holder, suffix):
             return Sheet("table", list(holder["fields" + suffix]), [*map(list, lines)], document, place, suffix)
     raise AssertionError(f"{seed.name} has no table")
+
+
+def is_ours(seed: Seed, holder: dict[str, Any], suffix: str) -> bool:
+    """Whether a table is the one that the seed's dataset reads."""
+    names = {"".join(str(one).split()) for one in holder["fields" + suffix]}
+    if seed.contract is not None:
+        return seed.contract.mark in names and seed.contract.title in str(holder.get("title", ""))
+    return bool({"證券代號", "代號", "日期"} & names)
 
 
 def tables(node: Any, place: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], dict[str, Any], str]]:

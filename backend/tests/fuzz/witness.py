@@ -16,13 +16,14 @@ from datetime import date
 from typing import Any
 
 from app.market.bar import Bar
+from app.market.figures import Figures
 from app.market.holiday import Holiday
 from app.market.quote import Quote
 from app.market.security import Security, SecurityKind, Venue
 from tests.fuzz import cells
 from tests.fuzz.cells import BAD
 from tests.fuzz.seeds import Seed
-from tests.fuzz.sheet import Heading, Sheet, tables
+from tests.fuzz.sheet import Heading, Sheet, is_ours, tables
 
 LEFT_OUT: Any = "left out"
 """Of warrants and of placeholders for unknown symbols: neither stored nor rejected."""
@@ -60,6 +61,8 @@ def key_of(value: Any) -> Hashable:
             return value.venue, value.symbol
         case Security():
             return value.symbol
+        case Figures():
+            return value.symbol, value.session
     return None
 
 
@@ -138,14 +141,10 @@ def _is_empty(seed: Seed, document: Any) -> bool:
         array = document.get("msgArray")
         return isinstance(array, list) and all(_is_placeholder(one) for one in array)
     stat = document.get("stat")
-    if isinstance(stat, str) and ("沒有符合條件" in stat or "大於今日" in stat or "小於" in stat):
+    if isinstance(stat, str) and ("沒有符合條件" in stat or "查無資料" in stat or "大於今日" in stat or "小於" in stat):
         return True
-    found = [holder["data" + suffix] for _, holder, suffix in tables(document) if _is_ours(holder["fields" + suffix])]
+    found = [holder["data" + suffix] for _, holder, suffix in tables(document) if is_ours(seed, holder, suffix)]
     return bool(found) and not any(found)
-
-
-def _is_ours(fields: list[Any]) -> bool:
-    return bool({"證券代號", "代號", "日期"} & {"".join(str(one).split()) for one in fields})
 
 
 def _is_placeholder(line: Any) -> bool:
@@ -159,7 +158,7 @@ def _is_placeholder(line: Any) -> bool:
 def _grids(seed: Seed, document: Any) -> Iterator[tuple[list[Any] | None, list[Any]]]:
     if seed.shape == "table":
         for _, holder, suffix in tables(document):
-            if _is_ours(holder["fields" + suffix]):
+            if is_ours(seed, holder, suffix):
                 yield holder["fields" + suffix], holder["data" + suffix]
     else:
         lines = document.get("msgArray") if isinstance(document, dict) else document
@@ -167,8 +166,11 @@ def _grids(seed: Seed, document: Any) -> Iterator[tuple[list[Any] | None, list[A
 
 
 def _lines(seed: Seed, columns: list[Any] | None, lines: list[Any]) -> Iterator[Line]:
-    read = READERS[str(seed.owner), seed.dataset.name]
+    read = _figures if seed.contract else READERS[str(seed.owner), seed.dataset.name]
     names = None if columns is None else ["".join(str(one).split()) for one in columns]
+    if names and seed.contract and seed.contract.order:
+        nth = [names[: at + 1].count(name) for at, name in enumerate(names)]
+        names = [name if number == 1 else f"{name}#{number}" for name, number in zip(names, nth, strict=True)]
     for line in lines:
         yield read_line(seed, names, line, read)
 
@@ -336,6 +338,22 @@ def _quote(seed: Seed, row: Cells) -> Any:
     return Quote(code, name, venue, at, last, opened, high, low, reference, *limits, volume, bids, asks)
 
 
+def _figures(seed: Seed, row: Cells) -> Any:
+    contract = seed.contract
+    assert contract
+    text = row.of(contract.mark)
+    code = cells.symbol(text) if contract.whose is None else contract.whose(text)
+    values = {
+        name: read("" if code in (BAD, None) else code, *(row.of(column) for column in columns))
+        for name, (read, *columns) in contract.cells.items()
+    }
+    if code is None or (contract.whose is None and cells.is_warrant(code)):
+        return LEFT_OUT
+    if code is BAD or any(value is BAD for value in values.values()):
+        return BAD
+    return Figures(code, seed.query.session, values)
+
+
 READERS: Mapping[tuple[str, str], Callable[[Seed, Cells], Any]] = {
     ("TWSE", "daily_bars"): _twse_daily,
     ("TPEX", "daily_bars"): _tpex_daily,
@@ -373,7 +391,11 @@ def header_fault(seed: Seed, columns: list[Any]) -> str | None:
     names = ["".join(str(one).split()) for one in columns]
     if seed.shape == "page":
         names = ["上市日" if one in _LISTED else one for one in names]
-    for column in REQUIRED.get((str(seed.owner), seed.dataset.name), ()):
+    if seed.contract and (order := seed.contract.order):
+        found = [name for name in names if name in order]
+        return None if found == list(order) else f"columns {found}"
+    required = seed.contract().required if seed.contract else None
+    for column in required or REQUIRED.get((str(seed.owner), seed.dataset.name), ()):
         if names.count(column) != 1:
             return f"{names.count(column)} columns {column}"
     return None

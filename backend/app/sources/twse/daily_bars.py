@@ -12,7 +12,7 @@ from app.market.security import Venue
 from app.sources import parsing
 from app.sources.bars import bar, bar_key, unless_warrant
 from app.sources.base import Dataset, Parsed, Request, SessionQuery, Site
-from app.sources.envelope import body_date, json_object, list_of, require_date, require_ok
+from app.sources.envelope import body_date, json_object, list_of, require_date, require_ok, title_date
 from app.sources.rows import Row, read_rows, table_rows
 
 COLUMNS = (
@@ -28,7 +28,6 @@ COLUMNS = (
     "漲跌價差",
 )
 _TITLE = "每日收盤行情"
-_TITLE_DATE = re.compile(r"\s*([0-9]{2,3}年[0-9]{2}月[0-9]{2}日)")
 
 
 class DailyBars(Dataset[SessionQuery, Bar]):
@@ -49,8 +48,8 @@ class DailyBars(Dataset[SessionQuery, Bar]):
         require_ok(document, site=Site.TWSE, asked=query.session)
         require_date(body_date(document.get("date"), site=Site.TWSE), query.session, site=Site.TWSE)
         table = _closing_table(document)
-        if printed := _TITLE_DATE.match(str(table.get("title", ""))):
-            require_date(body_date(printed[1], site=Site.TWSE, roc=True), query.session, site=Site.TWSE)
+        if printed := title_date(str(table.get("title", ""))):
+            require_date(body_date(printed, site=Site.TWSE, roc=True), query.session, site=Site.TWSE)
 
         def read(row: Row, symbol: str) -> Bar:
             return bar(

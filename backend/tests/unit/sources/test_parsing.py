@@ -231,3 +231,46 @@ def test_any_sign_gives_a_change_absence_or_our_own_error(sign: str, magnitude: 
     except InvalidRow:
         return
     assert value != 0 or "0" in magnitude
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [("-38,423,300", -38_423_300), ("0", 0), ("1,234", 1_234), ("", None), ("--", None)]
+)
+def test_signed_whole_numbers(text: str, expected: int | None) -> None:
+    assert parsing.signed_integer(text) == expected
+
+
+@pytest.mark.parametrize("text", ["+1", "--1", "1.0", "-1,23", "１", "9" * 19, "-" + "9" * 19, "1" * 41])
+def test_no_signed_whole_numbers(text: str) -> None:
+    with pytest.raises(InvalidRow):
+        parsing.signed_integer(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "percent", "expected"),
+    [
+        ("30.79", False, 307_900),
+        ("1,234.5", False, 12_345_000),
+        ("5.41", True, 541),
+        ("0.00", True, 0),
+        ("0.50000000", False, 5_000),
+        ("-", False, None),
+        ("N/A", False, None),
+        (" ", True, None),
+    ],
+)
+def test_ratios(text: str, expected: int | None, *, percent: bool) -> None:
+    assert parsing.ratio(text, percent=percent) == expected
+
+
+@pytest.mark.parametrize(
+    "text", ["-1.5", "+1", "1.23456", "1e5", "n/a", "0." + "0" * 3 + "1" + "0" * 30 + "1", "9" * 19]
+)
+def test_no_ratios(text: str) -> None:
+    with pytest.raises(InvalidRow):
+        parsing.ratio(text)
+
+
+def test_a_percentage_has_two_decimals() -> None:
+    with pytest.raises(InvalidRow, match="at most 2 decimals"):
+        parsing.ratio("5.413", percent=True)

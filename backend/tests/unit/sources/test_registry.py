@@ -8,6 +8,7 @@ import pytest
 
 import app.sources
 from app.errors import InvalidParameter
+from app.market.figures import Unit
 from app.market.security import Venue
 from app.sources import registry
 from app.sources.base import Dataset, Site
@@ -52,3 +53,17 @@ def test_shortcuts_lead_there() -> None:
 def test_an_unknown_dataset_is_named_with_those_that_there_are() -> None:
     with pytest.raises(InvalidParameter, match="TWSE daily_bars"):
         registry.daily_bars(Venue.EMERGING)
+
+
+def test_the_venues_of_a_dataset_of_figures_agree_on_units() -> None:
+    for by_venue in registry.figures().values():
+        units: dict[str, Unit] = {}
+        for one in by_venue.values():
+            for name, unit in one.units().items():
+                assert units.setdefault(name, unit) is unit
+
+
+def test_datasets_of_figures_by_name_and_venue() -> None:
+    assert {name: list(by_venue) for name, by_venue in registry.figures().items()} == {
+        name: [Venue.TWSE, Venue.TPEX] for name in ("institutional", "margin", "valuation", "indices")
+    }

@@ -12,7 +12,7 @@ import pytest
 
 from app.errors import SourceChanged
 from app.market.bar import Bar
-from app.market.security import SecurityKind, Venue, is_warrant
+from app.market.security import SecurityKind, Venue, is_warrant, lot_size
 from app.sources import registry
 from app.sources.base import ListQuery, SessionQuery
 
@@ -79,6 +79,48 @@ def test_tpex_whole_market(shared_data: Path) -> None:
     bars = {bar.symbol: bar for bar in parsed.rows}
     assert bars["6488"].close == 5_300_000
     assert sum(bar.change is None and bar.close is not None for bar in parsed.rows) == 15  # 除息
+
+
+@pytest.mark.parametrize(
+    ("venue", "dataset", "file", "session", "count"),
+    [
+        (Venue.TWSE, "institutional", "twse-stocks-institutional", DAY, 1_120),
+        (Venue.TWSE, "institutional", "twse-stocks-institutional-without-foreign-dealers", date(2014, 12, 1), 860),
+        (Venue.TWSE, "institutional", "twse-stocks-institutional-origin", date(2012, 5, 2), 803),
+        (Venue.TPEX, "institutional", "tpex-stocks-institutional", DAY, 740),
+        (Venue.TPEX, "institutional", "tpex-stocks-institutional-without-foreign-dealers", date(2014, 12, 1), 430),
+        (Venue.TWSE, "margin", "twse-stocks-margin-trades", DAY, 1_103),
+        (Venue.TPEX, "margin", "tpex-stocks-margin-trades", DAY, 769),
+        (Venue.TWSE, "valuation", "twse-stocks-values", DAY, 968),
+        (Venue.TPEX, "valuation", "tpex-stocks-values", DAY, 808),
+        (Venue.TWSE, "indices", "twse-stocks-historical", DAY, 1),
+        (Venue.TPEX, "indices", "tpex-market-breadth", DAY, 1),
+    ],
+)
+def test_whole_tables_of_figures(
+    shared_data: Path, *, venue: Venue, dataset: str, file: str, session: date, count: int
+) -> None:
+    body = (shared_data / f"node-twstock/{file}.json").read_bytes()
+    parsed = registry.dataset(venue, dataset).parse(body, SessionQuery(session))
+    assert parsed.rejected == ()
+    assert len(parsed.rows) == count
+
+
+@pytest.mark.parametrize(
+    ("venue", "file", "margin", "short"),
+    # In lots, as the replies' own lines of totals say.
+    [(Venue.TWSE, "twse", 6_281_622, 543_932), (Venue.TPEX, "tpex", 1_617_845, 112_544)],
+)
+def test_margin_balances_add_up_to_the_printed_totals(
+    shared_data: Path, *, venue: Venue, file: str, margin: int, short: int
+) -> None:
+    body = (shared_data / f"node-twstock/{file}-stocks-margin-trades.json").read_bytes()
+    rows = registry.dataset(venue, "margin").parse(body, SessionQuery(DAY)).rows
+    lots = {
+        name: sum((row.values[name] or 0) // lot_size(row.symbol) for row in rows)
+        for name in ("margin_balance", "short_balance")
+    }
+    assert lots == {"margin_balance": margin, "short_balance": short}
 
 
 def page_of(rows: list[dict[str, str]], *, title: str) -> bytes:
