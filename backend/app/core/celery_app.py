@@ -23,7 +23,7 @@ from app.core.signals import connect_signals
 from app.core.transport import MAX_PRIORITY, PRIORITY_STEPS, register_transports
 from app.errors import QuantLabError, UnknownTask
 from app.ops.declared import split_policy
-from app.ops.schedules import SessionCrontab, SessionTiming
+from app.ops.schedules import SessionCrontab, SessionDayCrontab, SessionTiming
 
 if TYPE_CHECKING:
     from app.store.engine import Engine
@@ -78,6 +78,12 @@ BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "task": "app.tasks.sync_latest_prices",
         "schedule": SessionCrontab(hour="9-13", minute="*/15"),
         "late_limit": 600,
+    },
+    # Before the export of that evening, which adjusts by them.
+    "sync-corporate-actions": {
+        "task": "app.tasks.sync_corporate_actions",
+        "schedule": SessionDayCrontab(hour=19, minute=30),
+        "late_limit": 12 * 3600,
     },
     "cleanup-old-cache": {
         "task": "app.tasks.cleanup_old_cache",

@@ -93,12 +93,12 @@ def backfill_bars(context: Context, wanted: Wanted) -> Report:
     cells = sorted({*plan.cells, *done}, key=lambda cell: (-cell.session.toordinal(), BAR_VENUES.index(cell.venue)))
     if not cells:
         return Report("SKIPPED", f"All {plan.held} sessions of a venue from {wanted.start} to {wanted.end} are held.")
-    patient = replace(context, give_back=_for_a_while(context))
+    patient = replace(context, give_back=for_a_while(context))
     report = do_units([session_unit(cell) for cell in cells], session_work(patient), patient)
     return replace(report, details={**report.details, "plan": plan.as_json()})
 
 
-def _for_a_while(context: Context) -> Any:
+def for_a_while(context: Context) -> Any:
     """Why this attempt should make room: what the context says, or that it has worked for long enough."""
     until = context.clock() + ATTEMPT
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date
 
 from app.errors import NoData
 from app.market.corporate_action import CorporateAction
 from app.market.security import BAR_VENUES, Venue
+from app.services.backfill import for_a_while
 from app.services.context import Context
 from app.services.quarantine import set_aside
 from app.services.report import Report
@@ -51,7 +53,7 @@ def sync_corporate_actions(context: Context, *, start: date, end: date) -> Repor
         return _store(connection, context, unit, query=queries[unit], parsed=parsed)
 
     newest_first = sorted(queries, key=lambda unit: queries[unit].end, reverse=True)
-    return do_units(newest_first, UnitWork(fetch, store), context)
+    return do_units(newest_first, UnitWork(fetch, store), replace(context, give_back=for_a_while(context)))
 
 
 def _periods(start: date, end: date) -> Iterator[tuple[str, PeriodQuery]]:

@@ -55,6 +55,7 @@ Universe = Annotated[
     Field(description="a named set of securities: all, popular, popular_10, popular_5"),
 ]
 Days = Annotated[int, Field(strict=True, ge=1, le=366, description="calendar days, counted back from the end date")]
+LongDays = Annotated[int, Field(strict=True, ge=1, le=10_000, description="calendar days, counted back from the end")]
 EndDate = Annotated[
     date | None,
     Field(description="the last day, YYYY-MM-DD; today in Taipei when left out", ge=date(2004, 2, 11)),

@@ -16,6 +16,7 @@ from app.services.context import Context
 from app.services.replay import replay_archive as replay
 from app.services.report import Report
 from app.services.securities import choose_securities
+from app.services.sync_corporate_actions import sync_corporate_actions as sync_actions
 from app.services.sync_daily_bars import ensure_securities, last_days, sync_daily_bars
 from app.services.sync_month_bars import sync_month_bars
 from app.services.sync_quotes import sync_quotes
@@ -24,7 +25,7 @@ from app.services.sync_some_bars import sync_some_bars
 from app.store.engine import transaction
 from app.store.securities import HeldSecurity
 from app.tasks._base import QuantLabTask
-from app.tasks.parameters import Again, Days, EndDate, FirstDay, OneVenue, StockIds, Universe
+from app.tasks.parameters import Again, Days, EndDate, FirstDay, LongDays, OneVenue, StockIds, Universe
 
 
 @app.task(bind=True, name="app.tasks.sync_stock_list", soft_time_limit=600, time_limit=660)
@@ -85,6 +86,14 @@ def sync_ohlcv_data(
     start, end = last_days(context, days, end_date)
     chosen = _choose(context, stock_ids, universe, default="popular_5")
     return sync_month_bars(context, chosen, start=start, end=end)
+
+
+@app.task(bind=True, name="app.tasks.sync_corporate_actions", soft_time_limit=3600, time_limit=3660)
+def sync_corporate_actions(self: QuantLabTask, days: LongDays = 30, end_date: EndDate = None) -> Report:
+    """Fetch the corporate actions of the last days into the ledger that adjusted prices are made from."""
+    context = self.context()
+    start, end = last_days(context, days, end_date)
+    return sync_actions(context, start=start, end=end)
 
 
 @app.task(bind=True, name="app.tasks.sync_latest_prices", soft_time_limit=600, time_limit=660)

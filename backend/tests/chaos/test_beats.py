@@ -35,6 +35,8 @@ def due_ticks() -> Iterator[tuple[str, datetime]]:
                 yield name, minute
         if here.weekday() < 5 and "09:00" <= clock <= "13:30" and here.minute % 15 == 0:
             yield "sync-latest-prices", minute
+        if here.weekday() < 5 and clock == "19:30":
+            yield "sync-corporate-actions", minute
         if here.minute == 7:
             yield "catch-up", minute
 
