@@ -194,7 +194,8 @@ coverage = Table(
 )
 
 # What the exchanges publish besides bars: whole numbers a security and session, in the order of the dataset's fields,
-# to which new ones are only ever appended. A new dataset needs no new table.
+# to which new ones are only ever appended. A new dataset needs no new table. Append-only as corporate_actions are.
+# By symbol and not by security: a market's index has figures, and is none.
 datasets = Table(
     "datasets",
     METADATA,
@@ -206,12 +207,13 @@ datasets = Table(
 figures = Table(
     "figures",
     METADATA,
-    Column("session", Date, nullable=False),
-    Column("security_id", Integer, nullable=False),
-    _instant("recorded_at"),
     Column("dataset_id", Integer, nullable=False),
+    Column("session", Date, nullable=False),
+    _instant("recorded_at"),
+    Column("symbol", Text, nullable=False),
     Column("values", ARRAY(BigInteger), nullable=False),
-    PrimaryKeyConstraint("dataset_id", "session", "security_id"),
+    PrimaryKeyConstraint("dataset_id", "session", "symbol", "recorded_at"),
+    CheckConstraint("symbol ~ '^[0-9A-Z]{4,6}$'", name="symbol_form"),
 )
 
 # Cells in which another source says something else than the exchange; ours is never overwritten.

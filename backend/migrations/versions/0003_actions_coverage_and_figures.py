@@ -77,12 +77,13 @@ def upgrade() -> None:
     )
     op.create_table(
         "figures",
-        sa.Column("session", sa.Date(), nullable=False),
-        sa.Column("security_id", sa.Integer(), nullable=False),
-        _instant("recorded_at"),
         sa.Column("dataset_id", sa.Integer(), nullable=False),
+        sa.Column("session", sa.Date(), nullable=False),
+        _instant("recorded_at"),
+        sa.Column("symbol", sa.Text(), nullable=False),
         sa.Column("values", postgresql.ARRAY(sa.BigInteger()), nullable=False),
-        sa.PrimaryKeyConstraint("dataset_id", "session", "security_id", name=op.f("figures_pkey")),
+        sa.PrimaryKeyConstraint("dataset_id", "session", "symbol", "recorded_at", name=op.f("figures_pkey")),
+        sa.CheckConstraint("symbol ~ '^[0-9A-Z]{4,6}$'", name=op.f("figures_symbol_form")),
     )
     op.create_table(
         "differences",
