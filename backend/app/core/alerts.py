@@ -15,11 +15,13 @@ from app.errors import ConfigurationError, StoreUnavailable
 from app.ops.alerts import RULES
 from app.ops.alerts.channels import Channels, open_channels
 from app.ops.alerts.facts import Facts
+from app.ops.alerts.rules import unexplained_step
 from app.ops.alerts.telling import Teller
 from app.ops.alerts.watch import Looked, Watch, look_at
 from app.ops.health import Finding, Level
+from app.services.sync_corporate_actions import DIVIDENDS
 from app.sources.base import Site
-from app.store import heartbeats, incidents, provenance, watched
+from app.store import heartbeats, incidents, provenance, steps, watched
 from app.store.engine import Connection, transaction
 from app.store.incidents import Incident
 
@@ -138,6 +140,10 @@ def facts_of(platform: Platform, channels: Callable[[], Channels], *, watching_s
         breakers=lambda: {site: state for site in Site if (state := platform.breaker.state(site))},
         free_bytes=free_bytes,
         set_aside=asker(watched.set_aside_of_last_session),
+        large_steps=lambda: ask(
+            steps.large_steps, share=unexplained_step.SMALLEST_SHARE, sessions=unexplained_step.SESSIONS_BACK
+        ),
+        actions_asked=lambda: ask(watched.committed, DIVIDENDS),
         wrong_addresses=lambda: channels().wrong,
     )
 

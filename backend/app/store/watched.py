@@ -83,16 +83,21 @@ def coverage(connection: Connection, venue: Venue, sessions: Collection[date]) -
 
 
 def lists_committed(connection: Connection) -> dict[Venue, datetime]:
-    """Venue → when its newest securities list was committed.
+    """Venue → when its newest securities list was committed."""
+    return committed(connection, "securities")
 
-    From the units: such a row is written in the transaction of the list itself, which changes no security on most
-    days and so leaves no other trace.
+
+def committed(connection: Connection, dataset: str) -> dict[Venue, datetime]:
+    """Venue → when its newest answer of *dataset* was committed.
+
+    From the units: such a row is written in the transaction of the data themselves, which change nothing on most
+    days and so leave no other trace.
     """
     query = text(
         "SELECT venue, max(finished_at) AS at FROM units "
-        "WHERE dataset = 'securities' AND state IN ('SUCCESS', 'PARTIAL') GROUP BY venue"
+        "WHERE dataset = :dataset AND state IN ('SUCCESS', 'PARTIAL') GROUP BY venue"
     )
-    return {Venue(row.venue): row.at for row in connection.execute(query)}
+    return {Venue(row.venue): row.at for row in connection.execute(query, {"dataset": dataset})}
 
 
 def last_endings(connection: Connection, *, since: datetime, each: int = 3) -> dict[str, list[Ending]]:

@@ -19,6 +19,7 @@ from app.ops.alerts.rules import (
     missing_heartbeat,
     quarantine_above,
     queue_growing,
+    unexplained_step,
     wedged_canary,
 )
 
@@ -44,6 +45,7 @@ RULES: tuple[Rule, ...] = (
     _rule(queue_growing),
     _rule(breaker_open),
     _rule(quarantine_above),
+    _rule(unexplained_step),
     _rule(disk_low),
     _rule(alert_address),
 )

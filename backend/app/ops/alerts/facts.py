@@ -11,6 +11,7 @@ from typing import Any
 from app.market.calendar import TradingCalendar
 from app.market.security import Venue
 from app.store.heartbeats import Seen
+from app.store.steps import Step
 from app.store.watched import Backlog, CanaryState, Coverage, Ending, SetAside
 
 
@@ -49,5 +50,9 @@ class Facts:
     free_bytes: Callable[[], int]
     """On the disk of *data_dir*."""
     set_aside: Callable[[], Sequence[SetAside]]
+    large_steps: Callable[[], Sequence[Step]]
+    """Closes of the last sessions that are far from the ones before, corporate actions considered."""
+    actions_asked: Callable[[], Mapping[Venue, datetime]]
+    """Venue → when it last said which corporate actions there are."""
     wrong_addresses: Callable[[], Sequence[str]]
     """A sentence for each address for alerts that cannot be used."""

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from app.market.calendar import TAIPEI, TradingCalendar
-from app.market.security import Venue
+from app.market.security import BAR_VENUES, Venue
 from app.ops.alerts.facts import Facts
 from app.store.heartbeats import Heartbeat, Seen
 from app.store.watched import Coverage
@@ -45,6 +45,8 @@ def facts() -> FactsMaker:
         breakers=dict,
         free_bytes=lambda: 100 * 2**30,
         set_aside=tuple,
+        large_steps=tuple,
+        actions_asked=lambda: dict.fromkeys(BAR_VENUES, MONDAY_NIGHT),
         wrong_addresses=tuple,
     )
 

@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 
 from app.errors import StoreUnavailable
-from app.market.security import Venue
+from app.market.security import SecurityKind, Venue
 from app.ops.alerts import RULES, Rule, rules
 from app.ops.alerts.facts import Facts
 from app.ops.alerts.rules import missing_heartbeat
 from app.ops.alerts.watch import look_at
 from app.store.heartbeats import Seen
+from app.store.steps import Step
 from app.store.watched import Backlog, CanaryState, Ending, SetAside
 from tests.unit.ops.alerts.conftest import MONDAY_NIGHT, FactsMaker, alive
 
@@ -36,6 +37,16 @@ def seen(*programs: Any, server_age: float = 10_000.0) -> Any:
 def aside(rows: int, held: int) -> Any:
     return lambda: [SetAside(Venue.TWSE, "daily_bars", date(2026, 11, 23), rows, held)]
 
+
+def stepped(symbol: str = "0050", kind: SecurityKind = SecurityKind.ETF, **more: Any) -> Any:
+    """0050's split of 2025-06-18 with no action held: 188.65, and 47.57 on the session after the halt."""
+    given = {"session": MONDAY_NIGHT.date(), "change": None, "previous": 1_886_500, "close": 475_700} | more
+    given = {"expected": float(given["previous"]), "listed_on": date(2003, 6, 30)} | given
+    step = Step(symbol=symbol, venue=Venue.TWSE, kind=kind, before=date(2026, 11, 20), **given)
+    return lambda: [step]
+
+
+STOCK = SecurityKind.STOCK
 
 FIRING: dict[str, list[tuple[dict[str, Any], str, str]]] = {
     "freshness": [({"quotes_saved": lambda: None, "at": MONDAY_NIGHT.replace(hour=11)}, "quotes", "none is held")],
@@ -77,6 +88,19 @@ FIRING: dict[str, list[tuple[dict[str, Any], str, str]]] = {
         ({"set_aside": aside(21, 900)}, "daily_bars of TWSE", "21 rows of daily_bars"),
         ({"set_aside": aside(101, 10_000)}, "daily_bars of TWSE", "101 rows"),
     ],
+    "unexplained_step": [
+        ({"large_steps": stepped()}, "2026-11-23", "1 closes are further"),
+        ({"large_steps": stepped()}, "2026-11-23", "explains it: 0050 188.65 → 47.57. Fetch the actions"),
+        (
+            {"large_steps": stepped("2330", STOCK, previous=1_000_000, close=1_112_000)},
+            "2026-11-23",
+            "100 → 111.2",
+        ),
+        # The action that is held does not make of the price what the market did.
+        ({"large_steps": stepped(previous=100_000, close=100_000, expected=25_000.0)}, "2026-11-23", "0050 10 → 10"),
+        # Yesterday's actions were never asked for; a day later nobody waits any more.
+        ({"large_steps": stepped(session=date(2026, 11, 20)), "actions_asked": dict}, "2026-11-20", "On 2026-11-20"),
+    ],
     "disk_low": [({"free_bytes": lambda: 4 * 2**30}, "/data on here", "Only 4.0 GiB")],
     "alert_address": [({"wrong_addresses": lambda: ["The one at position 2 …"]}, "addresses", "position 2")],
 }
@@ -110,6 +134,17 @@ SILENT: dict[str, list[dict[str, Any]]] = {
     ],
     "breaker_open": [{}],
     "quarantine_above": [{"set_aside": aside(20, 0)}, {"set_aside": aside(100, 10_000)}],
+    "unexplained_step": [
+        {},
+        {"large_steps": stepped("2330", STOCK, previous=1_000_000, close=1_110_000)},
+        {"large_steps": stepped(), "actions_asked": dict},  # this evening's have not been asked for yet
+        {"large_steps": stepped(), "actions_asked": lambda: {Venue.TWSE: MONDAY_NIGHT.replace(hour=13, minute=0)}},
+        {"large_steps": stepped(previous=1_000_000, close=1_200_000, change=200_000)},  # a fund of a foreign underlying
+        {"large_steps": stepped("00679B")},  # a bond fund
+        {"large_steps": stepped("00631L", previous=1_000_000, close=1_205_000)},  # twice the index, twice the limit
+        {"large_steps": stepped("6999", STOCK, listed_on=date(2026, 11, 17))},  # the fifth session
+        {"large_steps": stepped("1234", STOCK, previous=500, close=700)},  # two ticks of a penny stock
+    ],
     "disk_low": [{"free_bytes": lambda: 5 * 2**30}],
     "alert_address": [{}],
 }
