@@ -12,9 +12,10 @@ from starlette.routing import Route
 
 from app.errors import InvalidParameter
 from app.market.security import Venue
-from app.sandbox import holidays, isin, mis, tpex, twse
+from app.sandbox import holidays, isin, mis, tpex, twse, twse_figures
 from app.sandbox.cells import read_date, to_json
 from app.sandbox.exchange import Exchange
+from app.sandbox.figure_pages import FigurePages
 
 _JSON = "application/json;charset=UTF-8"
 _UNKNOWN = b"<!DOCTYPE html><html><head><title>Swagger UI</title></head><body><div id=swagger-ui></div>" + b" " * 900
@@ -59,7 +60,8 @@ class Pages:
             "/mis/stock/index.jsp": self.quotes_home,
             "/isin/isin/C_public.jsp": self.securities,
         }
-        return [Route(path, page, methods=["GET", "POST"]) for path, page in pages.items()]
+        own = [Route(path, page, methods=["GET", "POST"]) for path, page in pages.items()]
+        return [*FigurePages(self._exchange).routes(), *own]
 
     def _day(self, asked: dict[str, str]) -> date | None:
         """The day asked for, else the newest published one; None for no date at all."""
@@ -76,7 +78,9 @@ class Pages:
         asked = await _asked(request)
         kind = asked.get("type", "ALLBUT0999")
         day = self._day(asked)
-        rows = self._exchange.table(day, Venue.TWSE, warrants=False) if kind in ("ALLBUT0999", "ALL") else ()
+        rows = self._exchange.table(day, Venue.TWSE, warrants=False) if kind in ("ALLBUT0999", "ALL", "IND") else ()
+        if day and rows and kind == "IND":
+            return _json(twse_figures.index_page(day, rows))
         return _json(twse.market_table(day, kind, rows) if day and rows else twse.no_data(kind))
 
     async def twse_month(self, request: Request) -> Response:
