@@ -26,7 +26,8 @@ class CorporateAction:
 
     ``ex_date`` is the first session at the new price: ex-date, or the day on which trading resumes.
     ``previous_close`` is the last close before it, ``reference_price`` what the venue made of it. ``cash_reference``
-    is the previous close less the cash dividend alone (減除股利參考價), where the venue publishes it.
+    is the previous close less the cash dividend alone, where the venue tells it. (減除股利參考價 is that only where no
+    free shares come along: it is divided by them too. So TWSE does not tell it for 除權息, TPEx does.)
     """
 
     symbol: str

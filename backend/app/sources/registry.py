@@ -15,19 +15,28 @@ from app.sources.figures import FiguresDataset
 from app.sources.isin.securities import Securities
 from app.sources.mis.quotes import Quotes
 from app.sources.tpex.daily_bars import DailyBars as TpexDailyBars
+from app.sources.tpex.dividends import Dividends as TpexDividends
+from app.sources.tpex.etf_splits import EtfReverseSplits
+from app.sources.tpex.etf_splits import EtfSplits as TpexEtfSplits
 from app.sources.tpex.indices import Indices as TpexIndices
 from app.sources.tpex.institutional import Institutional as TpexInstitutional
 from app.sources.tpex.latest_bars import LatestBars as TpexLatestBars
 from app.sources.tpex.margin import Margin as TpexMargin
 from app.sources.tpex.month_bars import MonthBars as TpexMonthBars
+from app.sources.tpex.par_changes import ParChanges as TpexParChanges
+from app.sources.tpex.reductions import Reductions as TpexReductions
 from app.sources.tpex.valuation import Valuation as TpexValuation
 from app.sources.twse.daily_bars import DailyBars as TwseDailyBars
+from app.sources.twse.dividends import Dividends as TwseDividends
+from app.sources.twse.etf_splits import EtfSplits as TwseEtfSplits
 from app.sources.twse.holidays import CurrentHolidays, Holidays
 from app.sources.twse.indices import Indices as TwseIndices
 from app.sources.twse.institutional import Institutional as TwseInstitutional
 from app.sources.twse.latest_bars import LatestBars as TwseLatestBars
 from app.sources.twse.margin import Margin as TwseMargin
 from app.sources.twse.month_bars import MonthBars as TwseMonthBars
+from app.sources.twse.par_changes import ParChanges as TwseParChanges
+from app.sources.twse.reductions import Reductions as TwseReductions
 from app.sources.twse.valuation import Valuation as TwseValuation
 
 DATASETS: Mapping[tuple[Venue | Site, str], type[Dataset[Any, Any]]] = {
@@ -47,6 +56,15 @@ DATASETS: Mapping[tuple[Venue | Site, str], type[Dataset[Any, Any]]] = {
     (Venue.TPEX, "valuation"): TpexValuation,
     (Venue.TWSE, "indices"): TwseIndices,
     (Venue.TPEX, "indices"): TpexIndices,
+    (Venue.TWSE, "dividends"): TwseDividends,
+    (Venue.TPEX, "dividends"): TpexDividends,
+    (Venue.TWSE, "reductions"): TwseReductions,
+    (Venue.TPEX, "reductions"): TpexReductions,
+    (Venue.TWSE, "par_changes"): TwseParChanges,
+    (Venue.TPEX, "par_changes"): TpexParChanges,
+    (Venue.TWSE, "etf_splits"): TwseEtfSplits,
+    (Venue.TPEX, "etf_splits"): TpexEtfSplits,
+    (Venue.TPEX, "etf_reverse_splits"): EtfReverseSplits,
     (Site.MIS, "quotes"): Quotes,
     (Site.ISIN, "securities"): Securities,
 }

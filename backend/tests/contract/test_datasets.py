@@ -8,28 +8,37 @@ from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
 from app.market.bar import Bar
+from app.market.corporate_action import ActionKind, CorporateAction
 from app.market.figures import Figures
 from app.market.holiday import Holiday
 from app.market.quote import Quote
 from app.market.security import Security, SecurityKind, Venue
 from app.sources import registry
-from app.sources.base import LatestQuery, ListQuery, MonthQuery, QuotesQuery, SessionQuery, YearQuery
+from app.sources.base import LatestQuery, ListQuery, MonthQuery, PeriodQuery, QuotesQuery, SessionQuery, YearQuery
 from app.sources.isin import securities
 from app.sources.mis import quotes
 from app.sources.tpex import daily_bars as tpex_daily
+from app.sources.tpex import dividends as tpex_dividends
+from app.sources.tpex import etf_splits as tpex_etf_splits
 from app.sources.tpex import indices as tpex_indices
 from app.sources.tpex import institutional as tpex_institutional
 from app.sources.tpex import latest_bars as tpex_latest
 from app.sources.tpex import margin as tpex_margin
 from app.sources.tpex import month_bars as tpex_month
+from app.sources.tpex import par_changes as tpex_par_changes
+from app.sources.tpex import reductions as tpex_reductions
 from app.sources.tpex import valuation as tpex_valuation
 from app.sources.twse import daily_bars as twse_daily
+from app.sources.twse import dividends as twse_dividends
+from app.sources.twse import etf_splits as twse_etf_splits
 from app.sources.twse import holidays
 from app.sources.twse import indices as twse_indices
 from app.sources.twse import institutional as twse_institutional
 from app.sources.twse import latest_bars as twse_latest
 from app.sources.twse import margin as twse_margin
 from app.sources.twse import month_bars as twse_month
+from app.sources.twse import par_changes as twse_par_changes
+from app.sources.twse import reductions as twse_reductions
 from app.sources.twse import valuation as twse_valuation
 from tests.contract import layouts
 from tests.contract.dataset_contract import RECORDED, DatasetContract
@@ -723,6 +732,153 @@ class TestTpexIndices(FiguresContract):
     cells: ClassVar = {"close": (cells.level, "收市指數"), "change": (cells.points, "指數漲跌")}
     count = 1
     expected = (Figures("TPEX", DAY, {"close": 1_932_300, "change": 47_300}),)
+
+
+NOTHING = '{"stat":"很抱歉，沒有符合條件的資料!"}'.encode()
+
+
+class TestTwseDividends(DatasetContract):
+    dataset = twse_dividends.Dividends()
+    recording = "twse/dividends.json"
+    query = PeriodQuery(date(2024, 3, 4), date(2024, 3, 5))
+    other = PeriodQuery(date(2024, 3, 4), date(2024, 3, 6))
+    required = ("資料日期", "股票代號", "除權息前收盤價", "除權息參考價", "權/息", "減除股利參考價")
+    path = "/rwd/zh/exRight/TWT49U?startDate=20240304&endDate=20240305&response=json"
+    empty = (query, NOTHING)
+    count = 2
+    expected = (
+        CorporateAction("00690", date(2024, 3, 4), ActionKind.DIVIDEND, 313_500, 306_000, 306_000),
+        CorporateAction("00913", date(2024, 3, 4), ActionKind.DIVIDEND, 194_200, 189_600, 189_600),
+    )
+
+
+class TestTpexDividends(DatasetContract):
+    dataset = tpex_dividends.Dividends()
+    recording = "tpex/dividends.json"
+    query = PeriodQuery(date(2024, 3, 22), date(2024, 3, 23))
+    other = PeriodQuery(date(2024, 3, 21), date(2024, 3, 23))
+    required = ("除權息日期", "代號", "除權息前收盤價", "除權息參考價", "權/息", "減除股利參考價", "息值")
+    path = "/www/zh-tw/bulletin/exDailyQ?startDate=2024/03/22&endDate=2024/03/23&id=&response=json"
+    empty = (PeriodQuery(date(2024, 1, 1), date(2024, 1, 1)), recorded("tpex/dividends_no_data.json"))
+    count = 3
+    expected = (
+        CorporateAction("2065", date(2024, 3, 22), ActionKind.DIVIDEND, 657_000, 628_400, 628_400),
+        CorporateAction("5478", date(2024, 3, 22), ActionKind.DIVIDEND, 1_665_000, 1_575_000, 1_575_000),
+    )
+
+
+class TestTwseReductions(DatasetContract):
+    dataset = twse_reductions.Reductions()
+    recording = "twse/reductions.json"
+    query = PeriodQuery(date(2024, 1, 1), date(2024, 6, 28))
+    other = PeriodQuery(date(2024, 1, 1), date(2024, 6, 27))
+    required = ("恢復買賣日期", "股票代號", "停止買賣前收盤價格", "恢復買賣參考價", "除權參考價", "減資原因")
+    path = "/rwd/zh/reducation/TWTAUU?startDate=20240101&endDate=20240628&response=json"
+    empty = (query, NOTHING)
+    count = 3
+    expected = (
+        CorporateAction("3432", date(2024, 1, 22), ActionKind.REDUCTION, 106_500, 196_900, note="彌補虧損"),
+        CorporateAction("3308", date(2024, 4, 1), ActionKind.REDUCTION, 282_000, 312_600, note="退還股款"),
+    )
+
+
+class TestTwseReductionOf2352(DatasetContract):
+    dataset = twse_reductions.Reductions()
+    recording = "twse/reductions_2025.json"
+    query = PeriodQuery(date(2025, 10, 1), date(2025, 10, 31))
+    other = PeriodQuery(date(2025, 10, 2), date(2025, 10, 31))
+    required = TestTwseReductions.required
+    path = "/rwd/zh/reducation/TWTAUU?startDate=20251001&endDate=20251031&response=json"
+    count = 1
+    expected = (CorporateAction("2352", date(2025, 10, 7), ActionKind.REDUCTION, 301_500, 345_700, note="退還股款"),)
+
+
+class TestTpexReductions(DatasetContract):
+    dataset = tpex_reductions.Reductions()
+    recording = "tpex/reductions.json"
+    query = PeriodQuery(date(2024, 1, 1), date(2024, 7, 1))
+    other = PeriodQuery(date(2024, 1, 1), date(2024, 7, 2))
+    required = (
+        "恢復買賣日期", "股票代號", "最後交易日之收盤價格", "減資恢復買賣開始日參考價格", "除權參考價", "減資原因",
+    )  # fmt: skip
+    path = "/www/zh-tw/bulletin/revivt?startDate=2024/01/01&endDate=2024/07/01&id=&response=json"
+    empty = (PeriodQuery(date(2024, 1, 1), date(2024, 1, 1)), recorded("tpex/reductions_no_data.json"))
+    count = 2
+    expected = (
+        CorporateAction("3064", date(2024, 2, 5), ActionKind.REDUCTION, 106_500, 355_000, note="彌補虧損"),
+        CorporateAction("3191", date(2024, 2, 21), ActionKind.REDUCTION, 104_500, 209_000, note="彌補虧損"),
+    )
+
+
+class TestTwseParChanges(DatasetContract):
+    dataset = twse_par_changes.ParChanges()
+    recording = "twse/par_changes.json"
+    query = PeriodQuery(date(2020, 1, 1), date(2026, 9, 24))
+    other = PeriodQuery(date(2020, 1, 2), date(2026, 9, 24))
+    required = ("恢復買賣日期", "股票代號", "停止買賣前收盤價格", "恢復買賣參考價")
+    path = "/rwd/zh/change/TWTB8U?startDate=20200101&endDate=20260924&response=json"
+    empty = (query, NOTHING)
+    count = 4
+    expected = (
+        CorporateAction("2327", date(2025, 8, 25), ActionKind.PAR_CHANGE, 5_460_000, 1_365_000),
+        CorporateAction("6415", date(2022, 7, 13), ActionKind.PAR_CHANGE, 24_850_000, 6_212_500),
+    )
+
+
+class TestTpexParChanges(DatasetContract):
+    dataset = tpex_par_changes.ParChanges()
+    recording = "tpex/par_changes.json"
+    query = PeriodQuery(date(2021, 1, 1), date(2024, 1, 1))
+    other = PeriodQuery(date(2021, 1, 1), date(2023, 1, 1))
+    required = ("恢復買賣日期", "證券代號", "最後交易日之收盤價格", "恢復買賣開始參考價")
+    path = "/www/zh-tw/bulletin/pvChgRslt?startDate=2021/01/01&endDate=2024/01/01&id=&response=json"
+    empty = (PeriodQuery(date(2021, 1, 1), date(2022, 1, 1)), recorded("tpex/par_changes_no_data.json"))
+    count = 2
+    expected = (
+        CorporateAction("6613", date(2022, 8, 29), ActionKind.PAR_CHANGE, 1_690_000, 845_000),
+        CorporateAction("6548", date(2022, 9, 5), ActionKind.PAR_CHANGE, 906_000, 362_400),
+    )
+
+
+class TestTwseEtfSplits(DatasetContract):
+    dataset = twse_etf_splits.EtfSplits()
+    recording = "twse/etf_splits.json"
+    query = PeriodQuery(date(2020, 1, 1), date(2026, 9, 24))
+    other = PeriodQuery(date(2025, 6, 1), date(2025, 6, 30))
+    required = ("恢復買賣日期", "ETF代號", "停止買賣前收盤價格", "恢復買賣參考價", "分割(反分割)")
+    path = "/rwd/zh/split/TWTCAU?startDate=20200101&endDate=20260924&response=json"
+    empty = (query, NOTHING)
+    count = 4
+    expected = (
+        CorporateAction("0050", date(2025, 6, 18), ActionKind.SPLIT, 1_886_500, 471_600),
+        CorporateAction("00632R", date(2024, 12, 11), ActionKind.REVERSE_SPLIT, 32_800, 229_600),
+        CorporateAction("00631L", date(2026, 3, 31), ActionKind.SPLIT, 4_431_500, 201_400),
+        CorporateAction("00673R", date(2025, 10, 22), ActionKind.REVERSE_SPLIT, 70_200, 280_800),
+    )
+
+
+class TestTpexEtfSplits(DatasetContract):
+    dataset = tpex_etf_splits.EtfSplits()
+    recording = "tpex/etf_splits.json"
+    query = PeriodQuery(date(2099, 1, 1), date(2099, 12, 31))
+    other = PeriodQuery(date(2098, 1, 1), date(2098, 12, 31))
+    required = TestTpexParChanges.required
+    path = "/www/zh-tw/bulletin/etfSplitRslt?startDate=2099/01/01&endDate=2099/12/31&id=&response=json"
+    empty = (PeriodQuery(date(2021, 1, 1), date(2022, 1, 1)), recorded("tpex/par_changes_no_data.json"))
+    count = 1
+    expected = (CorporateAction("00680L", date(2099, 12, 31), ActionKind.SPLIT, 10_000_000, 1_000_000),)
+
+
+class TestTpexEtfReverseSplits(DatasetContract):
+    dataset = tpex_etf_splits.EtfReverseSplits()
+    recording = "tpex/etf_reverse_splits.json"
+    query = PeriodQuery(date(2099, 1, 1), date(2099, 12, 31))
+    other = PeriodQuery(date(2098, 1, 1), date(2098, 12, 31))
+    required = TestTpexParChanges.required
+    path = "/www/zh-tw/bulletin/etfRvsRslt?startDate=2099/01/01&endDate=2099/12/31&id=&response=json"
+    empty = (PeriodQuery(date(2021, 1, 1), date(2022, 1, 1)), recorded("tpex/par_changes_no_data.json"))
+    count = 1
+    expected = (CorporateAction("00681R", date(2099, 12, 31), ActionKind.REVERSE_SPLIT, 10_000, 1_000_000),)
 
 
 def test_every_dataset_has_a_contract_and_a_recording() -> None:

@@ -18,6 +18,8 @@ class Bad:
 
 
 BAD: Any = Bad()
+LEFT_OUT: Any = "left out"
+"""Of warrants and of placeholders for unknown symbols: neither stored nor rejected."""
 MARKS = frozenset({"", "-", "--", "---", "----"})
 _PLAIN = re.compile(r"(?:[0-9]+|[0-9]{1,3}(?:,[0-9]{3})+)(?:\.[0-9]+)?")
 _TAIPEI = ZoneInfo("Asia/Taipei")

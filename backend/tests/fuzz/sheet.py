@@ -104,7 +104,7 @@ def is_ours(seed: Seed, holder: dict[str, Any], suffix: str) -> bool:
     names = {"".join(str(one).split()) for one in holder["fields" + suffix]}
     if seed.contract is not None:
         return seed.contract.mark in names and seed.contract.title in str(holder.get("title", ""))
-    return bool({"證券代號", "代號", "日期"} & names)
+    return bool({"證券代號", "代號", "股票代號", "ETF代號", "日期"} & names)
 
 
 def tables(node: Any, place: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], dict[str, Any], str]]:

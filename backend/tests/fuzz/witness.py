@@ -16,17 +16,18 @@ from datetime import date
 from typing import Any
 
 from app.market.bar import Bar
+from app.market.corporate_action import CorporateAction
 from app.market.figures import Figures
 from app.market.holiday import Holiday
 from app.market.quote import Quote
 from app.market.security import Security, SecurityKind, Venue
-from tests.fuzz import cells
+from app.sources.base import PeriodQuery
+from tests.fuzz import actions, cells
 from tests.fuzz.cells import BAD
 from tests.fuzz.seeds import Seed
 from tests.fuzz.sheet import Heading, Sheet, is_ours, tables
 
-LEFT_OUT: Any = "left out"
-"""Of warrants and of placeholders for unknown symbols: neither stored nor rejected."""
+LEFT_OUT = cells.LEFT_OUT
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class Reading:
 
 def key_of(value: Any) -> Hashable:
     match value:
-        case Bar():
+        case Bar() | Figures():
             return value.symbol, value.session
         case Holiday():
             return value.day, value.name
@@ -61,8 +62,8 @@ def key_of(value: Any) -> Hashable:
             return value.venue, value.symbol
         case Security():
             return value.symbol
-        case Figures():
-            return value.symbol, value.session
+        case CorporateAction():
+            return value.symbol, value.ex_date, value.kind
     return None
 
 
@@ -116,7 +117,7 @@ def _read_body(seed: Seed, body: bytes) -> Reading:
     return reading
 
 
-def _envelope(seed: Seed, document: Mapping[str, Any]) -> str | None:
+def _envelope(seed: Seed, document: Mapping[str, Any]) -> str | None:  # noqa: PLR0911 - one a kind of query
     if seed.dataset.name == "quotes":
         return None if document.get("rtcode") == "0000" else "its code is not 0000"
     stat = document.get("stat")
@@ -124,6 +125,8 @@ def _envelope(seed: Seed, document: Mapping[str, Any]) -> str | None:
         return "its stat is not ok"
     if seed.dataset.name == "holidays":
         return None
+    if isinstance(seed.query, PeriodQuery):
+        return actions.period_fault(seed, document)
     found = cells.day(document.get("date"))
     if found is BAD:
         return "it has no date"
@@ -364,6 +367,7 @@ READERS: Mapping[tuple[str, str], Callable[[Seed, Cells], Any]] = {
     ("TWSE", "holidays"): _holiday("日期", "名稱", "說明", cells.day),
     ("TWSE", "current_holidays"): _holiday("Date", "Name", "Description", cells.roc_day),
     ("mis", "quotes"): _quote,
+    **actions.READERS,
 }
 REQUIRED: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("TWSE", "daily_bars"): ("證券代號", "成交股數", "成交筆數", "成交金額", "開盤價", "最高價", "最低價", "收盤價",
