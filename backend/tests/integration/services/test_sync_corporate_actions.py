@@ -164,3 +164,14 @@ def test_the_days_before_a_split_are_explained(context: Context) -> None:
     assert (halt.symbol, halt.first, halt.last, halt.reason) == ("0050", days[1], days[7], "split")
     explained = {one.session: dict(one.explained) for one in counted}
     assert explained == {day: {"halted": 1} if halt.first <= day <= days[7] else {} for day in days}
+
+
+@pytest.mark.skipif((Venue.TPEX, "dividends") not in registry.DATASETS, reason="no source of actions is registered")
+def test_the_sandbox_has_nothing_to_tell(bench: Bench) -> None:
+    """In the venues' own words, through the real client and the real parsers."""
+    with transaction(bench.engine) as connection:
+        save_list(connection, Venue.TWSE, listed("2330"), at=bench.context.clock())
+        save_list(connection, Venue.TPEX, listed("6488", venue=Venue.TPEX), at=bench.context.clock())
+    report = sync_corporate_actions(bench.context, start=date(2026, 10, 20), end=date(2026, 11, 20))
+    assert (report.state, report.counts.fetched) == ("SUCCESS", 0)
+    assert report.details["units"] == 2 * 2 + 3 * 2 + 1
