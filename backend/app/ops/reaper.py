@@ -60,6 +60,8 @@ class Reaper:
             dead = leases.take_dead(connection)
             for run in dead:
                 self._bury(connection, run)
+            if stuck := leases.end_stuck(connection):
+                logger.warning("{} sessions that stood still amid a COPY are ended: a dead run was locked", stuck)
         return len(dead)
 
     def end_late(self) -> int:

@@ -29,6 +29,13 @@ _LIMITS = text(
 )
 """While a holder writes the reaper passes by; one that was frozen amid it must not keep the run for ever."""
 
+_END_STUCK = text(
+    "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+    " WHERE datname = current_database() AND usename = current_user AND pid <> pg_backend_pid()"
+    " AND state = 'active' AND wait_event = 'ClientRead' AND query_start < clock_timestamp() - CAST(:still AS interval)"
+    " AND EXISTS (SELECT FROM runs WHERE state = 'STARTED' AND lease_until < clock_timestamp())"
+)
+
 _NOW = func.clock_timestamp()
 
 
@@ -217,6 +224,14 @@ def take_dead(connection: Connection, *, limit: int = 100) -> list[Run]:
         .with_for_update(skip_locked=True)
     )
     return [from_row(row) for row in rows]
+
+
+def end_stuck(connection: Connection, *, still: timedelta = LEASE) -> int:
+    """Where a lease is over but locked: end the sessions of clients that *still* stand amid a COPY.
+
+    No time-out of PostgreSQL does: such a session is not idle, and nothing stops it while it reads from its client.
+    """
+    return int(connection.scalar(_END_STUCK, {"still": still}) or 0)
 
 
 def queue_again(connection: Connection, run_id: str, *, after: timedelta, reason: str) -> None:

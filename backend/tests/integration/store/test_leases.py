@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, Engine, text
 
+from app.errors import StoreUnavailable
 from app.store import leases, outbox, runs
 from app.store.engine import transaction
 from tests.integration.store.samples import NOW
@@ -84,6 +85,29 @@ def test_who_is_writing_is_not_taken_for_dead(engine: Engine) -> None:
         with transaction(engine) as keeper:
             keeper.execute(text("SET LOCAL lock_timeout = '1s'"))
             assert leases.renew(keeper, {"a": 1}) == {"a": None}
+
+
+def test_who_stands_still_amid_a_copy_does_not_keep_the_run(engine: Engine) -> None:
+    with transaction(engine) as connection:
+        queue(connection)
+        start(connection)
+    with pytest.raises(StoreUnavailable), transaction(engine) as writer:  # noqa: PT012
+        assert leases.hold(writer, "a", 1)
+        writer.execute(text("CREATE TEMPORARY TABLE t (x integer)"))
+        raw: Any = writer.connection.driver_connection
+        with raw.cursor() as cursor, cursor.copy("COPY t FROM STDIN") as copy:
+            copy.write("1\n")
+            raw.pgconn.flush()
+            with transaction(engine) as reaper:
+                assert leases.end_stuck(reaper, still=timedelta()) == 0, "its lease holds"
+                run_out(reaper)
+            with transaction(engine) as reaper:
+                assert leases.take_dead(reaper) == []
+                assert leases.end_stuck(reaper) == 0, "it has not stood still for long"
+                assert leases.end_stuck(reaper, still=timedelta()) == 1
+            copy.write("2\n" * 100_000)
+    with transaction(engine) as reaper:
+        assert [run.id for run in leases.take_dead(reaper)] == ["a"]
 
 
 def test_of_two_reapers_one_takes_it(engine: Engine) -> None:
