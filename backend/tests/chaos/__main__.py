@@ -109,7 +109,7 @@ def main() -> int:
         shutil.rmtree(folder, ignore_errors=True)
     print(table(sorted(verdicts.items())))
     number = sum(len(of_one) for of_one in verdicts.values())
-    print(f"{number} rounds, seed {asked.seed}, {datetime.now(UTC):%Y-%m-%d}: {len(broken)} broken promises")
+    print(f"{number} rounds judged, seed {asked.seed}, {datetime.now(UTC):%Y-%m-%d}: {len(broken)} broken promises")
     print("\n".join(broken))
     return 1 if broken else 0
 

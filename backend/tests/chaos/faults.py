@@ -235,7 +235,7 @@ ALL = (
     Fault("Valkey refuses for 60 s", cut_valkey),
     Fault("Valkey is silent for 60 s", freeze_valkey),
     Fault("restart PostgreSQL", restart_postgres),
-    Fault("kill -9 PostgreSQL", kill_postgres, short=True),
+    Fault("kill -9 PostgreSQL", kill_postgres),
     Fault("PostgreSQL is silent for 60 s", freeze_postgres),
     Fault("PostgreSQL is slow (200-500 ms a reply)", slow_postgres),
     Fault("replies spoilt at random", storm_at_the_exchange, spoilt=6),

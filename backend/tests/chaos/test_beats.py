@@ -37,6 +37,8 @@ def due_ticks() -> Iterator[tuple[str, datetime]]:
             yield "sync-latest-prices", minute
         if here.weekday() < 5 and clock == "19:30":
             yield "sync-corporate-actions", minute
+        if here.weekday() < 5 and clock == "21:30":
+            yield "sync-market-figures", minute
         if here.minute == 7:
             yield "catch-up", minute
 
