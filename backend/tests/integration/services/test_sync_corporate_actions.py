@@ -166,7 +166,6 @@ def test_the_days_before_a_split_are_explained(context: Context) -> None:
     assert explained == {day: {"halted": 1} if halt.first <= day <= days[7] else {} for day in days}
 
 
-@pytest.mark.skipif((Venue.TPEX, "dividends") not in registry.DATASETS, reason="no source of actions is registered")
 def test_the_sandbox_has_nothing_to_tell(bench: Bench) -> None:
     """In the venues' own words, through the real client and the real parsers."""
     with transaction(bench.engine) as connection:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 from fractions import Fraction
-from itertools import groupby
+from itertools import groupby, pairwise
+from pathlib import Path
 
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -84,6 +86,33 @@ def test_what_lies_outside_of_the_bars_does_not_count(adjustment: Adjustment) ->
     outside = [action(day, "100", "50") for day in (DAY - timedelta(days=3), first, last + timedelta(days=1))]
     inside = action(last, "10", "9")
     assert factors_of([*outside, inside], adjustment, first=first, last=last) == factors_of([inside], adjustment)
+
+
+# TWTAUU of 2024, as captured (node-twstock, twse-stocks-capital-reductions.json).
+REDUCTIONS_2024 = [
+    ("3432", action(date(2024, 1, 22), "10.65", "19.69", ActionKind.REDUCTION)),
+    ("2911", action(date(2024, 3, 11), "6.23", "8.65", ActionKind.REDUCTION)),
+    ("3308", action(date(2024, 4, 1), "28.20", "31.26", ActionKind.REDUCTION)),
+]
+
+
+@pytest.mark.parametrize(("symbol", "one"), REDUCTIONS_2024, ids=[symbol for symbol, _ in REDUCTIONS_2024])
+def test_adjusted_real_closes_keep_within_the_days_limit(shared_data: Path, symbol: str, one: CorporateAction) -> None:
+    """Sixteen months of real, unadjusted closes; the dividends in between were not captured, hence 11 % and not 10."""
+    panel = pl.scan_parquet(shared_data / "panels/twse_daily_2023-03_2024-07.parquet")
+    own = panel.filter(pl.col("code").cast(pl.String) == symbol, pl.col("Close") > 0).sort("Date").collect()
+    closes = dict(zip(own["Date"].dt.date(), own["Close"], strict=True))
+    days = sorted(closes)
+    before = max(day for day in days if day < one.ex_date)
+    assert to_price(str(closes[before])) == one.previous_close
+    for direction in Direction:
+        factors = factors_of([one], Adjustment(direction), first=days[0], last=days[-1])
+        series = [closes[day] * float(factors.factor_on(day)) for day in days]
+        raw_end = -1 if direction is Direction.BACK else 0
+        assert series[raw_end] == closes[days[raw_end]]
+        assert max(abs(now / then - 1) for then, now in pairwise(series)) < 0.11
+    raw_step = closes[one.ex_date] / closes[before] - 1
+    assert abs(raw_step - (float(one.ratio) - 1)) < 0.101 * float(one.ratio)
 
 
 prices = st.integers(1, 2**31 - 1)
