@@ -34,6 +34,7 @@ DATASETS = {
     "ohlcv": "sync_ohlcv_data",
     "quotes": "sync_latest_prices",
     "actions": "sync_corporate_actions",
+    "figures": "sync_market_figures",
     "qlib": "sync_qlib",
     "cleanup": "cleanup_old_cache",
     "missing": "catch_up",
@@ -60,7 +61,8 @@ _CODES |= {"LOST": Exit.FAILED, "CANCELLED": Exit.FAILED}
 
 def sync(
     dataset: Annotated[
-        str, typer.Argument(help="securities, bars, ohlcv, quotes, actions, qlib, cleanup, missing, or a task's name")
+        str,
+        typer.Argument(help="securities, bars, ohlcv, quotes, actions, figures, qlib, cleanup, missing, or a task"),
     ],
     symbols: Annotated[str | None, typer.Option(help="only these, by commas: 2330,2317")] = None,
     days: Annotated[int | None, typer.Option(help="calendar days, counted back from the end date")] = None,

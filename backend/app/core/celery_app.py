@@ -85,6 +85,12 @@ BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": SessionDayCrontab(hour=19, minute=30),
         "late_limit": 12 * 3600,
     },
+    # Margin balances are the last to be published, at about 21:00.
+    "sync-market-figures": {
+        "task": "app.tasks.sync_market_figures",
+        "schedule": SessionDayCrontab(hour=21, minute=30),
+        "late_limit": 12 * 3600,
+    },
     "cleanup-old-cache": {
         "task": "app.tasks.cleanup_old_cache",
         "schedule": crontab(hour=3, minute=0),

@@ -5,20 +5,31 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
 from enum import StrEnum
 
 
 class Unit(StrEnum):
-    """What a field counts. Fractions are whole numbers of 1/10,000: a ratio of 30.79 is 307,900, 5.41 % is 541."""
+    """What a field counts. Ratios and points are held in 1/10,000: 30.79 is 307,900, and 5.41 % is 541."""
 
     SHARES = "shares"
     TWD = "TWD"
-    RATIO = "1/10,000"
-    POINTS = "1/10,000 points"
+    RATIO = "ratio"
+    POINTS = "points"
+
+    @property
+    def scale(self) -> int:
+        """How much of what is held makes one."""
+        return SCALE if self in (Unit.RATIO, Unit.POINTS) else 1
 
 
 SCALE = 10_000
-"""Of RATIO and POINTS."""
+
+
+def in_unit(value: int, unit: Unit) -> Decimal:
+    """What is held, in its unit; exact."""
+    return Decimal(value) / unit.scale
+
 
 TAIEX = "TAIEX"
 TPEX_INDEX = "TPEX"

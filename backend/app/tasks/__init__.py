@@ -9,6 +9,7 @@ from app.tasks.stock_data import (
     sync_corporate_actions,
     sync_daily_prices,
     sync_latest_prices,
+    sync_market_figures,
     sync_ohlcv_data,
     sync_stock_list,
 )
@@ -21,6 +22,7 @@ __all__ = [
     "sync_corporate_actions",
     "sync_daily_prices",
     "sync_latest_prices",
+    "sync_market_figures",
     "sync_ohlcv_data",
     "sync_qlib",
     "sync_stock_list",

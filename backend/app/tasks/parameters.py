@@ -8,8 +8,10 @@ from typing import Annotated, Any, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from app.core.config import load_universes
+from app.errors import InvalidParameter
 from app.market.calendar import FIRST_DAY
 from app.market.security import Venue, is_symbol
+from app.services.sync_figures import fields_of
 
 
 def _one_or_many(value: Any) -> Any:
@@ -27,6 +29,14 @@ def _known_universe(value: Any) -> Any:
 def _a_symbol(value: Any) -> Any:
     if not isinstance(value, str) or not is_symbol(value):
         raise ValueError(f"{value!r} is no symbol; one is text of four to six digits or capital letters, like '2330'")
+    return value
+
+
+def _a_dataset(value: Any) -> Any:
+    try:
+        fields_of(str(value))
+    except InvalidParameter as error:
+        raise ValueError(str(error)) from error
     return value
 
 
@@ -53,6 +63,11 @@ Universe = Annotated[
     str | None,
     BeforeValidator(_known_universe),
     Field(description="a named set of securities: all, popular, popular_10, popular_5"),
+]
+Datasets = Annotated[
+    Annotated[list[Annotated[str, BeforeValidator(_a_dataset)]], Field(min_length=1, max_length=100)] | None,
+    BeforeValidator(_one_or_many),
+    Field(description="datasets of figures, such as margin; all when left out"),
 ]
 Days = Annotated[int, Field(strict=True, ge=1, le=366, description="calendar days, counted back from the end date")]
 LongDays = Annotated[int, Field(strict=True, ge=1, le=10_000, description="calendar days, counted back from the end")]

@@ -18,6 +18,7 @@ from app.services.report import Report
 from app.services.securities import choose_securities
 from app.services.sync_corporate_actions import sync_corporate_actions as sync_actions
 from app.services.sync_daily_bars import ensure_securities, last_days, sync_daily_bars
+from app.services.sync_figures import sync_figures
 from app.services.sync_month_bars import sync_month_bars
 from app.services.sync_quotes import sync_quotes
 from app.services.sync_securities import sync_securities
@@ -25,7 +26,7 @@ from app.services.sync_some_bars import sync_some_bars
 from app.store.engine import transaction
 from app.store.securities import HeldSecurity
 from app.tasks._base import QuantLabTask
-from app.tasks.parameters import Again, Days, EndDate, FirstDay, LongDays, OneVenue, StockIds, Universe
+from app.tasks.parameters import Again, Datasets, Days, EndDate, FirstDay, LongDays, OneVenue, StockIds, Universe
 
 
 @app.task(bind=True, name="app.tasks.sync_stock_list", soft_time_limit=600, time_limit=660)
@@ -94,6 +95,16 @@ def sync_corporate_actions(self: QuantLabTask, days: LongDays = 30, end_date: En
     context = self.context()
     start, end = last_days(context, days, end_date)
     return sync_actions(context, start=start, end=end)
+
+
+@app.task(bind=True, name="app.tasks.sync_market_figures", soft_time_limit=3600, time_limit=3660)
+def sync_market_figures(
+    self: QuantLabTask, datasets: Datasets = None, days: Days = 7, end_date: EndDate = None
+) -> Report:
+    """Fetch the last days of institutional trades, margin balances, valuations and indices."""
+    context = self.context()
+    start, end = last_days(context, days, end_date)
+    return sync_figures(context, start=start, end=end, datasets=datasets)
 
 
 @app.task(bind=True, name="app.tasks.sync_latest_prices", soft_time_limit=600, time_limit=660)

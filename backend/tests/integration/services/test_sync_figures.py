@@ -142,7 +142,7 @@ def test_fields_of_both_venues_and_their_units() -> None:
     fields = fields_of("institutional")
     assert {name: str(unit) for name, unit in fields.items()} == dict.fromkeys(fields, "shares")
     assert {"foreign_dealer_net", "dealer_buy", "foreign_total_buy"} <= set(fields)
-    assert {str(unit) for unit in fields_of("valuation").values()} == {"1/10,000"}
+    assert {str(unit) for unit in fields_of("valuation").values()} == {"ratio"}
 
 
 def test_what_cannot_be_synced(bench: Any) -> None:

@@ -65,6 +65,9 @@ def test_every_entry_fires_at_its_taipei_time(machine_zone: str, engine: Engine)
     ]:
         assert [(at.date(), at.hour, at.minute) for at in fired[task]] == [(day, hour, minute) for day in days], task
 
+    figures = fired["app.tasks.sync_market_figures"]
+    assert [f"{at:%m-%d %H:%M}" for at in figures] == ["10-30 21:30", "11-01 21:30"]
+
     actions = fired["app.tasks.sync_corporate_actions"]  # not on the typhoon day
     assert [f"{at:%m-%d %H:%M}" for at in actions] == ["10-30 19:30", "11-01 19:30"]
 
