@@ -6,7 +6,7 @@ import importlib
 import sys
 from pathlib import Path
 
-ALL = ("ingest", "keys", "ledger")
+ALL = ("ingest", "keys", "ledger", "backfill")
 PROJECT = Path(__file__).resolve().parents[1]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 
@@ -20,9 +20,10 @@ from app.sources import registry
 from app.sources.base import Parsed, SessionQuery
 from app.store import bars as store_bars
 from app.store import coverage, sessions
+from app.store.bar_columns import columns_of
 from app.store.counts import Counts
 from app.store.engine import Connection, transaction
-from app.store.securities import HeldSecurity, count_securities, known_symbols, list_securities, register_unlisted
+from app.store.securities import HeldSecurity, count_securities, ids_for, list_securities, register_unlisted
 
 DATASET = "daily_bars"
 
@@ -49,6 +50,7 @@ def session_work(context: Context) -> UnitWork[Parsed[Bar] | None]:
     """How such units are fetched and stored, whoever wants them."""
     with transaction(context.engine) as connection:
         listed = {venue: list_securities(connection, venue=venue) for venue in BAR_VENUES}
+    ids = {one.symbol: one.id for some in listed.values() for one in some}
 
     def fetch(unit: Unit) -> Parsed[Bar] | None:
         return fetch_session(context, unit)
@@ -66,7 +68,8 @@ def session_work(context: Context) -> UnitWork[Parsed[Bar] | None]:
         if parsed is None:
             sessions.observe(connection, unit.venue, _day(unit), is_open=False, at=context.clock())
             return Stored(Counts(expected=0, fetched=0, stored=0, unchanged=0, quarantined=0))
-        return store_session(connection, context, unit, parsed, expected=count_listed(listed[unit.venue], _day(unit)))
+        expected = count_listed(listed[unit.venue], _day(unit))
+        return store_session(connection, context, unit, parsed, expected=expected, ids=ids)
 
     return UnitWork(fetch, store)
 
@@ -90,14 +93,17 @@ def fetch_session(context: Context, unit: Unit) -> Parsed[Bar] | None:
 
 
 def store_session(
-    connection: Connection, context: Context, unit: Unit, parsed: Parsed[Bar], *, expected: int
+    connection: Connection, context: Context, unit: Unit, parsed: Parsed[Bar], *, expected: int, ids: Mapping[str, int]
 ) -> Stored:
-    """Write one session's bars and quarantine what breaks a rule; says so when too few came."""
+    """Write one session's bars and quarantine what breaks a rule; says so when too few came.
+
+    *ids* are known before (symbol → id, which never changes); only the others are looked up, or given one.
+    """
     now = context.clock()
-    known = known_symbols(connection)
-    register_unlisted(
-        connection, unit.venue, {bar.symbol: "" for bar in parsed.rows if bar.symbol not in known}, at=now
-    )
+    if unseen := {bar.symbol for bar in parsed.rows if bar.symbol not in ids}:
+        found = ids_for(connection, unseen)
+        register_unlisted(connection, unit.venue, dict.fromkeys(unseen - found.keys(), ""), at=now)
+        ids = {**ids, **ids_for(connection, unseen)}
     quarantined = set_aside(
         connection,
         parsed.rejected,
@@ -107,10 +113,9 @@ def store_session(
         run_id=context.run_id,
         at=now,
     )
-    written = store_bars.write_bars(
+    written = store_bars.write_columns(
         connection,
-        parsed.rows,
-        fields=parsed.fields,
+        columns_of(parsed.rows, ids, fields=parsed.fields),
         rounded=parsed.rounded,
         source=f"{unit.venue}.{DATASET}",
         run_id=context.run_id,

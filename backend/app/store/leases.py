@@ -32,6 +32,7 @@ _LIMITS = text(
 _END_STUCK = text(
     "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
     " WHERE datname = current_database() AND usename = current_user AND pid <> pg_backend_pid()"
+    " AND application_name = current_setting('application_name')"
     " AND state = 'active' AND wait_event = 'ClientRead' AND query_start < clock_timestamp() - CAST(:still AS interval)"
     " AND EXISTS (SELECT FROM runs WHERE state = 'STARTED' AND lease_until < clock_timestamp())"
 )
