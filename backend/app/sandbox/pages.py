@@ -12,7 +12,8 @@ from starlette.routing import Route
 
 from app.errors import InvalidParameter
 from app.market.security import Venue
-from app.sandbox import action_pages, holidays, isin, mis, tpex, twse, twse_figures
+from app.sandbox import holidays, isin, mis, tpex, twse, twse_figures
+from app.sandbox.action_pages import ActionPages
 from app.sandbox.cells import read_date, to_json
 from app.sandbox.exchange import Exchange
 from app.sandbox.figure_pages import FigurePages
@@ -61,7 +62,7 @@ class Pages:
             "/isin/isin/C_public.jsp": self.securities,
         }
         own = [Route(path, page, methods=["GET", "POST"]) for path, page in pages.items()]
-        return [*FigurePages(self._exchange).routes(), *action_pages.routes(), *own]
+        return [*FigurePages(self._exchange).routes(), *ActionPages(self._exchange).routes(), *own]
 
     def _day(self, asked: dict[str, str]) -> date | None:
         """The day asked for, else the newest published one; None for no date at all."""

@@ -12,6 +12,7 @@ from app.market.limits import limit_percent
 from app.market.security import Security, SecurityKind
 from app.sandbox.listing import Listed, is_foreign_fund
 from app.sandbox.noise import Index, text_key, uniform
+from app.sandbox.rare import RareActions
 from app.sandbox.sessions import ORIGIN, SessionList
 from app.sandbox.ticks import group_of
 
@@ -57,8 +58,11 @@ class Profiles:
         self.season = np.where(summer, 110 + 60 * draw(9), 5 + 210 * draw(9)).astype(np.int64)
         known = np.array([each.symbol in _LEVELS for each in securities])
         self.liquidity = np.where(known, 9.5, 1.0 + 8.0 * draw(5) ** 1.3 - 2.5 * warrant)  # log of lots a session
-        self.quiet = np.where(warrant, 0.5, np.where(self.liquidity < 2.2, 0.25 * draw(6), 0.0))
-        self.can_halt = ~known & ~warrant & ~fund
+        self.rare = RareActions(traded, self.keys, season=self.season, known=known)
+        plain = self.rare.year == 0
+        self.pays_shares = self.is_share & plain & (self.dividend > 0)
+        self.quiet = plain * np.where(warrant, 0.5, np.where(self.liquidity < 2.2, 0.25 * draw(6), 0.0))
+        self.can_halt = plain & ~known & ~warrant & ~fund
         self.issued = (2_000_000 + (draw(7) ** 3 * 3_000_000)).astype(np.int64) * np.where(known, 1000, 100)
 
     def year_starts(self, index: Index) -> Index:

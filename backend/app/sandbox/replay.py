@@ -13,6 +13,7 @@ from app.errors import ConfigurationError
 from app.market.limits import price_limits
 from app.market.security import SecurityKind
 from app.sandbox.listing import Listed, by_symbol, listed_securities, unlisted
+from app.sandbox.recorded_actions import RecordedTables
 from app.sandbox.rows import DayRow
 
 _NAMES = {"Capacity": "volume", "Volume": "volume", "Turnover": "turnover", "Transaction": "trades"}
@@ -35,6 +36,7 @@ class ReplayedPrices:
         self._sessions: list[date] = self._frame["session"].unique().sort().to_list()
         self._known = by_symbol()
         self.label = f"replay:{path.name}"
+        self.actions = RecordedTables(path.resolve().parents[1])
 
     def sessions(self, start: date, end: date) -> Sequence[date]:
         """The panel's sessions."""

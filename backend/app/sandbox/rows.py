@@ -8,6 +8,7 @@ from datetime import date
 from enum import Enum
 from typing import Protocol
 
+from app.sandbox.actions import ActionTables
 from app.sandbox.listing import Listed
 
 
@@ -16,6 +17,8 @@ class Comparison(Enum):
 
     NORMAL = "normal"
     EX_DIVIDEND = "ex-dividend"
+    EX_RIGHTS = "ex-rights"
+    EX_BOTH = "ex-dividend and ex-rights"
     NOT_COMPARABLE = "not comparable"  # newly listed, or no close in the session before
 
 
@@ -74,17 +77,16 @@ class PriceSource(Protocol):
     def listing(self) -> Sequence[Listed]:
         """The securities that the list pages show."""
 
+    @property
+    def actions(self) -> ActionTables:
+        """The tables of corporate actions."""
 
-def traded_row(listed: Listed, session: date, values: tuple[int, ...], flags: tuple[bool, bool, bool, bool]) -> DayRow:
-    """A row from columns' cells; *values* as ``SyntheticPrices`` orders them, *flags* silent, halted, fresh, ex."""
+
+def traded_row(listed: Listed, session: date, values: tuple[int, ...], flags: tuple[bool, bool, Comparison]) -> DayRow:
+    """A row from columns' cells; *values* as ``SyntheticPrices`` orders them, *flags* silent, halted, comparison."""
     opening, high, low, close, reference, up, down, next_reference, next_up, next_down = values[:10]
     volume, turnover, trades, bid, ask, bid_lots, ask_lots, issued = values[10:]
-    missing, halted, fresh, ex = flags
-    comparison = Comparison.NORMAL
-    if ex:
-        comparison = Comparison.EX_DIVIDEND
-    elif fresh:
-        comparison = Comparison.NOT_COMPARABLE
+    missing, halted, comparison = flags
     return DayRow(
         listed=listed,
         session=session,

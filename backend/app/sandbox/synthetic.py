@@ -15,19 +15,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.market.limits import FREE_SESSIONS, NO_LIMIT_DOWN, NO_LIMIT_UP
+from app.sandbox.action_lines import SyntheticTables
+from app.sandbox.actions import Action
+from app.sandbox.closes import Closes
 from app.sandbox.listing import Listed, listed_securities, traded_securities
-from app.sandbox.noise import Index, hashes, uniform, wander
+from app.sandbox.noise import Index, uniform
 from app.sandbox.profiles import Profiles
-from app.sandbox.rows import DayRow, traded_row
+from app.sandbox.rows import Comparison, DayRow, traded_row
 from app.sandbox.sessions import ORIGIN, SessionList
+from app.sandbox.synthetic_actions import BOTH, DIVIDEND, EX_KINDS, NONE, RARE, RIGHTS, SyntheticActions
 from app.sandbox.ticks import limit_arrays, tick_sizes, to_tick
 
-_STEEPEST = 0.084
-_YEAR = 245  # sessions, about
-_BLOCK = 6  # halts lie within blocks of 64 sessions
+# Streams of randomness; those before are of ``closes``.
+_OPEN, _HIGH, _LOW, _VOLUME, _BOOK, _ODD = range(700, 1300, 100)
 
-# Streams of randomness, far enough apart for the octaves.
-_MARKET, _OWN, _EX, _EVENT, _HALT, _QUIET, _OPEN, _HIGH, _LOW, _VOLUME, _BOOK, _ODD = range(100, 1300, 100)
+_COMPARISONS = {
+    NONE: Comparison.NORMAL,
+    DIVIDEND: Comparison.EX_DIVIDEND,
+    RIGHTS: Comparison.EX_RIGHTS,
+    BOTH: Comparison.EX_BOTH,
+    RARE: Comparison.NOT_COMPARABLE,
+}
 
 
 class SyntheticPrices:
@@ -40,6 +48,9 @@ class SyntheticPrices:
         self._traded = traded_securities()
         self._position = {listed.symbol: at for at, listed in enumerate(self._traded)}
         self._profiles = Profiles(self._traded, seed=seed, sessions=self._sessions)
+        self._happens = SyntheticActions(self._profiles)
+        self._closes = Closes(self._profiles, self._happens)
+        self.actions = SyntheticTables(self.happened)
         self._everyone = np.arange(len(self._traded), dtype=np.int64)
 
     def sessions(self, start: date, end: date) -> Sequence[date]:
@@ -68,74 +79,41 @@ class SyntheticPrices:
         indexes = np.arange(first, last, dtype=np.int64)
         return self._rows(np.full(len(indexes), at, dtype=np.int64), indexes)
 
+    def happened(self, start: date, end: date) -> Sequence[Action]:
+        """Every corporate action whose ex-date lies from *start* to *end*, by date and symbol."""
+        first = max(self._sessions.first_at_or_after(start), 1)
+        last = self._sessions.first_at_or_after(end + timedelta(days=1)) - 1
+        if last < first:
+            return ()
+        at, index = self._happens.sessions(self._everyone, first, last)
+        before, _ = self._closes.closes(at, index - 1)
+        reference, what = self._happens.reference(at, index, before)
+        up, down = self._limits(at, index, reference)
+        opening = to_tick(reference, self._profiles.group[at])
+        columns = (at, index, what, before, reference, up, down, opening, *self._happens.taken(at, index, before))
+        rare = self._profiles.rare
+        actions = []
+        for line in zip(*(column.tolist() for column in columns), strict=True):
+            place, number, sort, close, taken_from, top, bottom, start_price, cash, shares = line
+            if sort == NONE:
+                continue
+            action = Action(
+                listed=self._traded[place],
+                session=self._sessions.at(number),
+                kind=rare.kind(place) if sort == RARE else EX_KINDS[sort],
+                previous_close=close,
+                reference=taken_from,
+                limit_up=top,
+                limit_down=bottom,
+                opening=start_price,
+                cash=cash,
+                free_shares=shares,
+                halted_on=self._sessions.at(number - int(rare.halt[place])) if sort == RARE else None,
+            )
+            actions.append(action)
+        return sorted(actions, key=lambda one: (one.session, one.listed.symbol))
+
     # ---- what follows works on equally long arrays: positions of securities, numbers of sessions
-
-    def _yearly(self, at: Index, index: Index) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
-        """Whether each session is an ex-date, and how many years' dividend the price holds."""
-        profiles = self._profiles
-        starts = profiles.year_starts(index)
-        year = np.searchsorted(starts, index, side="right") - 1
-
-        def ex_date(which: Index) -> Index:
-            jitter = (uniform(profiles.keys[at], _EX, which) * 15).astype(np.int64)
-            return starts[which] + profiles.season[at] + jitter
-
-        this = ex_date(year)
-        last = np.where(index >= this, this, ex_date(year - 1))
-        return index == this, (index - last) / _YEAR
-
-    def _path(self, at: Index, index: Index) -> NDArray[np.int64]:
-        """The close before any session is moved onto its limit."""
-        profiles = self._profiles
-        market = wander(profiles.market_key, _MARKET, index, steepest=_STEEPEST)
-        own = wander(profiles.keys[at], _OWN, index, steepest=_STEEPEST)
-        _, held = self._yearly(at, index)
-        log = profiles.base[at] + profiles.swing[at] * (0.35 * market + 0.65 * own) + profiles.dividend[at] * held
-        return to_tick(np.exp(log) * 10_000, profiles.group[at])
-
-    def _dividend(self, at: Index, index: Index, close_before: NDArray[np.int64]) -> NDArray[np.int64]:
-        """What the reference of each session loses to a dividend, in whole cents; 0 on other days."""
-        ex, _ = self._yearly(at, index)
-        _, held = self._yearly(at, index - 1)
-        cents = np.round(close_before * (1 - np.exp(-self._profiles.dividend[at] * held)) / 100)
-        return np.where(ex, cents * 100, 0).astype(np.int64)
-
-    def _suspended(self, at: Index, index: Index) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-        """Whether each session is halted, and whether nobody trades in it."""
-        profiles = self._profiles
-        word = hashes(profiles.keys[at], _HALT, index >> _BLOCK)
-        start = (word >> np.uint64(8)).astype(np.int64) % 56
-        length = 2 + (word >> np.uint64(20)).astype(np.int64) % 6
-        within = index & ((1 << _BLOCK) - 1)
-        hit = (word & np.uint64(127)) == 0
-        halted = hit & (within >= start) & (within < start + length) & profiles.can_halt[at]
-        quiet = uniform(profiles.keys[at], _QUIET, index) < profiles.quiet[at]
-        return halted, quiet
-
-    def _closes(self, at: Index, index: Index) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """The closes, limit days included, and the references from which their limits count if none came before."""
-        profiles = self._profiles
-        before, path, after = (self._path(at, index + step) for step in (-1, 0, 1))
-        word = hashes(profiles.keys[at], _EVENT, index)
-        wanted = (word & np.uint64(255)) == 0
-        calm = (profiles.percent[at] == 10) & (index - profiles.listed_at[at] > FREE_SESSIONS + 1)
-        for step in (-1, 0, 1):
-            ex, _ = self._yearly(at, index + step)
-            halted, quiet = self._suspended(at, index + step)
-            calm &= ~ex & ~halted & ~quiet
-            if step:
-                calm &= (hashes(profiles.keys[at], _EVENT, index + step) & np.uint64(255)) != 0
-        up, down = limit_arrays(before, profiles.group[at], profiles.percent[at])
-        rising = (word & np.uint64(256)) == 0
-        # The session after must be able to come back to the path within its own limits.
-        ratio = after / before
-        to_up = wanted & calm & rising & (ratio > 1.005) & (ratio < 1.17)
-        to_down = wanted & calm & ~rising & (ratio > 0.84) & (ratio < 0.98)
-        return np.where(to_up, up, np.where(to_down, down, path)), before
-
-    def _reference(self, at: Index, index: Index) -> NDArray[np.int64]:
-        close_before, _ = self._closes(at, index - 1)
-        return close_before - self._dividend(at, index, close_before)
 
     def _limits(
         self, at: Index, index: Index, reference: NDArray[np.int64]
@@ -150,9 +128,9 @@ class SyntheticPrices:
             return []
         profiles = self._profiles
         keys, group = profiles.keys[at], profiles.group[at]
-        close, _ = self._closes(at, index)
-        reference = self._reference(at, index)
-        next_reference = close - self._dividend(at, index + 1, close)
+        close, _ = self._closes.closes(at, index)
+        reference, what = self._happens.reference(at, index, self._closes.closes(at, index - 1)[0])
+        next_reference, _ = self._happens.reference(at, index + 1, close)
         up, down = self._limits(at, index, reference)
         next_up, next_down = self._limits(at, index + 1, next_reference)
         close = np.clip(close, down, up)
@@ -172,11 +150,11 @@ class SyntheticPrices:
         turnover = volume * ((opening + high + low + 2 * close) // 5) // 10_000
         trades = np.maximum(1, volume // (1000 * (1 + volume // 10_000_000)) * 7 // 10)
 
-        halted, quiet = self._suspended(at, index)
+        halted, quiet = self._closes.suspended(at, index)
         missing = halted | quiet
-        halted_before, quiet_before = self._suspended(at, index - 1)
+        halted_before, quiet_before = self._closes.suspended(at, index - 1)
         fresh = (index <= profiles.listed_at[at]) | halted_before | quiet_before
-        ex = self._dividend(at, index, reference) > 0
+        comparison = np.where(what, what, np.where(fresh, RARE, NONE))
         # Nobody trades a round lot, yet odd lots may change hands: volume without a price, as the venues show it.
         odd = np.where(quiet & ~halted, (uniform(keys, _ODD, index) * 600).astype(np.int64) - 200, 0).clip(0)
         volume = np.where(missing, odd, volume)
@@ -192,7 +170,8 @@ class SyntheticPrices:
             volume, turnover, trades, bid, ask,
             (book * 300).astype(np.int64) + 1, ((1 - book) * 300).astype(np.int64) + 1, profiles.issued[at],
         ]  # fmt: skip
-        flags = zip(missing.tolist(), halted.tolist(), fresh.tolist(), ex.tolist(), strict=True)
+        compared = (_COMPARISONS[code] for code in comparison.tolist())
+        flags = zip(missing.tolist(), halted.tolist(), compared, strict=True)
         days = {number: self._sessions.at(number) for number in set(index.tolist())}
         return [
             traded_row(self._traded[position], days[number], values, flag)

@@ -17,6 +17,8 @@ _FIELDS = (
 )  # fmt: skip
 _MONTH_FIELDS = ("日 期", "成交張數", "成交仟元", "開盤", "最高", "最低", "收盤", "漲跌", "筆數")
 
+_EX = {Comparison.EX_DIVIDEND: "除息 ", Comparison.EX_RIGHTS: "除權 ", Comparison.EX_BOTH: "除權息"}
+
 
 def is_managed(row: DayRow) -> bool:
     """Whether a stock stands in the second table, 管理股票; a fixed handful, so that readers must join both."""
@@ -68,8 +70,8 @@ def market_table(session: date, rows: Sequence[DayRow]) -> dict[str, Any]:
 def _change(row: DayRow) -> str:
     if row.close is None:
         return "--- "
-    if row.comparison is Comparison.EX_DIVIDEND:
-        return "除息 "
+    if row.comparison in _EX:
+        return _EX[row.comparison]
     if row.change is None:
         return "--- "
     return f"+{plain(row.change, absent='')}" if row.change > 0 else f"{plain(row.change, absent='')} "

@@ -13,6 +13,8 @@ from app.errors import NoData, SourceUnavailable
 from app.market.bar import BAR_FIELDS, Bar
 from app.market.corporate_action import ActionKind, CorporateAction
 from app.market.security import BAR_VENUES, Venue
+from app.sandbox.server import DEFAULT_SEED
+from app.sandbox.synthetic import SyntheticPrices
 from app.services.context import Context
 from app.services.sync_corporate_actions import sync_corporate_actions
 from app.sources import registry
@@ -166,11 +168,16 @@ def test_the_days_before_a_split_are_explained(context: Context) -> None:
     assert explained == {day: {"halted": 1} if halt.first <= day <= days[7] else {} for day in days}
 
 
-def test_the_sandbox_has_nothing_to_tell(bench: Bench) -> None:
+def test_what_the_sandbox_tells(bench: Bench) -> None:
     """In the venues' own words, through the real client and the real parsers."""
     with transaction(bench.engine) as connection:
         save_list(connection, Venue.TWSE, listed("2330"), at=bench.context.clock())
         save_list(connection, Venue.TPEX, listed("6488", venue=Venue.TPEX), at=bench.context.clock())
-    report = sync_corporate_actions(bench.context, start=date(2026, 10, 20), end=date(2026, 11, 20))
-    assert (report.state, report.counts.fetched) == ("SUCCESS", 0)
+    period = (date(2026, 10, 20), date(2026, 11, 20))
+    report = sync_corporate_actions(bench.context, start=period[0], end=period[1])
+    told = SyntheticPrices(seed=DEFAULT_SEED).happened(*period)
+    assert (report.state, report.counts.fetched, report.counts.quarantined) == ("SUCCESS", len(told), 0)
     assert report.details["units"] == 2 * 2 + 3 * 2 + 1
+    assert {
+        (one.symbol, one.ex_date, one.kind, one.previous_close, one.reference_price) for one in held(bench.context)
+    } == {(one.listed.symbol, one.session, one.kind, one.previous_close, one.reference) for one in told}
