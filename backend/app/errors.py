@@ -25,6 +25,7 @@
     ├── StoreError
     │   └── StoreUnavailable          PostgreSQL or Redis does not answer; try again later
     ├── ExportError                   the previous export stays published
+    │   └── ExportBusy                an earlier attempt may still hold the folder; try again later
     ├── Interruption                  the run stops here, between two units; what is stored stays
     │   ├── Cancelled                 an operator took it back: it ends as CANCELLED
     │   ├── GivenBack                 another attempt goes on with it: the worker stops, or fresh work waits
@@ -167,6 +168,10 @@ class ExportError(QuantLabError):
     """An export could not be finished; the previous one stays published."""
 
 
+class ExportBusy(ExportError):
+    """The folder is held, perhaps by an attempt of this very run that was given up for dead."""
+
+
 class Interruption(QuantLabError):
     """The run stops here, between two units; what is stored stays."""
 
@@ -195,5 +200,5 @@ class AlreadyRunning(RunSignal):
     """The same work is under way in another run."""
 
 
-RETRIABLE: tuple[type[QuantLabError], ...] = (RetriableSourceError, StoreUnavailable)
+RETRIABLE: tuple[type[QuantLabError], ...] = (RetriableSourceError, StoreUnavailable, ExportBusy)
 """What a task may try again by itself; everything else needs a person or new code."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import time
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property, partial
@@ -29,6 +31,8 @@ FRESH = 3
 """Runs of a lower priority are backfill: they make room for any that waits with a higher one."""
 _PATIENCE = timedelta(seconds=2)
 """A free worker takes a message sooner than that."""
+_AT_LEAST = 1.0
+"""Seconds that an attempt works before it makes room: at its first pause, before any unit, it has not."""
 
 
 def now() -> datetime:
@@ -136,8 +140,10 @@ class Platform:
         with transaction(self.engine) as connection:
             return sessions.trading_calendar(connection)
 
-    def context(self, lease: Lease | None = None, *, priority: int | None = None) -> Context:
-        """What services work with; for a run, with its lease and the priority of its message."""
+    def context(
+        self, lease: Lease | None = None, *, priority: int | None = None, queues: Collection[str] = ()
+    ) -> Context:
+        """What services work with; for a run, with its lease, the priority of its message, and its worker's queues."""
         return Context(
             engine=self.engine,
             redis=self.redis,
@@ -148,17 +154,23 @@ class Platform:
             lease=lease,
             show_progress=self.ledger.progress_of(lease.run_id, lease.token) if lease else no_progress,
             interrupts=(SoftTimeLimitExceeded,),
-            give_back=partial(self._why_give_back, MAX_PRIORITY if priority is None else priority),
+            give_back=partial(
+                self._why_give_back, MAX_PRIORITY if priority is None else priority, queues, time.monotonic()
+            ),
         )
 
-    def _why_give_back(self, priority: int) -> str | None:
-        """Why a run of that priority should make room now, or None."""
+    def _why_give_back(self, priority: int, queues: Collection[str], began: float) -> str | None:
+        """Why a run of that priority should make room now, or None; *began* is when this attempt did.
+
+        Only what this worker would begin instead counts, and never before a first unit: else a run that nobody takes
+        would have it begin and give back for ever.
+        """
         if is_stopping():
             return "Its worker was told to stop; another goes on with it."
-        if priority >= FRESH:
+        if priority >= FRESH or time.monotonic() - began < _AT_LEAST:
             return None
         with transaction(self.engine) as connection:
-            waits = outbox.fresher_waits(connection, above=priority, for_longer_than=_PATIENCE)
+            waits = outbox.fresher_waits(connection, above=priority, for_longer_than=_PATIENCE, queues=queues)
         return "It made room for fresh data, and goes on after them." if waits else None
 
 

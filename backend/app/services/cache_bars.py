@@ -11,18 +11,17 @@ from app.cache.keys import BARS, CacheKey
 from app.market.bar import PRICE_FIELDS, Bar, to_decimal
 from app.services.context import Context
 from app.store.bar_reads import read_bars
-from app.store.engine import transaction
 
 
 def cache_bars(context: Context, symbols: Sequence[str], *, start: date, end: date, key: CacheKey = BARS) -> int:
     """Cache the held bars of *symbols* from *start* to *end*; returns of how many securities there were any."""
     found: dict[str, Any] = {}
-    with transaction(context.engine) as connection:
+    with context.writing() as connection:  # an attempt that lost its lease may have read old bars
         for symbol in symbols:
             bars = read_bars(connection, symbol, start=start, end=end)
             if bars:
                 found[symbol] = [as_json(bar) for bar in bars]
-    values.put(context.redis, key, found)
+        values.put(context.redis, key, found)
     return len(found)
 
 

@@ -30,6 +30,7 @@ def sync_quotes(context: Context, securities: Sequence[HeldSecurity]) -> Report:
     for number, batch in enumerate(batches):
         context.progress(number, len(batches), f"quotes {batch[0].symbol} … {batch[-1].symbol}")
         query = QuotesQuery(tuple((one.venue, one.symbol) for one in batch))
+        asked_at = context.clock()
         try:
             parsed = context.client.fetch(registry.quotes(), query)
         except StoreUnavailable:
@@ -44,18 +45,17 @@ def sync_quotes(context: Context, securities: Sequence[HeldSecurity]) -> Report:
             continue
         quotes: tuple[Quote, ...] = parsed.rows
         fetched += len(quotes) + len(parsed.rejected)
-        stored += cache.save(context.redis, quotes, at=context.clock())
-        if parsed.rejected:
-            with context.writing() as connection:
-                quarantined += set_aside(
-                    connection,
-                    parsed.rejected,
-                    of=len(quotes) + len(parsed.rejected),
-                    venue=batch[0].venue,
-                    dataset=DATASET,
-                    run_id=context.run_id,
-                    at=context.clock(),
-                )
+        with context.writing() as connection:  # an attempt that lost its lease may hold old quotes
+            quarantined += set_aside(
+                connection,
+                parsed.rejected,
+                of=len(quotes) + len(parsed.rejected),
+                venue=batch[0].venue,
+                dataset=DATASET,
+                run_id=context.run_id,
+                at=context.clock(),
+            )
+            stored += cache.save(context.redis, quotes, at=asked_at)
     context.progress(len(batches), len(batches), "done")
     if errors and len(errors) == len(batches):
         raise errors[0]

@@ -65,8 +65,8 @@ class UnitWork(Generic[T]):
 def do_units(units: Sequence[Unit], work: UnitWork[T], context: Context) -> Report:
     """Do every unit and report the whole; what an earlier attempt of this run has done is not done again.
 
-    What is not published yet is SKIPPED, neither a gap nor a failure. When every unit failed, the first error is
-    raised; when some did, the report is PARTIAL and names them, with the error that another try may mend.
+    What is not published yet is SKIPPED, neither a gap nor a failure. When every unit failed, an error is raised, one
+    that another try may mend before others; when some did, the report is PARTIAL and names them, with such an error.
     StoreUnavailable is raised at once, for without PostgreSQL no unit can be done, and so are interruptions and
     the context's interrupts.
     """
@@ -151,7 +151,7 @@ def _report(tally: _Tally, total: int) -> Report:
     failed, partial, skipped = (tally.states.get(state, 0) for state in ("FAILED", "PARTIAL", "SKIPPED"))
     details: Mapping[str, Any] = {"units": total, "by_state": tally.states, "notes": tally.reasons[:20]}
     if failed and failed + skipped == total:
-        raise tally.errors[0]
+        raise next((error for error in tally.errors if isinstance(error, RETRIABLE)), tally.errors[0])
     if failed or partial:
         reason = f"{failed} of {total} units failed, {partial} fell short. First: {tally.reasons[0]}"
         mendable = next((error for error in tally.errors if isinstance(error, RETRIABLE)), None)

@@ -68,9 +68,13 @@ def end_expired(connection: Connection, *, at: datetime) -> list[str]:
 TOO_LATE = "It did not begin within the time that its schedule allows: no worker was free, or none ran."
 
 
-def fresher_waits(connection: Connection, *, above: int, for_longer_than: timedelta) -> bool:
-    """Whether a run of a priority *above* that waits for a worker since some time."""
+def fresher_waits(
+    connection: Connection, *, above: int, for_longer_than: timedelta, queues: Collection[str] = ()
+) -> bool:
+    """Whether a run of a priority *above* that waits for a worker since some time, in one of *queues* (none: any)."""
     waiting = select(runs.c.id).where(_WAITS, runs.c.priority > above, runs.c.sent_at < _NOW - for_longer_than)
+    if queues:
+        waiting = waiting.where(runs.c.queue.in_(queues))
     return connection.scalar(waiting.limit(1)) is not None
 
 

@@ -101,7 +101,9 @@ class QuantLabTask(Task):
     def context(self) -> Context:
         """What a service needs, with the lease of the present run."""
         priority = (self.request.delivery_info or {}).get("priority")
-        return get_platform().context(self.request.get("lease"), priority=priority)
+        return get_platform().context(
+            self.request.get("lease"), priority=priority, queues=list(self.app.amqp.queues.consume_from)
+        )
 
     def retry(  # noqa: PLR0917 - Celery's own arguments
         self,

@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import date
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from app.core import wiring
 from app.core.config import load_universes
 from app.errors import InvalidParameter
-from app.market.calendar import FIRST_DAY
-from app.market.security import Venue, is_symbol
+from app.market.calendar import FIRST_DAY, TAIPEI
+from app.market.security import BAR_VENUES, Venue, is_symbol
 from app.services.sync_figures import fields_of
 
 
@@ -51,6 +52,26 @@ class Parameters(BaseModel):
             raise ValueError("give stock_ids or a universe, not both")
         return self
 
+    @model_validator(mode="after")
+    def _a_range_in_order(self) -> Self:
+        start, end = getattr(self, "start", None), getattr(self, "end", None)
+        if start is not None and end is not None and end < start:
+            raise ValueError(f"end {end} is before start {start}")
+        return self
+
+
+def _with_daily_bars(venue: Venue | None) -> Venue | None:
+    if venue is not None and venue not in BAR_VENUES:
+        raise ValueError(f"{venue} publishes no daily bars of its whole market; {' and '.join(BAR_VENUES)} do")
+    return venue
+
+
+def _not_in_the_future(day: date | None) -> date | None:
+    today = wiring.now().astimezone(TAIPEI).date()
+    if day is not None and day > today:
+        raise ValueError(f"it lies in the future; today in Taipei is {today}")
+    return day
+
 
 Symbol = Annotated[str, BeforeValidator(_a_symbol), Field(json_schema_extra={"pattern": "^[0-9A-Z]{4,6}$"})]
 
@@ -73,8 +94,11 @@ Days = Annotated[int, Field(strict=True, ge=1, le=366, description="calendar day
 LongDays = Annotated[int, Field(strict=True, ge=1, le=10_000, description="calendar days, counted back from the end")]
 EndDate = Annotated[
     date | None,
+    AfterValidator(_not_in_the_future),
     Field(description="the last day, YYYY-MM-DD; today in Taipei when left out", ge=date(2004, 2, 11)),
 ]
 FirstDay = Annotated[date, Field(description="the first day, YYYY-MM-DD, 2004-02-11 at the earliest", ge=FIRST_DAY)]
-OneVenue = Annotated[Venue | None, Field(description="TWSE or TPEX; both when left out")]
+OneVenue = Annotated[
+    Venue | None, AfterValidator(_with_daily_bars), Field(description="TWSE or TPEX; both when left out")
+]
 Again = Annotated[bool, Field(description="ask for what is held, too, and record what the exchange changed since")]

@@ -19,13 +19,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import app.services.export_qlib as service
-from app.errors import AlreadyRunning, ExportError, StoreUnavailable
+from app.errors import RETRIABLE, AlreadyRunning, ExportBusy, ExportError, StoreUnavailable
 from app.export.qlib.publish import exclusive
 from app.export.qlib.reader import TreeReader
 from app.market.bar import BAR_FIELDS, Bar
 from app.market.corporate_action import ActionKind, CorporateAction
 from app.market.security import Venue
-from app.services.context import Context
+from app.services.context import Context, Lease
 from app.services.export_qlib import export_qlib
 from app.store.bars import write_bars
 from app.store.corporate_actions import write_actions
@@ -293,6 +293,13 @@ def test_a_folder_that_cannot_be_made_is_said(context: Context) -> None:
 def test_one_at_a_time(context: Context, root: Path) -> None:
     with exclusive(root), pytest.raises(AlreadyRunning):
         export_qlib(context, keep=3)
+
+
+def test_an_attempt_after_a_lost_one_comes_again(context: Context, root: Path) -> None:
+    second = replace(context, lease=Lease("run-1", token=2))
+    with exclusive(root), pytest.raises(ExportBusy, match="an earlier attempt of this run"):
+        export_qlib(second, keep=3)
+    assert issubclass(ExportBusy, RETRIABLE)
 
 
 KILLED = """

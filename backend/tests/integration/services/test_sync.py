@@ -11,8 +11,9 @@ import pytest
 
 from app.cache import quotes, values
 from app.cache.keys import BARS, OHLCV, SECURITIES
-from app.errors import InvalidParameter, UnknownSymbol
+from app.errors import InvalidParameter, LeaseLost, UnknownSymbol
 from app.market.security import Venue
+from app.services.cache_bars import cache_bars
 from app.services.securities import choose_securities
 from app.services.sync_daily_bars import last_days, sync_daily_bars
 from app.services.sync_month_bars import months_between, sync_month_bars
@@ -137,6 +138,18 @@ def test_some_bars_take_the_way_with_fewer_requests(bench: Any) -> None:
     sync_some_bars(bench.context, choose(bench, "2330"), start=MONDAY, end=FRIDAY)
     assert sum(bench.sandbox.requests()["twse"].values()) == 1
     assert bench.number("SELECT count(*) FROM bars") == 5
+
+
+def test_an_attempt_that_lost_its_lease_caches_nothing(bench: Any) -> None:
+    sync_securities(bench.context)
+    with transaction(bench.engine) as connection:
+        chosen = list(find_many(connection, ["2330", "2317"]).values())
+        connection.exec_driver_sql("UPDATE runs SET attempts = 2")
+    with pytest.raises(LeaseLost):
+        sync_quotes(bench.context, chosen)
+    assert quotes.load(bench.context.redis, now=bench.context.clock()) == []
+    with pytest.raises(LeaseLost):
+        cache_bars(bench.context, ["2330"], start=date(2026, 11, 1), end=date(2026, 11, 20))
 
 
 def test_quotes_are_cached_in_batches(bench: Any) -> None:

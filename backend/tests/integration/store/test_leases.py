@@ -219,5 +219,11 @@ def test_backfill_learns_that_fresh_data_wait(connection: Connection) -> None:
     assert not outbox.fresher_waits(connection, above=1, for_longer_than=MINUTE)
     assert not outbox.fresher_waits(connection, above=5, for_longer_than=timedelta())
     assert outbox.fresher_waits(connection, above=1, for_longer_than=timedelta())
+    here, elsewhere = ["data_sync", "backfill"], ["export"]
+    connection.execute(text("UPDATE runs SET queue = 'data_sync'"))
+    assert outbox.fresher_waits(connection, above=1, for_longer_than=timedelta(), queues=here)
+    assert not outbox.fresher_waits(connection, above=1, for_longer_than=timedelta(), queues=elsewhere), (
+        "no worker of those takes it: making room would be in vain"
+    )
     start(connection, "fresh")
     assert not outbox.fresher_waits(connection, above=1, for_longer_than=timedelta())
