@@ -95,7 +95,7 @@ def replay(
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="watch it, or only queue it and print its id")] = True,
     as_json: AsJson = False,
 ) -> None:
-    """Rebuild the lists and daily bars of a range from the archived replies, without one request.
+    """Rebuild the lists, bars, actions and figures of a range from the archived replies, without one request.
 
     After a parser was mended this puts right what it read wrongly. Example: `quantlab replay --from 2026-01-01`.
     """

@@ -1,38 +1,80 @@
-"""Replay: rebuild the lists and the daily bars from the archive of raw replies, without one request."""
+"""Replay: rebuild the tables from the archive of raw replies, without one request."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date
+from typing import Any
 
-from app.market.gaps import Cell
 from app.market.security import BAR_VENUES
-from app.services.catch_up import site_of
 from app.services.context import Context
 from app.services.report import Report
-from app.services.sync_daily_bars import DATASET, session_unit, session_work
+from app.services.sync_corporate_actions import DIVIDENDS, RARE, actions_work
+from app.services.sync_daily_bars import DATASET, session_work
+from app.services.sync_figures import figures_work
 from app.services.sync_securities import sync_securities
-from app.services.units import do_units
-from app.sources.replayed import ArchivedClient, sessions_of
+from app.services.units import Stored, Unit, UnitWork, do_units
+from app.sources import registry
+from app.sources.base import PeriodQuery, SessionQuery
+from app.sources.replayed import ArchivedClient
+from app.store.engine import Connection
 
 
 def replay_archive(context: Context, *, start: date, end: date) -> Report:
-    """Store again what the archive holds of the sessions from *start* to *end* (both included), oldest first.
+    """Store again what the archive holds of the days from *start* to *end* (both included), oldest first.
 
-    The newest answer to each question counts, read by today's parsers: after a parser was mended, what it had set
-    aside or read wrongly is put right. What is not archived stays as it is held. Nothing archived: SKIPPED.
+    Securities lists, daily bars, corporate actions and figures. The newest answer to each question counts, read by
+    today's parsers: after a parser was mended, what it had set aside or read wrongly is put right. What is not
+    archived stays as it is held. Nothing archived: SKIPPED.
     """
     client = ArchivedClient(context.data_dir / "archive")
     offline = replace(context, client=client)
     if any(True for _ in client.questions("securities")):
         sync_securities(offline)
-    asked = {(site, query.session) for site, query in sessions_of(client, DATASET) if start <= query.session <= end}
-    cells = sorted(
-        cell
-        for session in {session for _, session in asked}
-        for cell in (Cell(session, venue) for venue in BAR_VENUES)
-        if (site_of(cell), session) in asked
-    )
-    if not cells:
-        return Report("SKIPPED", f"The archive holds no session from {start} to {end}.")
-    return do_units([session_unit(cell) for cell in cells], session_work(offline), offline)
+    sessions = [unit for name in (DATASET, *registry.figures()) for unit in _sessions(client, name, start, end)]
+    periods = {unit: query for name in (DIVIDENDS, *RARE) for unit, query in _periods(client, name, start, end).items()}
+    units = [
+        *sorted(sessions, key=lambda unit: (str(unit.session), unit.dataset, unit.venue)),
+        *periods,  # after the bars, which tell how long a halt before an action was
+    ]
+    if not units:
+        return Report("SKIPPED", f"The archive holds nothing of the days from {start} to {end}.")
+    figures = figures_work(offline)
+    work: dict[str, UnitWork[Any]] = {
+        DATASET: session_work(offline),
+        **dict.fromkeys(registry.figures(), figures),
+        **dict.fromkeys((DIVIDENDS, *RARE), actions_work(offline, periods)),
+    }
+
+    def fetch(unit: Unit) -> Any:
+        return work[unit.dataset].fetch(unit)
+
+    def store(connection: Connection, unit: Unit, fetched: Any) -> Stored:
+        return work[unit.dataset].store(connection, unit, fetched)
+
+    return do_units(units, UnitWork(fetch, store), offline)
+
+
+def _sessions(client: ArchivedClient, dataset: str, start: date, end: date) -> list[Unit]:
+    """The sessions that each venue was asked for."""
+    asked = {(site, query.session) for site, query in client.questions(dataset) if isinstance(query, SessionQuery)}
+    days = sorted({session for _, session in asked if start <= session <= end})
+    return [
+        Unit(dataset, venue, day.isoformat(), session=day)
+        for day in days
+        for venue in BAR_VENUES
+        if (kind := registry.DATASETS.get((venue, dataset))) and (kind().request(SessionQuery(day)).site, day) in asked
+    ]
+
+
+def _periods(client: ArchivedClient, dataset: str, start: date, end: date) -> dict[Unit, PeriodQuery]:
+    """The periods that each venue was asked for, the oldest answer first: a later one may take back what it told."""
+    found = {}
+    for site, query in client.questions(dataset):
+        if not isinstance(query, PeriodQuery) or query.end < start or query.start > end:
+            continue
+        for venue in BAR_VENUES:
+            kind = registry.DATASETS.get((venue, dataset))
+            if kind and kind().request(query).site == site:
+                found[Unit(dataset, venue, f"{query.start}…{query.end}")] = query
+    return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import date
 
@@ -43,6 +43,13 @@ def sync_corporate_actions(context: Context, *, start: date, end: date) -> Repor
     if not queries:
         return Report("SKIPPED", f"No venue publishes corporate actions from {start} to {end}.")
 
+    newest_first = sorted(queries, key=lambda unit: queries[unit].end, reverse=True)
+    return do_units(newest_first, actions_work(context, queries), replace(context, give_back=for_a_while(context)))
+
+
+def actions_work(context: Context, queries: Mapping[Unit, PeriodQuery]) -> UnitWork[Parsed[CorporateAction]]:
+    """How such units are fetched and stored, whoever wants them; *queries* tells the period of each."""
+
     def fetch(unit: Unit) -> Parsed[CorporateAction]:
         try:
             return context.client.fetch(registry.dataset(unit.venue, unit.dataset), queries[unit])
@@ -52,8 +59,7 @@ def sync_corporate_actions(context: Context, *, start: date, end: date) -> Repor
     def store(connection: Connection, unit: Unit, parsed: Parsed[CorporateAction]) -> Stored:
         return _store(connection, context, unit, query=queries[unit], parsed=parsed)
 
-    newest_first = sorted(queries, key=lambda unit: queries[unit].end, reverse=True)
-    return do_units(newest_first, UnitWork(fetch, store), replace(context, give_back=for_a_while(context)))
+    return UnitWork(fetch, store)
 
 
 def _periods(start: date, end: date) -> Iterator[tuple[str, PeriodQuery]]:

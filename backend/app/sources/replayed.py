@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from app.errors import SourceError
 from app.sources import queries
 from app.sources.archive import Archive, Archived
-from app.sources.base import Dataset, Parsed, SessionQuery, Site
+from app.sources.base import Dataset, Parsed, Site
 
 T = TypeVar("T")
 Q = TypeVar("Q")
@@ -22,7 +22,9 @@ class ArchivedClient:
     def __init__(self, folder: Path) -> None:
         self._newest: dict[tuple[str, Site, str], Archived] = {}
         for entry in Archive(folder).entries():  # in the order in which they came
-            self._newest[entry.dataset, entry.request.site, _key(entry.query)] = entry
+            key = entry.dataset, entry.request.site, _key(entry.query)
+            self._newest.pop(key, None)  # so that the newest answers stand last
+            self._newest[key] = entry
 
     def fetch(self, dataset: Dataset[Q, T], query: Q) -> Parsed[T]:
         """The values of the kept answer.
@@ -36,7 +38,7 @@ class ArchivedClient:
         return dataset.parse(entry.reply().body, query)
 
     def questions(self, dataset: str) -> Iterator[tuple[Site, Any]]:
-        """The questions of a dataset to which there is an answer, each with the site that was asked."""
+        """The questions of a dataset that have an answer, with the site that was asked; the oldest answer first."""
         for (name, site, _), entry in self._newest.items():
             if name == dataset:
                 yield site, entry.query
@@ -44,10 +46,3 @@ class ArchivedClient:
 
 def _key(query: object) -> str:
     return json.dumps(queries.to_json(query), sort_keys=True)
-
-
-def sessions_of(client: ArchivedClient, dataset: str) -> Iterator[tuple[Site, SessionQuery]]:
-    """Of a dataset of whole sessions."""
-    for site, query in client.questions(dataset):
-        if isinstance(query, SessionQuery):
-            yield site, query

@@ -69,7 +69,7 @@ def backfill_bars(
 
 @app.task(bind=True, name="app.tasks.replay_archive", soft_time_limit=3600, time_limit=3660)
 def replay_archive(self: QuantLabTask, start: FirstDay, end: EndDate = None) -> Report:
-    """Rebuild lists and daily bars from the archived replies, by today's parsers, without a request."""
+    """Rebuild the tables from the archived replies, by today's parsers, without a request."""
     context = self.context()
     return replay(context, start=start, end=end or context.today())
 

@@ -15,6 +15,8 @@ from app.market.security import Venue
 from app.services.backfill import ATTEMPT, Wanted, backfill_bars, plan_backfill
 from app.services.context import Lease
 from app.services.replay import replay_archive
+from app.services.sync_corporate_actions import sync_corporate_actions
+from app.services.sync_figures import sync_figures
 from app.store import leases
 from app.store.coverage import read_coverage
 from app.store.engine import transaction
@@ -44,7 +46,18 @@ def tables(bench: Any) -> dict[str, list[Any]]:
         ),
         "securities": bench.rows("SELECT symbol, name, venue, kind, listed_on FROM securities ORDER BY 1"),
         "coverage": bench.rows(
-            "SELECT venue, session, expected, held, quarantined, explained, missing FROM coverage ORDER BY 1, 2"
+            "SELECT dataset, venue, session, expected, held, quarantined, explained, missing FROM coverage "
+            "ORDER BY 1, 2, 3"
+        ),
+        "figures": bench.rows(
+            "SELECT d.name, session, symbol, values FROM figures JOIN datasets d ON d.id = dataset_id ORDER BY 1, 2, 3"
+        ),
+        "actions": bench.rows(
+            "SELECT s.symbol, ex_date, a.kind, previous_close, reference_price, cash_reference, note, withdrawn "
+            "FROM corporate_actions a JOIN securities s ON s.id = security_id ORDER BY 1, 2, 3"
+        ),
+        "halts": bench.rows(
+            "SELECT s.symbol, first, last, reason FROM halts JOIN securities s ON s.id = security_id ORDER BY 1, 2"
         ),
     }
 
@@ -120,15 +133,30 @@ def test_a_wrong_range_is_refused(start: date, end: date, venue: Venue | None, s
 
 def test_the_archive_alone_gives_the_same_tables(bench: Any) -> None:
     backfill_bars(bench.context, WEEK)
+    sync_figures(bench.context, start=FRIDAY, end=FRIDAY, datasets=["institutional", "valuation"])
+    sync_corporate_actions(bench.context, start=date(2026, 9, 1), end=FRIDAY)
     before = tables(bench)
+    assert len(before["actions"]) > 20
+    assert len(before["figures"]) > 1000
     assert len(before["bars"]) == 5 * (1347 + 1009)
     asked(bench)
     with transaction(bench.engine) as connection:
-        for table in ("bars", "coverage", "revisions", "securities", "units", "sessions"):
+        for table in (
+            "figures",
+            "datasets",
+            "corporate_actions",
+            "halts",
+            "bars",
+            "coverage",
+            "revisions",
+            "securities",
+            "units",
+            "sessions",
+        ):
             connection.exec_driver_sql(f"TRUNCATE {table}")
 
-    assert replay_archive(bench.context, start=MONDAY, end=FRIDAY).state == "SUCCESS"
+    assert replay_archive(bench.context, start=date(2026, 9, 1), end=FRIDAY).state == "SUCCESS"
     assert tables(bench) == before
     assert sum(sum(paths.values()) for paths in bench.sandbox.requests().values()) == 0, "without one request"
-    nothing = replay_archive(bench.context, start=MONDAY - timedelta(days=30), end=MONDAY - timedelta(days=20))
+    nothing = replay_archive(bench.context, start=MONDAY - timedelta(days=300), end=MONDAY - timedelta(days=200))
     assert nothing.state == "SKIPPED"
