@@ -45,6 +45,11 @@ from typing import Any
 MAX_SENTENCE = 2_000
 
 
+def storable(text: str) -> str:
+    """The text as PostgreSQL takes it: without NUL, which it refuses, and without halves of surrogate pairs."""
+    return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
+
+
 class QuantLabError(Exception):
     """Base of all; ``str(error)`` is a whole sentence. Keyword data become attributes of the same name."""
 
@@ -99,9 +104,8 @@ class SourceError(QuantLabError):
     """Something about an exchange's site; ``site`` names it (``twse``, ``tpex``, ``mis`` …)."""
 
     def __init__(self, message: str, *, site: str | None = None, **facts: Any) -> None:
-        # It may quote the site, and is stored: PostgreSQL takes no NUL and no half a surrogate pair, nobody megabytes.
-        quotable = message[:MAX_SENTENCE].replace("\0", "\ufffd").encode("utf-8", "replace").decode()
-        super().__init__(quotable, site=site, **facts)
+        # It may quote the site, and is stored and shown: nobody takes megabytes.
+        super().__init__(storable(message[:MAX_SENTENCE]), site=site, **facts)
 
 
 class RetriableSourceError(SourceError):

@@ -15,7 +15,7 @@ from typing import Any, Literal
 from sqlalchemy import ColumnElement, Connection, func, or_, select, text, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 
-from app.errors import InvalidParameter
+from app.errors import InvalidParameter, storable
 from app.store.counts import Counts
 from app.store.runs import Run, from_row
 from app.store.tables import FINAL_STATES, WAITING_STATES, runs
@@ -127,7 +127,8 @@ def renew(connection: Connection, held: Mapping[str, int]) -> dict[str, str | No
 
 def progress(connection: Connection, run_id: str, token: int, now: Mapping[str, Any]) -> bool:
     """Show how far a run is. False: the lease is lost."""
-    return _change(connection, _held(run_id, token), progress=dict(now))
+    shown = {name: storable(value) if isinstance(value, str) else value for name, value in now.items()}
+    return _change(connection, _held(run_id, token), progress=shown)
 
 
 def retry(
@@ -277,4 +278,6 @@ def _to_be_sent(after: timedelta | None) -> dict[str, Any]:
 
 
 def _change(connection: Connection, condition: list[ColumnElement[bool]], **values: Any) -> bool:
+    # An error may quote anything. One that could not be written down would look like the death of its worker.
+    values = {name: storable(value) if isinstance(value, str) else value for name, value in values.items()}
     return connection.scalar(update(runs).where(*condition).values(**values).returning(runs.c.id)) is not None

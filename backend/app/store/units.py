@@ -8,6 +8,7 @@ from datetime import date, datetime
 from sqlalchemy import Connection, select
 from sqlalchemy.dialects.postgresql import insert
 
+from app.errors import storable
 from app.market.security import Venue
 from app.store.counts import Counts, split_counts
 from app.store.tables import units
@@ -49,9 +50,9 @@ def record(
     values = {
         "session": session,
         "state": state,
-        "reason": reason,
+        "reason": reason and storable(reason),
         "error_type": error_type,
-        "error": error,
+        "error": error and storable(error),
         "finished_at": at,
         **(counts or Counts()).as_dict(),
     }

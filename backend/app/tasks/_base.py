@@ -18,7 +18,7 @@ from loguru import logger
 from pydantic import BaseModel, ValidationError, create_model
 
 from app.core.wiring import get_platform, now
-from app.errors import RETRIABLE, Cancelled, GivenBack, InvalidParameter, LeaseLost, QuantLabError, RunSignal
+from app.errors import RETRIABLE, Cancelled, GivenBack, InvalidParameter, LeaseLost, QuantLabError, RunSignal, storable
 from app.services.context import Context, Lease
 from app.services.report import Report
 from app.tasks.lease import LeaseKeeper
@@ -73,7 +73,7 @@ class QuantLabTask(Task):
 
     def named_parameters(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
         """The arguments under their names as the ledger can keep them: no NaN, no NUL, only what JSON knows."""
-        text = json.dumps(self._named(args, kwargs), default=str).replace("\\u0000", "")
+        text = storable(json.dumps(self._named(args, kwargs), default=str, ensure_ascii=False)).replace("\\u0000", "")
         parameters: dict[str, Any] = json.loads(text, parse_constant=str)
         return parameters
 
