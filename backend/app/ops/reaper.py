@@ -13,7 +13,7 @@ from app.store.engine import Connection, Engine, transaction
 from app.store.runs import Run
 
 MOST_LOSSES = 3
-"""A run that lost its worker so often is taken for the cause, and not given to a fourth."""
+"""A run that lost its worker so often, with no unit done between, is taken for the cause at the next loss."""
 UNSEEN = timedelta(seconds=30)
 """How long a message may be neither in its queue nor begun: a worker that has it begins within a second."""
 

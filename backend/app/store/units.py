@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from app.errors import storable
 from app.market.security import Venue
 from app.store.counts import Counts, split_counts
-from app.store.tables import units
+from app.store.tables import runs, units
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,10 @@ def record(
     error_type: str | None = None,
     error: str | None = None,
 ) -> None:
-    """Write down how a unit ended; a later attempt of the same run replaces what an earlier one said."""
+    """Write down how a unit ended; a later attempt of the same run replaces what an earlier one said.
+
+    One that is done shows that the run does not kill its workers each time: the losses so far count no more.
+    """
     values = {
         "session": session,
         "state": state,
@@ -61,6 +64,8 @@ def record(
         .values(run_id=run_id, dataset=dataset, venue=venue, scope=scope, **values)
         .on_conflict_do_update(index_elements=["run_id", "dataset", "venue", "scope"], set_=values)
     )
+    if state in ("SUCCESS", "PARTIAL"):
+        connection.execute(update(runs).where(runs.c.id == run_id, runs.c.losses > 0).values(losses=0))
 
 
 def of_run(connection: Connection, run_id: str) -> list[HeldUnit]:
