@@ -146,8 +146,9 @@ class RunLedger:
         reason = f"{by} cancelled it before it began."
         with transaction(self._engine) as connection:
             stopped = leases.end_waiting(connection, run_id, state="CANCELLED", reason=reason, at=self._clock())
-            if not stopped:
-                leases.ask_to_cancel(connection, run_id, by=by)
+            if not stopped and not leases.ask_to_cancel(connection, run_id, by=by):
+                # Its holder may have given it back between the two.
+                stopped = leases.end_waiting(connection, run_id, state="CANCELLED", reason=reason, at=self._clock())
             run = runs.get(connection, run_id)
         if run is None:
             raise UnknownRun(f"The ledger has no run {run_id!r}.")

@@ -100,7 +100,8 @@ def start(
     ).one_or_none()
     if taken is not None:
         run = from_row(taken)
-        return Attempt(run, run.attempts)
+        if run.cancel_by is None or not _end_cancelled(connection, _held(run_id, run.attempts)):
+            return Attempt(run, run.attempts)
     return Attempt(from_row(connection.execute(select(runs).where(runs.c.id == run_id)).one()), None)
 
 
@@ -142,11 +143,15 @@ def retry(
     retries: int = 0,
     parameters: Mapping[str, Any] | None = None,
 ) -> bool:
-    """This attempt failed; another is due *after* that time. False: the lease is lost."""
+    """This attempt failed; another is due *after* that time, unless somebody cancelled it: then the run ends.
+
+    False: the lease is lost.
+    """
     changed = {} if parameters is None else {"parameters": dict(parameters)}
-    return _change(
+    return _wait_again(
         connection,
-        _held(run_id, token),
+        run_id,
+        token,
         state="RETRY",
         reason=reason,
         error_type=error_type,
@@ -157,8 +162,8 @@ def retry(
 
 
 def give_back(connection: Connection, run_id: str, token: int, *, reason: str) -> bool:
-    """Let another attempt go on with it at once. False: the lease is lost."""
-    return _change(connection, _held(run_id, token), state="QUEUED", reason=reason, **_to_be_sent(None))
+    """Let another attempt go on with it at once, or end it where somebody cancelled it. False: the lease is lost."""
+    return _wait_again(connection, run_id, token, state="QUEUED", reason=reason, losses=0, **_to_be_sent(None))
 
 
 def finish(
@@ -271,6 +276,23 @@ def _held(run_id: str, token: int) -> list[ColumnElement[bool]]:
 
 def _held_by(run_id: str, worker: str) -> list[ColumnElement[bool]]:
     return [runs.c.id == run_id, runs.c.worker == worker, runs.c.state == "STARTED"]
+
+
+def _wait_again(connection: Connection, run_id: str, token: int, **values: Any) -> bool:
+    """Let the run wait for its next attempt, or end it where a wish to cancel it was accepted."""
+    held = _held(run_id, token)
+    return _change(connection, [*held, runs.c.cancel_by.is_(None)], **values) or _end_cancelled(connection, held)
+
+
+def _end_cancelled(connection: Connection, condition: list[ColumnElement[bool]]) -> bool:
+    return _change(
+        connection,
+        [*condition, runs.c.cancel_by.is_not(None)],
+        state="CANCELLED",
+        finished_at=_NOW,
+        lease_until=None,
+        reason=runs.c.cancel_by + " cancelled it.",
+    )
 
 
 def _to_be_sent(after: timedelta | None) -> dict[str, Any]:
