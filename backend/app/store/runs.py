@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Connection, Row, Text, case, cast, func, select, text, tuple_
+from sqlalchemy import ColumnElement, Connection, Row, Text, case, cast, func, null, select, text, tuple_, update
 from sqlalchemy.dialects.postgresql import JSONB, insert
 
 from app.store.counts import Counts, split_counts
-from app.store.tables import FINAL_STATES, UNFINISHED, runs
+from app.store.tables import FINAL_STATES, UNFINISHED, WAITING_STATES, runs
 
 _WORTH_A_WORD = timedelta(minutes=1)
 
@@ -91,34 +91,40 @@ def queue(
 ) -> str:
     """Record a wish to run, before its message is sent, and return the id of the run that fulfils it.
 
-    That is another run's when one with the same parameters is under way, unless *forced*. With *sent* the caller
-    sends the message as soon as this is committed; else the outbox does.
+    That is another run's when one with the same parameters is under way, unless *forced*; where that one waits for
+    a later time, or behind others, it comes forward to the new wish's. With *sent* the caller sends the message as
+    soon as this is committed; else the outbox does.
     """
     if not forced and (found := _in_flight(connection, task, parameters)):
+        if found != run_id:
+            _bring_forward(connection, found, run_after=run_after, priority=priority, expires_at=expires_at)
         return found
-    statement = (
-        insert(runs)
-        .values(
-            id=run_id,
-            task=task,
-            parameters=dict(parameters),
-            trigger=trigger,
-            state="QUEUED",
-            queued_at=at,
-            queue=queue,
-            priority=priority,
-            run_after=run_after,
-            expires_at=expires_at,
-            forced=forced,
-            sent_at=func.clock_timestamp() if sent else None,
-        )
-        .on_conflict_do_nothing()
-        .returning(runs.c.id)
+    statement = insert(runs).values(
+        id=run_id,
+        task=task,
+        parameters=dict(parameters),
+        trigger=trigger,
+        state="QUEUED",
+        queued_at=at,
+        queue=queue,
+        priority=priority,
+        run_after=run_after,
+        expires_at=expires_at,
+        forced=forced,
+        sent_at=func.clock_timestamp() if sent else None,
     )
-    if connection.scalar(statement) is not None:
+    if connection.scalar(statement.on_conflict_do_nothing().returning(runs.c.id)) is not None:
         return run_id
     # Taken: that very id, or by somebody who asked for the same in this moment.
-    return run_id if get(connection, run_id) else _in_flight(connection, task, parameters) or run_id
+    if get(connection, run_id):
+        return run_id
+    found = _in_flight(connection, task, parameters)
+    if found is None:
+        # What stood in the way has ended meanwhile. Forced, so that nothing stands in it again.
+        connection.execute(statement.values(forced=True))
+        return run_id
+    _bring_forward(connection, found, run_after=run_after, priority=priority, expires_at=expires_at)
+    return found
 
 
 def claim(
@@ -158,6 +164,35 @@ def claim(
         .returning(runs.c.id)
     )
     return connection.scalar(statement) is not None
+
+
+def _bring_forward(
+    connection: Connection,
+    run_id: str,
+    *,
+    run_after: datetime | None,
+    priority: int | None,
+    expires_at: datetime | None,
+) -> None:
+    """Let a run that waits fulfil a further wish too: as early, as urgently and as late as either may.
+
+    Its message is sent again where it must begin sooner; the one that lies behind others comes to nothing.
+    """
+    wished_at = func.coalesce(cast(run_after, runs.c.run_after.type), func.clock_timestamp())
+    sooner = runs.c.run_after > func.greatest(wished_at, func.clock_timestamp())
+    raised = func.coalesce(runs.c.priority, 0) < (priority or 0)
+    held = runs.c.expires_at
+    connection.execute(
+        update(runs)
+        .where(runs.c.id == run_id, runs.c.state.in_(WAITING_STATES))
+        .where(sooner | raised | held.is_not(None))
+        .values(
+            run_after=case((sooner, run_after), else_=runs.c.run_after),
+            priority=case((raised, priority), else_=runs.c.priority),
+            sent_at=case((sooner | raised, null()), else_=runs.c.sent_at),
+            expires_at=None if expires_at is None else case((held.is_not(None), func.greatest(held, expires_at))),
+        )
+    )
 
 
 def _in_flight(connection: Connection, task: str, parameters: Mapping[str, Any]) -> str | None:
