@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, Connection, func, or_, select, text, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import IntegrityError
 
 from app.errors import InvalidParameter, storable
 from app.store.counts import Counts
@@ -147,18 +148,16 @@ def retry(
 
     False: the lease is lost.
     """
-    changed = {} if parameters is None else {"parameters": dict(parameters)}
-    return _wait_again(
-        connection,
-        run_id,
-        token,
-        state="RETRY",
-        reason=reason,
-        error_type=error_type,
-        retries=retries,
-        **changed,
-        **_to_be_sent(after),
-    )
+    failed = {"state": "RETRY", "reason": reason, "error_type": error_type, "retries": retries, **_to_be_sent(after)}
+    if parameters is None:
+        return _wait_again(connection, run_id, token, **failed)
+    failed["parameters"] = dict(parameters)
+    try:
+        with connection.begin_nested():
+            return _wait_again(connection, run_id, token, **failed)
+    except IntegrityError:
+        # Another run is under way with the parameters that this one changed to: both go on.
+        return _wait_again(connection, run_id, token, **failed, forced=True)
 
 
 def give_back(connection: Connection, run_id: str, token: int, *, reason: str) -> bool:

@@ -98,3 +98,13 @@ def test_a_run_that_ends_in_that_moment_leaves_no_id_without_a_row(
     monkeypatch.setattr(runs, "_in_flight", look)
     assert wish(connection, "b", sent=False) == "b"
     assert sent_now(connection) == ["b"]
+
+
+def test_a_retry_may_change_to_what_another_run_does(connection: Connection) -> None:
+    wish(connection, "a", parameters={"days": 2})
+    wish(connection, "b", parameters={"days": 1})
+    leases.start(connection, "b", task="t", parameters={}, trigger="manual", worker="w", at=datetime.now(UTC))
+    assert leases.retry(connection, "b", 1, after=timedelta(), reason="HTTP 503", parameters={"days": 2})
+    run = held(connection, "b")
+    assert (run.state, run.parameters, run.forced) == ("RETRY", {"days": 2}, True)
+    assert not held(connection).forced
