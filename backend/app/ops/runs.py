@@ -65,10 +65,9 @@ class RunLedger:
                 at=at,
                 repeatable=repeatable,
             )
-            run = attempt.run
-            if attempt.token == 1 and run.expires_at is not None and run.expires_at < at:
-                leases.finish(connection, run_id, token=1, state="SKIPPED", reason=outbox.TOO_LATE, at=at)
-                return Attempt(run, None)
+            if attempt.token == 1 and attempt.run.expires_at is not None:
+                late = leases.end_late(connection, run_id, 1, reason=outbox.TOO_LATE, at=at)
+                return Attempt(attempt.run, None) if late else attempt
         return attempt
 
     def will_retry(

@@ -210,6 +210,12 @@ def end_waiting(connection: Connection, run_id: str, *, state: str, reason: str,
     return _change(connection, waits, state=state, finished_at=at, reason=reason)
 
 
+def end_late(connection: Connection, run_id: str, token: int, *, reason: str, at: datetime) -> bool:
+    """End as SKIPPED what began after its time, by PostgreSQL's clock. False: it did not."""
+    late = [*_held(run_id, token), runs.c.expires_at < _NOW]
+    return _change(connection, late, state="SKIPPED", finished_at=at, lease_until=None, reason=reason)
+
+
 def ask_to_cancel(connection: Connection, run_id: str, *, by: str) -> bool:
     """Let the holder know, at its next renewal. False: nobody works on it."""
     return _change(connection, [runs.c.id == run_id, runs.c.state == "STARTED"], cancel_by=by)

@@ -58,7 +58,7 @@ def end_expired(connection: Connection, *, at: datetime) -> list[str]:
     """End runs that did not begin by their time as SKIPPED; returns their ids."""
     rows = connection.scalars(
         update(runs)
-        .where(_WAITS, runs.c.attempts == 0, runs.c.expires_at < at)
+        .where(_WAITS, runs.c.attempts == 0, runs.c.expires_at < _NOW)
         .values(state="SKIPPED", finished_at=at, reason=TOO_LATE)
         .returning(runs.c.id)
     )

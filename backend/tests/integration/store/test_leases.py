@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -195,9 +195,10 @@ def test_what_was_not_sent_is_sent_later(connection: Connection) -> None:
 
 
 def test_what_does_not_begin_in_time_is_skipped(connection: Connection) -> None:
-    queue(connection, "late", expires_at=NOW - MINUTE)
-    queue(connection, "early", expires_at=NOW + MINUTE)
-    queue(connection, "begun", expires_at=NOW - MINUTE)
+    now = datetime.now(UTC)
+    queue(connection, "late", expires_at=now - MINUTE)
+    queue(connection, "early", expires_at=now + MINUTE)
+    queue(connection, "begun", expires_at=now - MINUTE)
     start(connection, "begun")
     assert outbox.end_expired(connection, at=NOW) == ["late"]
     assert [state(connection, one) for one in ("late", "early", "begun")] == ["SKIPPED", "QUEUED", "STARTED"]
