@@ -15,7 +15,7 @@ from app.errors import ConfigurationError, StoreUnavailable
 from app.ops.alerts import RULES
 from app.ops.alerts.channels import Channels, open_channels
 from app.ops.alerts.facts import Facts
-from app.ops.alerts.rules import unexplained_step
+from app.ops.alerts.rules import missing_heartbeat, unexplained_step
 from app.ops.alerts.telling import Teller
 from app.ops.alerts.watch import Looked, Watch, look_at
 from app.ops.health import Finding, Level
@@ -44,6 +44,14 @@ def look_and_tell(platform: Platform) -> None:
     if _watch is None or _watch[0] is not platform:
         _watch = (platform, make_watch(platform))
     _watch[1].look()
+
+
+def stand_in_for_beat(platform: Platform) -> None:
+    """``look_and_tell``, while no beat has been alive for a while: who tells of that else?"""
+    with transaction(platform.engine) as connection:
+        seen = heartbeats.look(connection)
+    if not any(one.kind == "beat" and one.age <= missing_heartbeat.SILENT_FOR for one in seen.programs):
+        look_and_tell(platform)
 
 
 def make_watch(platform: Platform) -> Watch:

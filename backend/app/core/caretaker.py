@@ -114,3 +114,8 @@ def ledger_duties(platform: Platform) -> list[Duty]:
         Duty("outbox", 2.0, lambda: make_outbox(platform).send_due()),
         Duty("reaper", 3.0, lambda: make_reaper(platform).sweep()),
     ]
+
+
+def worker_duties(platform: Platform) -> list[Duty]:
+    """What a worker alone sees to: who else would tell that no beat lives?"""
+    return [Duty("alerts", alerts.EVERY, lambda: alerts.stand_in_for_beat(platform))]

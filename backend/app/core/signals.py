@@ -30,11 +30,11 @@ def _ledger() -> RunLedger:
 
 
 def _caretaker(*, in_beat: bool = False) -> Caretaker:
-    from app.core.caretaker import Caretaker, beat_duties, ledger_duties  # noqa: PLC0415
+    from app.core.caretaker import Caretaker, beat_duties, ledger_duties, worker_duties  # noqa: PLC0415
     from app.core.wiring import get_platform  # noqa: PLC0415
 
     platform = get_platform()
-    return Caretaker([*ledger_duties(platform), *(beat_duties(platform) if in_beat else [])])
+    return Caretaker([*ledger_duties(platform), *(beat_duties if in_beat else worker_duties)(platform)])
 
 
 @contextmanager

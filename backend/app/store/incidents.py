@@ -82,7 +82,11 @@ def list_recent(connection: Connection, *, limit: int = 50) -> list[Incident]:
 
 
 def claim_telling(connection: Connection) -> bool:
-    """Be the one who tells, until this transaction ends, however it ends. False: somebody else is at it."""
+    """Be the one who tells, until this transaction ends, however it ends. False: somebody else is at it.
+
+    Channels may take longer than a transaction else may stand still; this one locks nothing that others wait for.
+    """
+    connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
     return bool(connection.scalar(select(func.pg_try_advisory_xact_lock(_TELLING))))
 
 

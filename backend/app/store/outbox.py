@@ -10,6 +10,7 @@ from sqlalchemy import Connection, func, or_, select, update
 from app.store.runs import Run, from_row
 from app.store.tables import FINAL_STATES, WAITING_STATES, runs
 
+_LOCK = 0x51_4C_0A
 _NOW = func.clock_timestamp()
 _WAITS = runs.c.state.in_(WAITING_STATES)
 
@@ -21,6 +22,8 @@ def take(connection: Connection, *, caps: Mapping[str, int], limit: int = 200) -
     """
     taken = _take(connection, [or_(runs.c.queue.is_(None), runs.c.queue.not_in(caps))], limit)
     for queue, cap in caps.items():
+        # One at a time counts and takes, until its commit: two would each find the same slot free.
+        connection.execute(select(func.pg_advisory_xact_lock(_LOCK, func.hashtext(queue))))
         at_work = select(func.count()).where(
             runs.c.queue == queue, or_(runs.c.state == "STARTED", _WAITS & runs.c.sent_at.is_not(None))
         )

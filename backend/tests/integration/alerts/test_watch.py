@@ -93,6 +93,17 @@ def test_two_watchers_at_once_tell_once(make_watch: WatchMaker, receiver: Receiv
     assert len(receiver.bodies) == 1
 
 
+def test_a_slow_channel_does_not_cost_the_transaction(engine: Engine) -> None:
+    # What stands still in a transaction is ended after 15 s, and a channel may take 20.
+    limit = text("SHOW idle_in_transaction_session_timeout")
+    with transaction(engine) as connection:
+        assert connection.scalar(limit) == "15s"
+        assert incidents.claim_telling(connection)
+        assert connection.scalar(limit) == "0"
+    with transaction(engine) as connection:
+        assert connection.scalar(limit) == "15s", "of that transaction alone"
+
+
 def test_many_watchers_agree_on_one_incident(
     make_watch: WatchMaker, receiver: Receiver, world: World, engine: Engine
 ) -> None:

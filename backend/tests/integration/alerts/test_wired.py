@@ -210,6 +210,18 @@ def command(*words: str) -> Result:
     return CliRunner(env={"COLUMNS": "200"}).invoke(app, list(words))
 
 
+def test_a_worker_stands_in_while_no_beat_lives(platform: Platform, told: Receiver) -> None:
+    execute(platform, "UPDATE provenance SET created_at = now()")
+    platform.breaker.open(Site.TWSE, "a ban page.")
+    execute(platform, "DELETE FROM heartbeats")
+    execute(platform, "INSERT INTO heartbeats VALUES ('beat', 'beat@a', 'a', 1, now(), now(), '{}')")
+    alerts.stand_in_for_beat(platform)
+    assert told.bodies == [], "beat itself looks"
+    execute(platform, "UPDATE heartbeats SET seen_at = now() - interval '10 min'")
+    alerts.stand_in_for_beat(platform)
+    assert any("twse is not asked since" in body["message"] for body in told.bodies)
+
+
 def test_from_the_look_to_the_webhook(platform: Platform, told: Receiver) -> None:
     execute(platform, "UPDATE provenance SET created_at = now()")
     alerts.look_and_tell(platform)

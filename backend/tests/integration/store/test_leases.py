@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Engine, text
 from app.errors import StoreUnavailable
 from app.store import leases, outbox, runs
 from app.store.engine import transaction
+from tests.conftest import wait_until
 from tests.integration.store.samples import NOW
 
 MINUTE = timedelta(minutes=1)
@@ -228,3 +229,23 @@ def test_backfill_learns_that_fresh_data_wait(connection: Connection) -> None:
     )
     start(connection, "fresh")
     assert not outbox.fresher_waits(connection, above=1, for_longer_than=timedelta())
+
+
+def test_two_who_take_at_once_share_one_slot(engine: Engine) -> None:
+    with transaction(engine) as connection:
+        queue(connection, "one", sent=False, queue="backfill")
+        queue(connection, "two", sent=False, queue="backfill")
+    second: list[list[str]] = []
+
+    def take_too() -> None:
+        with transaction(engine) as connection:
+            second.append([run.id for run in outbox.take(connection, caps={"backfill": 1})])
+
+    with transaction(engine) as connection:
+        assert [run.id for run in outbox.take(connection, caps={"backfill": 1})] == ["one"]
+        thread = threading.Thread(target=take_too)
+        thread.start()
+        waits = text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+        wait_until(lambda: connection.scalar(waits), what="the second to come for the slot")
+    thread.join(10)
+    assert second == [[]]
