@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, cast
 
 import redis
@@ -37,19 +38,37 @@ def count_waiting(client: redis.Redis, queues: Collection[str]) -> int:
         return sum(pipe.execute())
 
 
-def look_at_broker(client: redis.Redis, queues: Collection[str]) -> Waiting | None:
-    """The runs whose messages wait in *queues*, and those that were purged; None when the broker is not this Redis."""
+def look_at_broker(client: redis.Redis, queues: Collection[str | None]) -> Waiting | None:
+    """The runs whose messages wait in *queues* (None: the default one), and those that were purged.
+
+    None when the broker is no Redis: then nobody can look into its queues.
+    """
+    names = {name or app.conf.task_default_queue for name in queues}
+    with redis_errors(), _broker(client) as broker:
+        if broker is None:
+            return None
+        purged = [one.decode() for one in cast("list[bytes]", broker.lrange(PURGED, 0, -1))]
+        return Waiting(waiting_ids(broker, names), purged)
+
+
+@contextmanager
+def _broker(client: redis.Redis) -> Iterator[redis.Redis | None]:
+    """A client of the broker: *client* where it is the same Redis, else the broker's own; None where it is no Redis."""
     settings = get_settings()
-    if settings.broker_url != settings.redis_url.get_secret_value():
-        return None
-    with redis_errors():
-        purged = [one.decode() for one in cast("list[bytes]", client.lrange(PURGED, 0, -1))]
-        return Waiting(waiting_ids(client, queues), purged)
+    if settings.broker_url == settings.redis_url.get_secret_value():
+        yield client
+    elif settings.broker_url.startswith(("redis", "sentinel")):
+        with app.connection_for_read() as connection:
+            yield connection.default_channel.client
+    else:
+        yield None
 
 
 def forget_purged(client: redis.Redis, ids: Collection[str]) -> None:
     """These are dealt with."""
-    with redis_errors(), client.pipeline(transaction=False) as pipe:
+    if not ids:
+        return
+    with redis_errors(), _broker(client) as broker, cast("redis.Redis", broker).pipeline(transaction=False) as pipe:
         for one in ids:
             pipe.lrem(PURGED, 0, one)
         pipe.execute()

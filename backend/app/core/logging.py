@@ -54,7 +54,7 @@ class _DailyFile:
             path = self._folder / f"quantlab-{day}.jsonl"
             self._descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
             self._day = day
-        os.write(self._descriptor, message.encode())
+        os.write(self._descriptor, message.encode(errors="backslashreplace"))  # whatever an error quotes
 
 
 class _ToLoguru(logging.Handler):

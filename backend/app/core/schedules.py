@@ -20,7 +20,7 @@ from app.ops.declared import Schedule, check_policy, declared, unknown
 from app.ops.schedules import Timing, fires
 from app.ops.timings import in_words, parse_timing, timing_text
 from app.store import schedules, sessions
-from app.store.engine import transaction
+from app.store.engine import Engine, transaction
 from app.store.schedules import OVERRIDABLE, ScheduleRow
 
 SHOWN = 5
@@ -88,14 +88,23 @@ def change_schedule(name: str, changes: Mapping[str, Any], *, by: str) -> Schedu
     who = by.strip()
     if not 0 < len(who) <= 100 or not who.isprintable():
         raise InvalidParameter("Say who changes it, in 1 to 100 characters.")
-    with transaction(get_platform().engine) as connection:
+    engine = get_platform().engine
+    with transaction(engine) as connection:
         at = schedules.instant(connection)
-        while claim_due(connection, one, now=at, wait=True).more:
-            pass
+    while _claim(engine, one, at):  # a transaction each: a month of seconds need not fit into one
+        pass
+    with transaction(engine) as connection:
+        claim_due(connection, one, now=at, wait=True)
         schedules.count_from(connection, name, at)
         schedules.override(connection, name, said, by=who, at=at)
     _forget_rows()
     return show_schedule(name)
+
+
+def _claim(engine: Engine, one: Schedule, at: datetime) -> bool:
+    """Claim some of what was due by then; whether there is more."""
+    with transaction(engine) as connection:
+        return claim_due(connection, one, now=at, wait=True).more
 
 
 def reset_schedule(name: str, *, by: str) -> ScheduleView:

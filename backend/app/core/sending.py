@@ -14,6 +14,7 @@ from celery.utils.time import maybe_iso8601
 from kombu.exceptions import OperationalError
 from loguru import logger
 
+from app.errors import InvalidParameter
 from app.store.runs import Run
 
 OURS = "app.tasks."
@@ -47,6 +48,7 @@ def send(
 
     Raises:
         StoreUnavailable: PostgreSQL does not answer; nothing was queued.
+        InvalidParameter: it is part of a chain or chord and cannot be sent at once; nothing was queued.
     """
     from app.core.wiring import get_platform  # noqa: PLC0415 - `inspect` and `status` need no database
 
@@ -59,6 +61,11 @@ def send(
     expires_at = _instant(options.get("expires"), None)
     options.pop("expires", None)  # the broker would drop the message without a word
     at_once = (after is None or after <= datetime.now(UTC)) and queue not in CAPS
+    if not at_once and any(options.get(key) for key in CANVAS):
+        raise InvalidParameter(
+            f"{name} is sent from the ledger when its time or slot has come, which knows no links, chains or chords; "
+            "start it by itself."
+        )
     ledger = get_platform().ledger
     fulfils = ledger.queued(
         run_id,

@@ -132,4 +132,5 @@ def waiting_ids(client: Any, queues: Iterable[str]) -> list[str]:
         for key in keys:
             pipe.lrange(key, 0, -1)
         lists = pipe.execute()
-    return [json.loads(message)["headers"]["id"] for messages in lists for message in messages]
+    headers = (json.loads(message).get("headers") or {} for messages in lists for message in messages)
+    return [one["id"] for one in headers if "id" in one]  # what others put there may have none

@@ -26,7 +26,7 @@ class Waiting:
     purged: Collection[str]
 
 
-LookAtBroker = Callable[[Collection[str]], Waiting | None]
+LookAtBroker = Callable[[Collection[str | None]], Waiting | None]
 """Asked with the names of the queues. None: this broker cannot be looked into."""
 
 
@@ -79,7 +79,7 @@ class Reaper:
         old = {run.id: run for run in waiting}
         if not old:
             return 0
-        held = self._look({run.queue for run in waiting if run.queue})
+        held = self._look({run.queue for run in waiting})
         if held is None:
             return 0
         with transaction(self._engine) as connection:

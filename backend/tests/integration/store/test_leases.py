@@ -249,3 +249,12 @@ def test_two_who_take_at_once_share_one_slot(engine: Engine) -> None:
         wait_until(lambda: connection.scalar(waits), what="the second to come for the slot")
     thread.join(10)
     assert second == [[]]
+
+
+def test_an_error_with_half_a_surrogate_pair_is_written_down(connection: Connection) -> None:
+    queue(connection)
+    start(connection)
+    assert leases.finish(connection, "a", token=1, state="FAILED", at=NOW, error="lone \udc80", traceback="\0")
+    run = runs.get(connection, "a")
+    assert run is not None
+    assert (run.error, run.traceback) == ("lone ?", "\ufffd")

@@ -116,17 +116,16 @@ def test_a_failure_cannot_be_returned(celery_app: Celery, database_url: str) -> 
     assert "in broken" in str(run.traceback)
 
 
-@pytest.mark.parametrize("error", [ValueError("ab\0cd"), ValueError("lone \udc80")], ids=["NUL", "surrogate"])
-def test_an_error_that_quotes_what_postgresql_does_not_take_is_kept(
-    celery_app: Celery, database_url: str, error: ValueError
-) -> None:
+def test_an_error_that_quotes_what_postgresql_does_not_take_is_kept(celery_app: Celery, database_url: str) -> None:
+    error = ValueError("ab\0cd")
+
     @celery_app.task(shared=False, bind=True, name="app.tasks.quoting")
     def quoting(self: QuantLabTask) -> None:
         self.context().progress(0, 1, str(error))
         raise error
 
     run = ledger_of(database_url, quoting.apply_async().id)
-    said = str(error).replace("\0", "\ufffd").replace("\udc80", "?")
+    said = "ab\ufffdcd"
     assert (run.state, run.error_type, run.error) == ("FAILED", "ValueError", said)
     assert f"ValueError: {said}" in str(run.traceback)
     assert run.progress == {"done": 0, "total": 1, "what": said}
