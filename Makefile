@@ -12,7 +12,7 @@ WORKERS ?= $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2); [ $$n 
 # Passed on to the command: make test ARGS='-k calendar -x'
 ARGS ?=
 RUN := cd backend && exec ../.venv/bin
-LOCK := $(RUN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
+LOCK := $(RUN)/uv pip compile --quiet --universal --generate-hashes --no-strip-extras --python-version 3.11 \
 	--no-emit-index-url --no-emit-find-links --no-header
 
 help: ## show this list
@@ -55,7 +55,7 @@ bench: install ## measure the performance claims
 
 lock: install ## renew the locked dependencies from backend/*.in
 	@$(LOCK) requirements.in -o requirements.lock $(ARGS)
-	@$(LOCK) requirements-dev.in -o requirements-dev.lock $(ARGS)
+	@$(LOCK) -c requirements.lock requirements-dev.in -o requirements-dev.lock $(ARGS)
 
 clean: ## remove the virtual environment and caches; never data
 	@rm -rf .venv .cache backend/.coverage* backend/coverage.xml backend/*.egg-info backend/.hypothesis \

@@ -21,6 +21,8 @@ LAST = date(2027, 6, 30)
 SESSIONS = PRICES.sessions(ORIGIN, LAST)
 SYMBOLS = [each.symbol for each in traded_securities()]
 
+EX_DATES = (Comparison.EX_DIVIDEND, Comparison.EX_RIGHTS, Comparison.EX_BOTH)
+
 cells = st.tuples(st.sampled_from(SYMBOLS), st.sampled_from(SESSIONS))
 
 
@@ -98,7 +100,7 @@ def test_the_whole_market_is_the_sum_of_its_securities(session: date) -> None:
 
 @given(cells)
 @settings(max_examples=200, deadline=None)
-def test_each_reference_is_the_close_before_less_the_dividend(cell: tuple[str, date]) -> None:
+def test_each_reference_is_the_close_before_less_what_the_ex_date_takes_off(cell: tuple[str, date]) -> None:
     symbol, session = cell
     span = PRICES.history(symbol, session, session + timedelta(days=14))
     for before, after in pairwise(span):
@@ -107,7 +109,7 @@ def test_each_reference_is_the_close_before_less_the_dividend(cell: tuple[str, d
         assert after.reference is not None
         if before.close is None:
             continue
-        if after.comparison is Comparison.EX_DIVIDEND:
+        if after.comparison in EX_DATES:
             assert after.reference < before.close
             assert after.change is None
         else:
@@ -118,7 +120,7 @@ def test_each_reference_is_the_close_before_less_the_dividend(cell: tuple[str, d
 @settings(max_examples=60, deadline=None)
 def test_at_most_one_ex_date_a_year(symbol: str, year: int) -> None:
     rows = PRICES.history(symbol, date(year, 1, 1), date(year, 12, 31))
-    assert sum(row.comparison is Comparison.EX_DIVIDEND for row in rows) <= 1
+    assert sum(row.comparison in EX_DATES for row in rows) <= 1
 
 
 def test_seeds_differ_and_days_before_the_first_are_empty() -> None:
