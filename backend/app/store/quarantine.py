@@ -50,10 +50,15 @@ class HeldRow:
     rule: str
     reason: str
     raw: Mapping[str, Any]
+    parsed: Mapping[str, Any] | None
+    severity: str
     run_id: str | None
     seen_at: datetime
     last_seen_at: datetime
     released_at: datetime | None
+    decision: str | None
+    decided_by: str | None
+    note: str | None
 
 
 def add(
@@ -122,7 +127,7 @@ def release(connection: Connection, row_id: int, *, at: datetime) -> bool:
     released = (
         update(quarantine)
         .where(quarantine.c.id == row_id, quarantine.c.released_at.is_(None))
-        .values(released_at=at)
+        .values(released_at=at, decision="dismissed")
         .returning(quarantine.c.id)
     )
     return connection.scalar(released) is not None

@@ -32,6 +32,7 @@ def list_revisions(
     query = (
         select(securities.c.symbol, *columns)
         .join(securities, securities.c.id == revisions.c.security_id)
+        .where(revisions.c.old.is_not(None))
         .order_by(revisions.c.id.desc())
         .limit(limit)
     )

@@ -43,6 +43,8 @@ UNIT_STATES = ("SUCCESS", "PARTIAL", "FAILED", "SKIPPED")
 MISFIRES = ("skip", "latest", "all")
 TRIGGERS = ("schedule", "manual", "api", "retry")
 COUNTS = ("expected", "fetched", "stored", "unchanged", "quarantined")
+SEVERITIES = ("blocking", "warning")
+DECISIONS = ("stored", "dismissed", "mended")
 SESSION_SOURCES = ("override", "exchange")
 
 SMALLEST_INT = -(2**31)
@@ -128,8 +130,11 @@ revisions = Table(
     Column("security_id", Integer, nullable=False),
     Column("session", Date, nullable=False),
     Column("field", Text, nullable=False),
-    Column("old", BigInteger, nullable=False),
+    # NULL: nothing was held, which is no revision of the venue's, but what it takes to read bars as they stood.
+    Column("old", BigInteger),
     Column("new", BigInteger),
+    # When what was there before had been recorded.
+    _instant("held_since", nullable=True),
     Column("source", Text, nullable=False),
     Column("run_id", Text),
     _instant("seen_at"),
@@ -345,10 +350,21 @@ quarantine = Table(
     Column("rule", Text, nullable=False),
     Column("reason", Text, nullable=False),
     Column("raw", JSONB, nullable=False),
+    # The values as they were read, where they could be.
+    Column("parsed", JSONB),
+    # A row that breaks a blocking rule is held nowhere else; one with a warning is among the data all the same.
+    Column("severity", Text, nullable=False, server_default=text("'blocking'")),
     Column("run_id", Text),
     _instant("seen_at"),
     _instant("last_seen_at"),
     _instant("released_at", nullable=True),
+    # What a person decided, or that the row no longer breaks the rule.
+    Column("decision", Text),
+    Column("decided_by", Text),
+    Column("note", Text),
+    _one_of("severity", SEVERITIES, name="severity_known"),
+    _one_of("decision", DECISIONS, name="decision_known"),
+    CheckConstraint("(decision IS NULL) = (released_at IS NULL)", name="decision_with_time"),
     # The same bad row seen again is the same open row: a daily re-read must not grow the list.
     Index(
         "quarantine_open_key",
