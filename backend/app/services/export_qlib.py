@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +12,15 @@ import numpy as np
 from loguru import logger
 from numpy.typing import NDArray
 
-from app.errors import AlreadyRunning, ExportBusy, ExportError
+from app.errors import ExportError
+from app.export.publish import building, publish, read_manifest, remove_old
 from app.export.qlib.fields import RAW_FIELDS, Block, RawBars
 from app.export.qlib.layout import FIELDS, size_of
-from app.export.qlib.publish import building, exclusive, publish, read_manifest, remove_old
 from app.export.qlib.reader import TreeReader
 from app.export.qlib.verify import verify_block, verify_lists
 from app.export.qlib.writer import TreeWriter, blocks
 from app.market.adjustment import Adjustment, Direction, Method
+from app.services.alone import alone
 from app.services.context import Context, Progress
 from app.services.held_panel import HeldPanel
 from app.services.report import Report
@@ -61,7 +61,7 @@ def export_qlib(context: Context, *, keep: int) -> Report:
     root = context.data_dir / "exports" / "qlib"
     began = time.monotonic()
     context.progress(0, 1, "looking at what is held")
-    with _alone(context, root), snapshot(context.engine) as connection:
+    with alone(context, root), snapshot(context.engine) as connection:
         held = HeldPanel.read(connection, ADJUSTMENT)
         if not held.ranges:
             return Report("SKIPPED", "There are no daily bars to export yet: run app.tasks.sync_daily_prices first.")
@@ -83,19 +83,6 @@ def export_qlib(context: Context, *, keep: int) -> Report:
     counts = Counts(expected=held.bars, fetched=held.bars, stored=held.bars)
     details |= {"snapshot": published.name, "snapshots_removed": removed, "seconds": seconds}
     return Report("SUCCESS", None, counts, details)
-
-
-@contextmanager
-def _alone(context: Context, root: Path) -> Iterator[None]:
-    """``exclusive``, but an attempt that follows a lost one may find that one, frozen, and must come again."""
-    with ExitStack() as held:
-        try:
-            held.enter_context(exclusive(root))
-        except AlreadyRunning as busy:
-            if context.lease is None or context.lease.token == 1:
-                raise
-            raise ExportBusy(f"{busy} It may be an earlier attempt of this run that hangs.") from busy
-        yield
 
 
 def _build(connection: Connection, held: HeldPanel, folder: Path, *, progress: Progress) -> None:

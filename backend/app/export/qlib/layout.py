@@ -25,7 +25,6 @@ FLOAT_BYTES = 4
 CALENDAR = Path("calendars/day.txt")
 INSTRUMENTS = Path("instruments/all.txt")
 FEATURES = Path("features")
-MANIFEST = Path("manifest.json")
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 import app.services.export_qlib as service
 from app.errors import RETRIABLE, AlreadyRunning, ExportBusy, ExportError, StoreUnavailable
-from app.export.qlib.publish import exclusive
+from app.export.publish import exclusive
 from app.export.qlib.reader import TreeReader
 from app.market.bar import BAR_FIELDS, Bar
 from app.market.corporate_action import ActionKind, CorporateAction

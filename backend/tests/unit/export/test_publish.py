@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from app.errors import AlreadyRunning, ExportError
-from app.export.qlib import publish
+from app.export import publish
 from app.export.qlib.layout import feature_file
 
 AT = datetime(2024, 1, 2, 15, 0, tzinfo=UTC)
@@ -34,7 +34,7 @@ def test_the_link_is_relative_so_that_the_folder_can_be_moved(tmp_path: Path) ->
     snapshot = export(tmp_path)
     assert (tmp_path / "current").readlink() == Path(snapshot.name)
     assert names(tmp_path) == ["current", "snapshot-20240102T150000.000000Z"]
-    assert publish.read_manifest(tmp_path) == {"fingerprint": "00" * 8, "feature_files": 1, "feature_bytes": 8}
+    assert publish.read_manifest(tmp_path) == {"fingerprint": "00" * 8, "files": 1, "bytes": 8}
 
 
 def test_two_snapshots_of_one_instant_have_two_names(tmp_path: Path) -> None:
@@ -126,4 +126,4 @@ def test_no_export_has_no_manifest(tmp_path: Path) -> None:
 def test_the_manifest_is_readable_text(tmp_path: Path) -> None:
     text = (export(tmp_path) / "manifest.json").read_text(encoding="utf-8")
     assert text.endswith("}\n")
-    assert json.loads(text)["feature_files"] == 1
+    assert json.loads(text)["files"] == 1

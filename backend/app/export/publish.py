@@ -1,4 +1,4 @@
-"""Publish a finished tree: ``current`` is a symbolic link that moves in one step, so a reader never sees a half.
+"""Publish a finished tree of any format: ``current`` is a symbolic link that moves in one step, never showing a half.
 
 ::
 
@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import Any
 
 from app.errors import AlreadyRunning, ExportError
-from app.export.qlib.layout import FEATURES, MANIFEST
 
 CURRENT = "current"
+MANIFEST = "manifest.json"
 
 
 @contextmanager
@@ -118,9 +118,14 @@ def _free_name(root: Path, at: datetime) -> Path:
 
 
 def _extent(folder: Path) -> dict[str, int]:
+    """How many files, the manifest aside, and how many bytes: what tells a whole snapshot from a damaged one."""
     files = size = 0
-    for symbol in os.scandir(folder / FEATURES):
-        for entry in os.scandir(symbol):
-            files += 1
-            size += entry.stat().st_size
-    return {"feature_files": files, "feature_bytes": size}
+    folders = [str(folder)]
+    while folders:
+        for entry in os.scandir(folders.pop()):
+            if entry.is_dir():
+                folders.append(entry.path)
+            elif entry.path != f"{folder}/{MANIFEST}":
+                files += 1
+                size += entry.stat().st_size
+    return {"files": files, "bytes": size}
