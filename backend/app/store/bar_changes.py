@@ -14,6 +14,9 @@ from sqlalchemy import Connection, text
 from app.store.bar_columns import ABSENT, BarColumns, Ints, day, joined
 from app.store.bar_copy import copy_in, copy_out
 
+_LATER = "greatest(CAST(:at AS timestamptz), bars.recorded_at + interval '1 microsecond')"
+"""Each state of a row is later than the one before, even where a clock was put back: as it stood is then one answer."""
+
 _FEW = 500
 """Below so many securities they are looked up one by one in the key; above, whole sessions are read."""
 
@@ -62,14 +65,13 @@ def write_part(connection: Connection, columns: BarColumns, *, rounded: Mapping[
     fresh, old = columns.take(known), held.take(place[known])
     differs = {name: _differs(old.values[name], fresh.values[name], rounded.get(name, 1)) for name in fresh.values}
     changed = np.logical_or.reduce(list(differs.values()))
-    if changed.any():
-        _update(connection, fresh, old, differs=differs, rows=changed, at=origin.at)
     revised = 0
     for name, cells in differs.items():
-        gone = cells & (old.values[name] != ABSENT)
-        revised += int(gone.sum())
-        if gone.any():
-            _revise(connection, fresh.take(gone), old.take(gone), field=name, origin=origin)
+        revised += int((cells & (old.values[name] != ABSENT)).sum())
+        if cells.any():
+            _revise(connection, fresh.take(cells), old.take(cells), field=name, origin=origin)
+    if changed.any():  # after the revisions, which note when what is replaced had been recorded
+        _update(connection, fresh, old, differs=differs, rows=changed, at=origin.at)
     return Written(int((~known).sum()), int(changed.sum()), int((~changed).sum()), revised)
 
 
@@ -105,7 +107,7 @@ def _update(
     values = {name: np.where(differs[name], fresh.values[name], old.values[name])[rows].tolist() for name in names}
     connection.execute(
         text(
-            f"UPDATE bars SET {put}, recorded_at = :at "
+            f"UPDATE bars SET {put}, recorded_at = {_LATER} "
             f"FROM unnest(CAST(:sessions AS date[]), CAST(:ids AS int[]), {given}) "
             f"AS v(session, security_id, {', '.join(names)}) "
             "WHERE bars.session = v.session AND bars.security_id = v.security_id"
@@ -117,10 +119,12 @@ def _update(
 def _revise(connection: Connection, fresh: BarColumns, old: BarColumns, *, field: str, origin: Origin) -> None:
     connection.execute(
         text(
-            "INSERT INTO revisions (security_id, session, field, old, new, source, run_id, seen_at) "
-            f"SELECT id, session, :field, old, nullif(new, {ABSENT}), :source, :run_id, :at "
+            "INSERT INTO revisions (security_id, session, field, old, new, source, run_id, seen_at, held_since) "
+            f"SELECT id, v.session, :field, nullif(old, {ABSENT}), nullif(new, {ABSENT}), :source, :run_id, "
+            f"{_LATER}, recorded_at "
             "FROM unnest(CAST(:ids AS int[]), CAST(:sessions AS date[]), CAST(:old AS bigint[]), "
-            "CAST(:new AS bigint[])) AS v(id, session, old, new)"
+            "CAST(:new AS bigint[])) AS v(id, session, old, new) "
+            "JOIN bars ON bars.session = v.session AND bars.security_id = v.id"
         ),
         {
             "field": field,

@@ -65,9 +65,14 @@ def pack(columns: BarColumns, *, at: datetime) -> bytes:
 
 
 def copy_out(
-    connection: Connection, fields: Sequence[str], *, where: sql.Composable, ordered: bool = False
+    connection: Connection,
+    fields: Sequence[str],
+    *,
+    where: sql.Composable,
+    ordered: bool = False,
+    table: sql.Composable = sql.SQL("bars"),
 ) -> Iterator[BarColumns]:
-    """The bars that *where* (``WHERE …`` or nothing) selects, one session at a time, unsorted within it.
+    """The bars of *table* that *where* (``WHERE …`` or nothing) selects, a session at a time, unsorted within it.
 
     PostgreSQL gathers each session into one array a column: a few large messages, where one a row costs a client
     ten times the processor time. A NULL comes as ABSENT, so that an array has one width and is read without a loop.
@@ -76,8 +81,8 @@ def copy_out(
     columns = [sql.SQL("array_agg(security_id)")] + [
         sql.SQL("array_agg(coalesce({}, {}))").format(sql.Identifier(name), sql.Literal(ABSENT)) for name in fields
     ]
-    statement = sql.SQL("COPY (SELECT session, {} FROM bars {} GROUP BY session {}) TO STDOUT (FORMAT BINARY)").format(
-        sql.SQL(", ").join(columns), where, sql.SQL("ORDER BY session" if ordered else "")
+    statement = sql.SQL("COPY (SELECT session, {} FROM {} {} GROUP BY session {}) TO STDOUT (FORMAT BINARY)").format(
+        sql.SQL(", ").join(columns), table, where, sql.SQL("ORDER BY session" if ordered else "")
     )
     with driver(connection).cursor() as cursor, cursor.copy(statement) as copy:
         at = len(_HEADER)  # libpq gives whole rows: the first block is the header and a row, the last the trailer

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from datetime import date
+from datetime import date, datetime
 from typing import Any, TypeVar
 
 from psycopg import sql
@@ -13,6 +13,7 @@ from app.market.bar import BAR_FIELDS, Bar
 from app.market.security import Venue
 from app.store.bar_columns import BarColumns, joined
 from app.store.bar_copy import copy_out
+from app.store.bars_as_of import as_stood, as_stood_sql
 from app.store.securities import ids_for
 from app.store.tables import bars, securities
 
@@ -26,15 +27,21 @@ def read_bars(
     start: date | None = None,
     end: date | None = None,
     limit: int | None = None,
+    as_of: datetime | None = None,
 ) -> list[Bar]:
     """The bars of *symbol* from *start* to *end* (both included, None: open), oldest first.
 
-    With *limit* the newest so many. No bars, or no such symbol: an empty list.
+    With *limit* the newest so many; with *as_of* (aware) as they stood then. No bars, or no such symbol: an empty list.
     """
-    values = [bars.c[name] for name in BAR_FIELDS]
+    table = bars if as_of is None else as_stood(as_of)
+    values = [table.c[name] for name in BAR_FIELDS]
     owner = select(securities.c.id).where(securities.c.symbol == symbol).scalar_subquery()
-    query = select(bars.c.session, *values).where(bars.c.security_id == owner)
-    query = _within(query, start, end).order_by(bars.c.session.desc()).limit(limit)
+    query = select(table.c.session, *values).where(table.c.security_id == owner)
+    if start is not None:
+        query = query.where(table.c.session >= start)
+    if end is not None:
+        query = query.where(table.c.session <= end)
+    query = query.order_by(table.c.session.desc()).limit(limit)
     return [Bar(symbol, *row) for row in reversed(connection.execute(query).all())]
 
 
@@ -68,18 +75,21 @@ def read_panel(
     end: date,
     symbols: Collection[str] | None = None,
     fields: Sequence[str] = BAR_FIELDS,
+    as_of: datetime | None = None,
     rows: int = 100_000,
 ) -> Iterator[BarColumns]:
     """Every bar from *start* to *end*, oldest session first and sorted by id within it, in parts of about *rows* rows.
 
     Whole sessions, by binary COPY into arrays: memory stays flat whatever the range. One statement, hence one state
-    of the data. *symbols* None means all; ``securities.list_securities`` tells which id is which symbol.
+    of the data: that of now, or with *as_of* (aware) as it stood then. *symbols* None means all;
+    ``securities.list_securities`` tells which id is which symbol.
     """
     where = sql.SQL("WHERE session BETWEEN {} AND {}").format(start, end)
     if symbols is not None:
         where += sql.SQL(" AND security_id = ANY({}::int[])").format(sorted(ids_for(connection, symbols).values()))
+    table = sql.SQL("bars") if as_of is None else as_stood_sql(as_of)
     held: list[BarColumns] = []
-    for session in copy_out(connection, fields, where=where, ordered=True):
+    for session in copy_out(connection, fields, where=where, ordered=True, table=table):
         held.append(session.by_key())
         if sum(map(len, held)) >= rows:
             yield joined(held, fields)
