@@ -8,18 +8,14 @@ from fractions import Fraction
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, Field
+from pydantic import AwareDatetime, BaseModel, Field
 
 from app.api.replies import Price, Reply, ThePlatform, failures
-from app.api.securities import unknown_symbol
-from app.errors import InvalidParameter
-from app.market.adjustment import Adjustment, Direction, Factors, Method, factors_of
+from app.market.adjustment import Adjustment, Direction, Method
 from app.market.adjustment import adjusted as adjust
 from app.market.bar import PRICE_FIELDS, Bar, to_decimal
-from app.store import securities
-from app.store.bar_reads import held_range, read_bars
-from app.store.corporate_actions import list_actions
-from app.store.engine import Connection, transaction
+from app.services.history import read_history
+from app.store.engine import transaction
 
 router = APIRouter(prefix="/api/v1/bars", tags=["bars"])
 
@@ -73,35 +69,29 @@ def get_bars(
     method: Annotated[
         Method, Query(description="total_return: for all that holders got; split_only: cash dividends stay in")
     ] = Method.TOTAL_RETURN,
+    as_of: Annotated[
+        AwareDatetime | None, Query(description="bars and actions as they stood at that instant, with zone")
+    ] = None,
 ) -> BarsReply:
     """Open, high, low, close, volume, turnover and number of trades, as published or adjusted by corporate actions.
 
-    Adjusted prices are rounded to a millionth of a TWD, volume to a share.
+    Adjusted prices are rounded to a millionth of a TWD, volume to a share. With as_of nothing is seen that came later:
+    neither a bar, nor a correction of one, nor an action.
     """
-    if start and end and start > end:
-        raise InvalidParameter(f"start {start} is later than end {end}.")
+    adjustment = None if adjusted is Adjusted.NONE else Adjustment(Direction(adjusted.value), method)
     with transaction(platform.engine) as connection:
-        if securities.find(connection, symbol) is None:
-            raise unknown_symbol(symbol)
-        found = read_bars(connection, symbol, start=start, end=end, limit=limit + 1)
-        factors = Factors() if adjusted is Adjusted.NONE else _factors(connection, symbol, adjusted, method)
-    newest = found[-limit:]
+        history = read_history(
+            connection, symbol, start=start, end=end, limit=limit, adjustment=adjustment, as_of=as_of
+        )
     return BarsReply(
         source=platform.settings.quantlab_source,
         symbol=symbol,
         adjusted=adjusted,
         method=None if adjusted is Adjusted.NONE else method,
-        count=len(newest),
-        more=len(found) > limit,
-        bars=[_row(bar, factors.factor_on(bar.session)) for bar in newest],
+        count=len(history.bars),
+        more=history.more,
+        bars=[_row(bar, history.factors.factor_on(bar.session)) for bar in history.bars],
     )
-
-
-def _factors(connection: Connection, symbol: str, adjusted: Adjusted, method: Method) -> Factors:
-    """Over the whole history that is held, so that every page of it fits the others."""
-    first, last = held_range(connection, symbol) or (None, None)
-    actions = [held.action for held in list_actions(connection, symbol=symbol)]
-    return factors_of(actions, Adjustment(Direction(adjusted.value), method), first=first, last=last)
 
 
 def _row(bar: Bar, factor: Fraction) -> BarRow:

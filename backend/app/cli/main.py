@@ -7,7 +7,7 @@ import sys
 import typer
 from loguru import logger
 
-from app.cli import actions, alerts, backfill, catch_up, data, diagnosis, operations, runs, schedules, status, up
+from app.cli import actions, alerts, backfill, bars, catch_up, data, diagnosis, operations, runs, schedules, status, up
 from app.core.config import read_home, read_running
 from app.core.version import VERSION
 from app.errors import QuantLabError, StoreUnavailable
@@ -40,6 +40,8 @@ app.add_typer(catch_up.catch_up, name="catch-up", rich_help_panel="Data")
 app.add_typer(operations.calendar, name="calendar", rich_help_panel="Data")
 app.command("wait-ready", rich_help_panel="Look")(backfill.wait_ready)
 app.add_typer(runs.runs, name="runs", rich_help_panel="Look")
+app.command("bars", rich_help_panel="Look")(bars.bars)
+app.command("revisions", rich_help_panel="Look")(bars.revisions)
 app.command("actions", rich_help_panel="Look")(actions.actions)
 app.command("status", rich_help_panel="Look")(status.status)
 app.command("monitor", rich_help_panel="Look")(status.monitor)

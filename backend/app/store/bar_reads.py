@@ -51,12 +51,15 @@ def last_session(connection: Connection, *, venue: Venue | None = None) -> date 
     return connection.scalar(_of_venue(query, venue))
 
 
-def held_range(connection: Connection, symbol: str) -> tuple[date, date] | None:
-    """The first and the last session of which a bar of *symbol* is held; None when there is none."""
+def held_range(
+    connection: Connection, symbol: str, *, as_of: datetime | None = None
+) -> tuple[date, date] | None:
+    """The first and the last session of which a bar of *symbol* is held (or was then); None when there is none."""
+    table = bars if as_of is None else as_stood(as_of)
     owner = select(securities.c.id).where(securities.c.symbol == symbol).scalar_subquery()
-    query = select(bars.c.session).where(bars.c.security_id == owner).limit(1)
-    first = connection.scalar(query.order_by(bars.c.session))
-    last = connection.scalar(query.order_by(bars.c.session.desc()))
+    query = select(table.c.session).where(table.c.security_id == owner).limit(1)
+    first = connection.scalar(query.order_by(table.c.session))
+    last = connection.scalar(query.order_by(table.c.session.desc()))
     return None if first is None or last is None else (first, last)
 
 
