@@ -26,6 +26,7 @@ install: ## install what the tests and checks need
 	@$(PYTHON) tools/install.py --dev
 
 test: install ## run the tests with coverage (ARGS='-k name' for some of them)
+	@$(PYTHON) tools/install.py --qlib
 	@$(RUN)/pytest -n $(WORKERS) --dist loadgroup $(if $(strip $(ARGS)),$(ARGS),--cov --cov-report=term)
 
 lint: install ## check style, types, layers, docker-compose.yml and Dockerfile
@@ -56,8 +57,10 @@ bench: install ## measure the performance claims
 lock: install ## renew the locked dependencies from backend/*.in
 	@$(LOCK) requirements.in -o requirements.lock $(ARGS)
 	@$(LOCK) -c requirements.lock requirements-dev.in -o requirements-dev.lock $(ARGS)
+	@$(LOCK) -c requirements-dev.lock --excludes requirements-qlib.without requirements-qlib.in \
+		-o requirements-qlib.lock $(ARGS)
 
-clean: ## remove the virtual environment and caches; never data
-	@rm -rf .venv .cache backend/.coverage* backend/coverage.xml backend/*.egg-info backend/.hypothesis \
+clean: ## remove the virtual environments and caches; never data
+	@rm -rf .venv .venv-qlib .cache backend/.coverage* backend/coverage.xml backend/*.egg-info backend/.hypothesis \
 		backend/.pytest_cache backend/.mypy_cache backend/.ruff_cache backend/.import_linter_cache .ruff_cache
 	@find backend tools benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

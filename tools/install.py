@@ -1,7 +1,8 @@
-"""Make ``.venv`` and install the locked dependencies into it: ``python3 tools/install.py [--dev]``.
+"""Make ``.venv`` and install the locked dependencies into it: ``python3 tools/install.py [--dev | --qlib]``.
 
-Needs nothing but Python's standard library, for it runs first of all. A second call finds the stamp of the first and
-returns at once. An installation that was interrupted is begun afresh, from pip's cache.
+``--qlib`` makes ``.venv-qlib`` instead: the real Qlib, whose reader the tests set upon our export. Needs nothing but
+Python's standard library, for it runs first of all. A second call finds the stamp of the first and returns at once. An
+installation that was interrupted is begun afresh, from pip's cache.
 """
 
 from __future__ import annotations
@@ -16,20 +17,58 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[1]
 BACKEND = PROJECT / "backend"
-VENV = PROJECT / ".venv"
-PYTHON = VENV / "bin" / "python"
-STAMP = VENV / "quantlab-installed"
-HALF_MADE = VENV / "quantlab-installing"
-LOCKS = {"run": BACKEND / "requirements.lock", "dev": BACKEND / "requirements-dev.lock"}
 OLDEST = (3, 11)
 NEWER = ("python3.13", "python3.12", "python3.11")
-PIP = (str(PYTHON), "-m", "pip", "--disable-pip-version-check", "--no-input")
+NEWEST_OF_QLIB = (3, 12)
+"""pyqlib 0.9.7 has wheels up to here."""
 LINE_EVERY = 5.0
 """Seconds between two lines of progress where the output is no terminal."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What is installed: the *lock*, into the virtual environment *venv*."""
+
+    venv: Path
+    lock: Path
+    includes: tuple[str, ...] = ()
+    """Kinds that contain this one."""
+    own: bool = True
+    """Whether the project itself is installed too."""
+
+    @property
+    def python(self) -> Path:
+        """Its interpreter."""
+        return self.venv / "bin" / "python"
+
+    @property
+    def stamp(self) -> Path:
+        """Says what a finished installation was made from."""
+        return self.venv / "quantlab-installed"
+
+    @property
+    def half_made(self) -> Path:
+        """Lies there while an installation is under way."""
+        return self.venv / "quantlab-installing"
+
+    @property
+    def pip(self) -> tuple[str, ...]:
+        """The beginning of every command of pip's."""
+        return (str(self.python), "-m", "pip", "--disable-pip-version-check", "--no-input")
+
+
+KINDS = {
+    "run": Kind(PROJECT / ".venv", BACKEND / "requirements.lock", includes=("dev",)),
+    "dev": Kind(PROJECT / ".venv", BACKEND / "requirements-dev.lock"),
+    "qlib": Kind(PROJECT / ".venv-qlib", BACKEND / "requirements-qlib.lock", own=False),
+}
+
+ASK_VERSION = "import sys; print('%d.%d' % sys.version_info[:2])"
 
 # Read by the interpreter of the virtual environment: pip knows how to evaluate the markers of a lock.
 COUNT_REQUIREMENTS = r"""
@@ -43,8 +82,11 @@ print(sum(1 for one in wanted if one.marker is None or one.marker.evaluate()))
 def main() -> int:
     """Install what is missing; 0 when all is there, 1 with a sentence when it cannot be, 130 at Ctrl-C."""
     use_new_enough_python()
-    kind = "dev" if "--dev" in sys.argv[1:] else "run"
+    name = next((one.removeprefix("--") for one in sys.argv[1:] if one in ("--dev", "--qlib")), "run")
+    kind = KINDS[name]
     if is_installed(kind):
+        return 0
+    if name == "qlib" and not use_python_of_qlib():
         return 0
     with Path(__file__).open() as lock:
         if not lock_alone(lock.fileno()):
@@ -69,6 +111,20 @@ def use_new_enough_python() -> None:
     sys.exit("QuantLab needs Python 3.11 or newer and this is Python {}: install a newer one.".format(have))  # noqa: UP032
 
 
+def use_python_of_qlib() -> bool:
+    """Go on with an older interpreter where pyqlib knows none so new; false, with a sentence, where there is none."""
+    if sys.version_info[:2] <= NEWEST_OF_QLIB:
+        return True
+    for name in NEWER:
+        found = shutil.which(name)
+        answers = found and subprocess.run([found, "-c", ASK_VERSION], capture_output=True, text=True, check=False)
+        if answers and not answers.returncode and tuple(map(int, answers.stdout.split("."))) <= NEWEST_OF_QLIB:
+            os.execv(str(found), [str(found), *sys.argv])
+    have, newest = (".".join(map(str, version)) for version in (sys.version_info[:2], NEWEST_OF_QLIB))
+    say(f"There is no pyqlib for Python {have}: the tests with the real Qlib will be skipped. Install Python {newest}.")
+    return False
+
+
 def lock_alone(descriptor: int) -> bool:
     """Take the lock that keeps two installations apart; false where another one holds it."""
     try:
@@ -78,78 +134,81 @@ def lock_alone(descriptor: int) -> bool:
     return True
 
 
-def digest(kind: str) -> str:
+def digest(kind: Kind) -> str:
     """What the environment was made from: lock, interpreter and place. Another of these makes it stale."""
-    facts = [LOCKS[kind].read_text(), sys.version, str(PROJECT), (BACKEND / "requirements.in").read_text()]
+    facts = [kind.lock.read_text(), sys.version, str(PROJECT)]
+    if kind.own:
+        facts.append((BACKEND / "requirements.in").read_text())
     return hashlib.sha256("\0".join(facts).encode()).hexdigest()
 
 
-def is_installed(kind: str) -> bool:
+def is_installed(kind: Kind) -> bool:
     """Whether all of ``kind`` is there; what the tests need includes what it takes to run."""
-    if HALF_MADE.exists() or not PYTHON.exists() or not STAMP.exists():
+    if kind.half_made.exists() or not kind.python.exists() or not kind.stamp.exists():
         return False
-    return STAMP.read_text() in {digest(kind), digest("dev")}
+    return kind.stamp.read_text() in {digest(kind), *(digest(KINDS[name]) for name in kind.includes)}
 
 
-def install(kind: str) -> int:
+def install(kind: Kind) -> int:
     """Make the environment and fill it."""
     started = time.monotonic()
-    if (HALF_MADE.exists() or not works()) and VENV.exists():
-        say("The virtual environment is broken or half-made: making it anew.")
-        shutil.rmtree(VENV)
-    if not VENV.exists() and not make_environment():
+    if (kind.half_made.exists() or not works(kind)) and kind.venv.exists():
+        say(f"The virtual environment {kind.venv.name} is broken or half-made: making it anew.")
+        shutil.rmtree(kind.venv)
+    if not kind.venv.exists() and not make_environment(kind):
         return 1
-    STAMP.unlink(missing_ok=True)
-    HALF_MADE.touch()
-    lock = LOCKS[kind]
-    total = count_requirements(lock)
-    say(f"Installing {total} locked packages ({lock.name}) …")
-    progress = Progress(total)
-    if not run_pip([*PIP, "install", "--progress-bar", "off", "--require-hashes", "-r", str(lock)], progress):
+    kind.stamp.unlink(missing_ok=True)
+    kind.half_made.touch()
+    total = count_requirements(kind)
+    say(f"Installing {total} locked packages ({kind.lock.name}) …")
+    progress = Progress(kind.venv, total)
+    # Without --no-deps pip would miss what the lock leaves out on purpose (requirements-qlib.without).
+    options = ["--progress-bar", "off", "--require-hashes", *([] if kind.own else ["--no-deps"])]
+    if not run_pip([*kind.pip, "install", *options, "-r", str(kind.lock)], progress):
         return 1
     # Editable, and by the locked setuptools: nothing is fetched that no hash vouches for.
-    own = [*PIP, "install", "--quiet", "--no-deps", "--no-build-isolation", "-e", str(BACKEND)]
-    if not run_pip(own, Progress(1, quiet=True)):
+    own = [*kind.pip, "install", "--quiet", "--no-deps", "--no-build-isolation", "-e", str(BACKEND)]
+    if kind.own and not run_pip(own, Progress(kind.venv, 1, quiet=True)):
         return 1
-    STAMP.write_text(digest(kind))
-    HALF_MADE.unlink()
+    kind.stamp.write_text(digest(kind))
+    kind.half_made.unlink()
     say(f"Installed in {time.monotonic() - started:.0f} s.")
     return 0
 
 
-def works() -> bool:
+def works(kind: Kind) -> bool:
     """Whether the environment there is has a working interpreter of this very version, and pip."""
     ask = "import sys, pip; print(sys.version)"
     try:
-        result = subprocess.run([str(PYTHON), "-c", ask], capture_output=True, text=True, check=False)
+        result = subprocess.run([str(kind.python), "-c", ask], capture_output=True, text=True, check=False)
     except OSError:
         return False
     return result.returncode == 0 and result.stdout.strip() == sys.version.strip()
 
 
-def make_environment() -> bool:
+def make_environment(kind: Kind) -> bool:
     """``python -m venv``; false, with a sentence, where Debian has put that module elsewhere."""
     advice = "install it (on Debian and Ubuntu: apt install python3-venv) and try again."
     if not importlib.util.find_spec("ensurepip") or not importlib.util.find_spec("venv"):
         say(f"This Python has no complete venv module: {advice}")
         return False
-    say("Making the virtual environment .venv …")
-    VENV.mkdir(parents=True)
-    HALF_MADE.touch()
-    made = subprocess.run([sys.executable, "-m", "venv", str(VENV)], capture_output=True, text=True, check=False)
+    say(f"Making the virtual environment {kind.venv.name} …")
+    kind.venv.mkdir(parents=True)
+    kind.half_made.touch()
+    made = subprocess.run([sys.executable, "-m", "venv", str(kind.venv)], capture_output=True, text=True, check=False)
     if made.returncode:
         say((made.stdout + made.stderr).strip())
         say(f"The virtual environment cannot be made: if a module is missing, {advice}")
     return made.returncode == 0
 
 
-def count_requirements(lock: Path) -> int:
+def count_requirements(kind: Kind) -> int:
     """How many packages of the lock are for this platform and Python."""
-    ask = [str(PYTHON), "-c", COUNT_REQUIREMENTS, str(lock)]
+    ask = [str(kind.python), "-c", COUNT_REQUIREMENTS, str(kind.lock)]
     result = subprocess.run(ask, capture_output=True, text=True, check=False)
     if result.returncode == 0:
         return int(result.stdout)
-    return len(re.findall(r"^[A-Za-z0-9]", lock.read_text(), flags=re.MULTILINE))
+    return len(re.findall(r"^[A-Za-z0-9]", kind.lock.read_text(), flags=re.MULTILINE))
 
 
 def run_pip(command: list[str], progress: Progress) -> bool:
@@ -183,7 +242,8 @@ class Progress:
         r"Getting|Installing|Successfully|Requirement already|Looking in|Attempting|Found existing|Uninstalling|\x1b|$)"
     )
 
-    def __init__(self, total: int, *, quiet: bool = False) -> None:
+    def __init__(self, venv: Path, total: int, *, quiet: bool = False) -> None:
+        self._venv = venv
         self._total = max(total, 1)
         self._quiet = quiet
         self._terminal = sys.stdout.isatty()
@@ -225,9 +285,8 @@ class Progress:
             sys.stdout.write("\r\x1b[K")
             sys.stdout.flush()
 
-    @staticmethod
-    def _unpacked() -> int:
-        return sum(1 for _ in VENV.glob("lib/python*/site-packages/*.dist-info/INSTALLER"))
+    def _unpacked(self) -> int:
+        return sum(1 for _ in self._venv.glob("lib/python*/site-packages/*.dist-info/INSTALLER"))
 
     def _left(self) -> str:
         spent = time.monotonic() - self._began
