@@ -17,7 +17,10 @@ SPARE_PERCENT = 1
 SMALLEST_SHARE = (NORMAL_LIMIT_PERCENT + SPARE_PERCENT) / 100
 SESSIONS_BACK = 5
 PATIENCE = timedelta(days=1)
-"""A session's actions are asked for in its evening; if that fails, steps of a day ago are told all the same."""
+"""A session's actions are asked for in its evening; if that fails, steps of a day ago are told all the same.
+
+Not by an installation that is younger: it has had no evening yet.
+"""
 WORDS = (
     f"Of the last {SESSIONS_BACK} sessions every close lies within the day's limit of the close before it, "
     "corporate actions considered"
@@ -36,7 +39,10 @@ def find(facts: Facts) -> list[Breach]:
 
 def _is_due(one: Step, asked: datetime | None, facts: Facts) -> bool:
     closed = datetime.combine(one.session, SESSION_CLOSE, TAIPEI)
-    return (asked is not None and asked > closed) or facts.at - closed > PATIENCE
+    if asked is not None and asked > closed:
+        return True
+    installed = facts.installed_at()
+    return facts.at - (closed if installed is None else max(closed, installed)) > PATIENCE
 
 
 def _breaks(one: Step, facts: Facts) -> bool:

@@ -139,6 +139,12 @@ SILENT: dict[str, list[dict[str, Any]]] = {
         {"large_steps": stepped("2330", STOCK, previous=1_000_000, close=1_110_000)},
         {"large_steps": stepped(), "actions_asked": dict},  # this evening's have not been asked for yet
         {"large_steps": stepped(), "actions_asked": lambda: {Venue.TWSE: MONDAY_NIGHT.replace(hour=13, minute=0)}},
+        # Installed less than a day ago: there was no evening yet in which they could have been asked for.
+        {
+            "large_steps": stepped(session=date(2026, 11, 20)),
+            "actions_asked": dict,
+            "installed_at": lambda: MONDAY_NIGHT - timedelta(hours=23),
+        },
         {"large_steps": stepped(previous=1_000_000, close=1_200_000, change=200_000)},  # a fund of a foreign underlying
         {"large_steps": stepped("00679B")},  # a bond fund
         {"large_steps": stepped("00631L", previous=1_000_000, close=1_205_000)},  # twice the index, twice the limit
