@@ -9,16 +9,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from datetime import date
-from decimal import Decimal
 
 from app.errors import InvalidRow, SourceChanged
-from app.market.bar import MAX_PRICE, to_price
+from app.market.bar import MAX_PRICE
 
 MAX_INTEGER = 2**63 - 1
 """The largest count the store can hold."""
 UNREADABLE = "unreadable-cell"
 
-_ABSENT = re.compile(r"-{0,4}")  # "", "-" (MIS), "--" (TWSE), "---" and "----" (TPEx)
+_ABSENT = frozenset({"", "-", "--", "---", "----"})  # MIS has one stroke, TWSE two, TPEx three or four
 _INTEGER = re.compile(r"-?(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)")
 _DECIMAL = re.compile(r"[+-]?(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.[0-9]+)?")
 _ROC_DATE = re.compile(
@@ -32,11 +31,13 @@ _ROC_EPOCH = 1911
 _YEARS = range(1900, 2200)
 """A date outside of these is a slip, and the earliest ones cannot even be told in another time zone."""
 MAX_WORDS = 200
+_PLACES = 4
+"""Decimals that are kept: of a price, and of a ratio."""
 
 
 def absent(text: str) -> bool:
     """Whether the cell says that there is no value."""
-    return _ABSENT.fullmatch(text.strip()) is not None
+    return text.strip() in _ABSENT
 
 
 def unreadable(text: str, what: str) -> InvalidRow:
@@ -111,7 +112,7 @@ def ratio(text: str, *, percent: bool = False) -> int | None:
         raise unreadable(text, "a ratio")
     if bare.startswith("-"):
         raise InvalidRow(f"{bare} is negative", rule="negative-value")
-    places = 2 if percent else 4
+    places = _PLACES - 2 if percent else _PLACES
     whole, _, decimals = bare.replace(",", "").partition(".")
     decimals = decimals.rstrip("0")
     if len(decimals) > places:
@@ -166,10 +167,11 @@ def _scaled(text: str) -> int:
     bare = text.strip()
     if _DECIMAL.fullmatch(bare) is None or len(bare) > 40:
         raise unreadable(text, "a price")
-    try:
-        value = to_price(Decimal(bare.replace(",", "")))
-    except ValueError:
-        raise unreadable(text, "a price of at most four decimals") from None
+    whole, _, decimals = bare.replace(",", "").partition(".")
+    decimals = decimals.rstrip("0")
+    if len(decimals) > _PLACES:
+        raise unreadable(text, "a price of at most four decimals")
+    value = int(whole + decimals.ljust(_PLACES, "0"))
     if abs(value) > MAX_PRICE:
         raise InvalidRow(f"{bare} TWD is more than the store can hold", rule="price-too-large")
     return value
