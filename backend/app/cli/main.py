@@ -7,7 +7,21 @@ import sys
 import typer
 from loguru import logger
 
-from app.cli import actions, alerts, backfill, bars, catch_up, data, diagnosis, operations, runs, schedules, status, up
+from app.cli import (
+    actions,
+    alerts,
+    backfill,
+    bars,
+    catch_up,
+    data,
+    diagnosis,
+    export,
+    operations,
+    runs,
+    schedules,
+    status,
+    up,
+)
 from app.core.config import read_home, read_running
 from app.core.version import VERSION
 from app.errors import QuantLabError, StoreUnavailable
@@ -37,6 +51,7 @@ app.add_typer(backfill.backfill, name="backfill", rich_help_panel="Data")
 app.command("gaps", rich_help_panel="Data")(backfill.gaps)
 app.command("replay", rich_help_panel="Data")(backfill.replay)
 app.add_typer(catch_up.catch_up, name="catch-up", rich_help_panel="Data")
+app.add_typer(export.export, name="export", rich_help_panel="Data")
 app.add_typer(operations.calendar, name="calendar", rich_help_panel="Data")
 app.command("wait-ready", rich_help_panel="Look")(backfill.wait_ready)
 app.add_typer(runs.runs, name="runs", rich_help_panel="Look")

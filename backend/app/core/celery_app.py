@@ -101,6 +101,12 @@ BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": crontab(hour=22, minute=30),
         "late_limit": 12 * 3600,
     },
+    # After Qlib's, one at a time: both read every bar.
+    "export-parquet": {
+        "task": "app.tasks.export_parquet",
+        "schedule": SessionDayCrontab(hour=22, minute=45),
+        "late_limit": 12 * 3600,
+    },
     # What any time off, here or at an exchange, left out. Pause it with `quantlab catch-up pause`.
     "catch-up": {"task": "app.tasks.catch_up", "schedule": crontab(minute=7)},
 }
@@ -202,6 +208,7 @@ app.conf.update(
     task_queues=[Queue(name, Exchange(name), routing_key=name) for name in QUEUES],
     task_routes={
         "app.tasks.sync_qlib": {"queue": "export"},
+        "app.tasks.export_parquet": {"queue": "export"},
         "app.tasks.cleanup_old_cache": {"queue": "maintenance"},
         "app.tasks.backfill_bars": {"queue": "backfill", "priority": 1},
         "app.tasks.replay_archive": {"queue": "backfill", "priority": 1},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
@@ -33,9 +33,9 @@ class HeldPanel:
     """Of each security within the range of its bars; of one without any action they are nothing."""
 
     @classmethod
-    def read(cls, connection: Connection, adjustment: Adjustment) -> HeldPanel:
-        """What is held, within the connection's transaction."""
-        ranges = held_ranges(connection, fields=RAW_FIELDS)
+    def read(cls, connection: Connection, adjustment: Adjustment, *, fields: Sequence[str] = RAW_FIELDS) -> HeldPanel:
+        """What is held, within the connection's transaction; *fields* are those that the export has."""
+        ranges = held_ranges(connection, fields=fields)
         by_session = count_by_session(connection)
         missing = 0
         if by_session:

@@ -77,12 +77,34 @@ def copy_out(
     PostgreSQL gathers each session into one array a column: a few large messages, where one a row costs a client
     ten times the processor time. A NULL comes as ABSENT, so that an array has one width and is read without a loop.
     """
-    names = ("security_id", *fields)
-    columns = [sql.SQL("array_agg(security_id)")] + [
-        sql.SQL("array_agg(coalesce({}, {}))").format(sql.Identifier(name), sql.Literal(ABSENT)) for name in fields
+    by = sql.SQL("GROUP BY session ORDER BY session" if ordered else "GROUP BY session")
+    columns = ("session", "security_id", *fields)
+    for session, values in _grouped(connection, columns, rest=sql.SQL("{} {} {}").format(table, where, by)):
+        ids = values.pop("security_id")
+        yield BarColumns(np.full(len(ids), session, np.int64), ids, values)
+
+
+def copy_histories(connection: Connection, fields: Sequence[str], *, where: sql.Composable) -> Iterator[BarColumns]:
+    """The bars that *where* selects, a security at a time, oldest session first within it."""
+    rest = sql.SQL("bars {} GROUP BY security_id").format(where)
+    for security_id, values in _grouped(connection, ("security_id", "session", *fields), rest=rest):
+        sessions = values.pop("session")
+        yield BarColumns(sessions, np.full(len(sessions), security_id, np.int64), values).by_key()
+
+
+def _grouped(
+    connection: Connection, columns: Sequence[str], *, rest: sql.Composable
+) -> Iterator[tuple[int, dict[str, Ints]]]:
+    """For each value of the first column the others as arrays; a session in days since 2000-01-01."""
+    first, *others = columns
+    arrays = [
+        sql.SQL("array_agg({})").format(
+            sql.SQL("session - date '2000-01-01'") if name == "session" else _or_absent(name)
+        )
+        for name in others
     ]
-    statement = sql.SQL("COPY (SELECT session, {} FROM {} {} GROUP BY session {}) TO STDOUT (FORMAT BINARY)").format(
-        sql.SQL(", ").join(columns), table, where, sql.SQL("ORDER BY session" if ordered else "")
+    statement = sql.SQL("COPY (SELECT {}, {} FROM {}) TO STDOUT (FORMAT BINARY)").format(
+        sql.Identifier(first), sql.SQL(", ").join(arrays), rest
     )
     with driver(connection).cursor() as cursor, cursor.copy(statement) as copy:
         at = len(_HEADER)  # libpq gives whole rows: the first block is the header and a row, the last the trailer
@@ -90,12 +112,16 @@ def copy_out(
             row = memoryview(block)[at:]
             at = 0
             if row != _TRAILER:
-                yield _session(row, names)
+                yield _group(row, others)
 
 
-def _session(row: memoryview, names: Sequence[str]) -> BarColumns:
-    """One row of ``copy_out``: a number of fields, then each with its length; an array has a header of its own."""
-    count, _, session = struct.unpack_from(">hii", row)
+def _or_absent(name: str) -> sql.Composable:
+    return sql.SQL("coalesce({}, {})").format(sql.Identifier(name), sql.Literal(ABSENT))
+
+
+def _group(row: memoryview, names: Sequence[str]) -> tuple[int, dict[str, Ints]]:
+    """One row of ``_grouped``: a number of fields, then each with its length; an array has a header of its own."""
+    count, _, key = struct.unpack_from(">hii", row)
     if count != len(names) + 1:
         raise StoreError(f"PostgreSQL's COPY of bars has {count} columns instead of {len(names) + 1}.")
     values: dict[str, Ints] = {}
@@ -108,8 +134,7 @@ def _session(row: memoryview, names: Sequence[str]) -> BarColumns:
         at += 4 + _ARRAY_HEADER
         values[name] = np.frombuffer(row, element, size, at)["value"].astype(np.int64)
         at += size * element.itemsize
-    ids = values.pop("security_id")
-    return BarColumns(np.full(len(ids), session, np.int64), ids, values)
+    return key, values
 
 
 def _layout(names: Sequence[str]) -> np.dtype[np.void]:

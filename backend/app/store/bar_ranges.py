@@ -47,3 +47,11 @@ def held_ranges(connection: Connection, *, fields: Sequence[str]) -> list[HeldRa
         .order_by(securities.c.symbol)
     )
     return [HeldRange(*found) for found in connection.execute(query)]
+
+
+def totals(connection: Connection, *, start: date, end: date, fields: Sequence[str]) -> dict[str, tuple[int, int]]:
+    """Field → how many values there are from *start* to *end*, and their sum: what a copy can be checked against."""
+    columns = [bars.c[name] for name in fields]
+    query = select(*map(func.count, columns), *(func.coalesce(func.sum(one), 0) for one in columns))
+    row = connection.execute(query.where(bars.c.session.between(start, end))).one()
+    return {name: (row[at], int(row[at + len(fields)])) for at, name in enumerate(fields)}

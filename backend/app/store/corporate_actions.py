@@ -97,18 +97,23 @@ def list_actions(
     connection: Connection,
     *,
     symbol: str | None = None,
+    ids: Collection[int] | None = None,
     start: date | None = None,
     end: date | None = None,
     as_of: datetime | None = None,
     limit: int | None = None,
 ) -> list[HeldAction]:
-    """The actions that hold, newest ex-date first and by symbol; of *symbol* and from *start* to *end*, if given.
+    """The actions that hold, newest ex-date first and by symbol.
+
+    Of *symbol*, of the securities *ids*, and from *start* to *end*, if given.
 
     With *as_of* (aware) the ledger as it stood at that instant. No such symbol: an empty list.
     """
     query = _newest(as_of)
     if symbol is not None:
         query = query.where(securities.c.symbol == symbol)
+    if ids is not None:
+        query = query.where(ledger.c.security_id.in_(sorted(ids)))
     if start is not None:
         query = query.where(ledger.c.ex_date >= start)
     if end is not None:
@@ -123,10 +128,15 @@ def list_actions(
     return [_held(row) for row in connection.execute(standing)]
 
 
-def actions_by_security(connection: Connection, *, as_of: datetime | None = None) -> dict[int, list[CorporateAction]]:
-    """Every action that holds, by the id of its security; securities without any are not in it."""
+def actions_by_security(
+    connection: Connection, *, ids: Collection[int] | None = None, as_of: datetime | None = None
+) -> dict[int, list[CorporateAction]]:
+    """Every action that holds, by the id of its security; securities without any are not in it.
+
+    Of the securities *ids*, if given.
+    """
     by_id: defaultdict[int, list[CorporateAction]] = defaultdict(list)
-    for held in list_actions(connection, as_of=as_of):
+    for held in list_actions(connection, ids=ids, as_of=as_of):
         by_id[held.security_id].append(held.action)
     return dict(by_id)
 

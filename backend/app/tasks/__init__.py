@@ -1,7 +1,7 @@
 """The tasks. To add one: write it in a module here, export it below, schedule it in core/celery_app.py."""
 
 from app.tasks.maintenance import cleanup_old_cache
-from app.tasks.qlib_tasks import sync_qlib
+from app.tasks.qlib_tasks import export_parquet, sync_qlib
 from app.tasks.stock_data import (
     backfill_bars,
     catch_up,
@@ -18,6 +18,7 @@ __all__ = [
     "backfill_bars",
     "catch_up",
     "cleanup_old_cache",
+    "export_parquet",
     "replay_archive",
     "sync_corporate_actions",
     "sync_daily_prices",

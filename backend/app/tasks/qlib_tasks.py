@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from app.core.celery_app import app
 from app.core.config import get_settings
+from app.services.export_parquet import export_parquet as write_parquet
 from app.services.export_qlib import export_qlib
 from app.services.report import Report
 from app.tasks._base import QuantLabTask
@@ -13,3 +14,9 @@ from app.tasks._base import QuantLabTask
 def sync_qlib(self: QuantLabTask) -> Report:
     """Export the held daily bars in Qlib's format: built aside, read back, compared, then published at once."""
     return export_qlib(self.context(), keep=get_settings().export_keep)
+
+
+@app.task(bind=True, name="app.tasks.export_parquet", soft_time_limit=3600, time_limit=3660)
+def export_parquet(self: QuantLabTask) -> Report:
+    """Export the held daily bars as Parquet, a file a year: built aside, read back, compared, published at once."""
+    return write_parquet(self.context(), keep=get_settings().export_keep)

@@ -19,6 +19,7 @@ TASKS = {
     "app.tasks.sync_latest_prices",
     "app.tasks.cleanup_old_cache",
     "app.tasks.sync_qlib",
+    "app.tasks.export_parquet",
     "app.tasks.catch_up",
 }
 
@@ -48,6 +49,10 @@ def test_every_task_ends_in_success_with_true_counts(platform: Platform) -> None
     assert (run["expected"], run["fetched"], run["stored"]) == (10, 10, 10)
 
     run = platform.run_of(platform.call("app.tasks.sync_qlib"))
+    assert run["state"] == "SUCCESS", run
+    assert run["stored"] == platform.rows("SELECT count(*) FROM bars")[0][0]
+
+    run = platform.run_of(platform.call("app.tasks.export_parquet"))
     assert run["state"] == "SUCCESS", run
     assert run["stored"] == platform.rows("SELECT count(*) FROM bars")[0][0]
 

@@ -39,6 +39,8 @@ def due_ticks() -> Iterator[tuple[str, datetime]]:
             yield "sync-corporate-actions", minute
         if here.weekday() < 5 and clock == "21:30":
             yield "sync-market-figures", minute
+        if here.weekday() < 5 and clock == "22:45":
+            yield "export-parquet", minute
         if here.minute == 7:
             yield "catch-up", minute
 

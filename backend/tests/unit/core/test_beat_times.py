@@ -68,6 +68,9 @@ def test_every_entry_fires_at_its_taipei_time(machine_zone: str, engine: Engine)
     figures = fired["app.tasks.sync_market_figures"]
     assert [f"{at:%m-%d %H:%M}" for at in figures] == ["10-30 21:30", "11-01 21:30"]
 
+    parquet = fired["app.tasks.export_parquet"]
+    assert [f"{at:%m-%d %H:%M}" for at in parquet] == ["10-30 22:45", "11-01 22:45"]
+
     actions = fired["app.tasks.sync_corporate_actions"]  # not on the typhoon day
     assert [f"{at:%m-%d %H:%M}" for at in actions] == ["10-30 19:30", "11-01 19:30"]
 
