@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from dataclasses import dataclass
+from datetime import date
 
 from app.errors import InvalidParameter
 from app.market.security import SecurityKind
@@ -40,7 +41,9 @@ _BANDS: dict[SecurityKind, _Bands] = {
 }
 
 NORMAL_LIMIT_PERCENT = 10
-"""±10 % since 2015-06-01 (7 % before)."""
+LIMIT_SINCE = date(2015, 6, 1)
+"""±10 % since then, ±7 % before."""
+FORMER_LIMIT_PERCENT = 7
 
 FREE_SESSIONS = 5
 """A newly listed share trades without limits in its first five sessions."""
@@ -102,25 +105,31 @@ def price_limits(
 
 
 def limit_percent(
-    symbol: str, kind: SecurityKind, *, foreign: bool = False, sessions_since_listing: int | None = None
+    symbol: str,
+    kind: SecurityKind,
+    *,
+    foreign: bool = False,
+    sessions_since_listing: int | None = None,
+    session: date | None = None,
 ) -> int | None:
     """How far a security may move in one session, in percent of its reference; None where no limit applies.
 
     *foreign* says that a fund's underlying is listed abroad: such funds move freely, as do bond funds, which
     their symbol's last letter B tells. Leveraged ones (letter L, twice the index) may move twice as far.
     *sessions_since_listing* counts from 0 on the first session. Warrants follow their underlying's move in TWD,
-    which their own price does not tell: None.
+    which their own price does not tell: None. *session* is the day in question, a recent one when left out.
     """
     if kind is SecurityKind.WARRANT:
         return None
+    percent = FORMER_LIMIT_PERCENT if session and session < LIMIT_SINCE else NORMAL_LIMIT_PERCENT
     if kind in (SecurityKind.ETF, SecurityKind.ETN):
         if foreign or symbol.endswith("B"):
             return None
-        return 2 * NORMAL_LIMIT_PERCENT if symbol.endswith("L") else NORMAL_LIMIT_PERCENT
+        return 2 * percent if symbol.endswith("L") else percent
     if (
         kind in (SecurityKind.STOCK, SecurityKind.INNOVATION)
         and sessions_since_listing is not None
         and 0 <= sessions_since_listing < FREE_SESSIONS
     ):
         return None
-    return NORMAL_LIMIT_PERCENT
+    return percent

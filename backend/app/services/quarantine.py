@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import datetime
+from datetime import date, datetime
 
 from app.errors import TooManyInvalidRows
 from app.market.security import Venue
@@ -25,8 +25,14 @@ def set_aside(
     dataset: str,
     run_id: str | None,
     at: datetime,
+    warnings: Collection[RejectedRow] = (),
+    whole: tuple[date, date] | None = None,
+    symbol: str | None = None,
 ) -> int:
-    """Quarantine *rejected*, which came among *of* rows; returns how many.
+    """Quarantine *rejected*, which came among *of* rows; returns how many. *warnings* are of rows that are stored.
+
+    *whole* says that the reply is all there is of the days from one to the other (of *symbol*, if given): what waits
+    of them and is not found any more is mended.
 
     Raises:
         TooManyInvalidRows: more than a fifth of the rows: nothing of the reply is stored.
@@ -38,4 +44,8 @@ def set_aside(
             f"this reply is stored. The first: {first.reason}"
         )
         raise TooManyInvalidRows(message, rule=first.rule)
-    return quarantine.add(connection, rejected, venue=venue, dataset=dataset, run_id=run_id, at=at)
+    found = (*rejected, *warnings)
+    seen = quarantine.add(connection, found, venue=venue, dataset=dataset, run_id=run_id, at=at)
+    if whole:
+        quarantine.mend(connection, venue, dataset, *whole, symbol=symbol, but=seen, at=at)
+    return len(rejected)

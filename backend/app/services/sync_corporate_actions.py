@@ -85,6 +85,7 @@ def _store(
         dataset=unit.dataset,
         run_id=context.run_id,
         at=now,
+        whole=(query.start, query.end),
     )
     known = known_symbols(connection)
     unlisted = {action.symbol: "" for action in parsed.rows if action.symbol not in known}

@@ -9,15 +9,17 @@ from datetime import date, timedelta
 from app.errors import InvalidParameter, NoData, NotASession, NotYetPublished
 from app.market.bar import Bar
 from app.market.gaps import FEWEST_EXPECTED, Cell
+from app.market.quality import RULES, row_count_fault
 from app.market.security import BAR_VENUES
 from app.services.cache_bars import cache_bars
 from app.services.context import Context
+from app.services.gate import Gate
 from app.services.quarantine import set_aside
 from app.services.report import Report
 from app.services.sync_securities import sync_securities
 from app.services.units import Stored, Unit, UnitWork, do_units
 from app.sources import registry
-from app.sources.base import Parsed, SessionQuery
+from app.sources.base import Parsed, RejectedRow, SessionQuery
 from app.store import bars as store_bars
 from app.store import coverage, sessions
 from app.store.bar_columns import columns_of
@@ -51,6 +53,7 @@ def session_work(context: Context) -> UnitWork[Parsed[Bar] | None]:
     with transaction(context.engine) as connection:
         listed = {venue: list_securities(connection, venue=venue) for venue in BAR_VENUES}
     ids = {one.symbol: one.id for some in listed.values() for one in some}
+    gate = Gate([one for some in listed.values() for one in some], context.calendar())
 
     def fetch(unit: Unit) -> Parsed[Bar] | None:
         return fetch_session(context, unit)
@@ -69,7 +72,7 @@ def session_work(context: Context) -> UnitWork[Parsed[Bar] | None]:
             sessions.observe(connection, unit.venue, _day(unit), is_open=False, at=context.clock())
             return Stored(Counts(expected=0, fetched=0, stored=0, unchanged=0, quarantined=0))
         expected = count_listed(listed[unit.venue], _day(unit))
-        return store_session(connection, context, unit, parsed, expected=expected, ids=ids)
+        return store_session(connection, context, unit, parsed, expected=expected, ids=ids, gate=gate)
 
     return UnitWork(fetch, store)
 
@@ -93,9 +96,18 @@ def fetch_session(context: Context, unit: Unit) -> Parsed[Bar] | None:
 
 
 def store_session(
-    connection: Connection, context: Context, unit: Unit, parsed: Parsed[Bar], *, expected: int, ids: Mapping[str, int]
+    connection: Connection,
+    context: Context,
+    unit: Unit,
+    parsed: Parsed[Bar],
+    *,
+    expected: int,
+    ids: Mapping[str, int],
+    gate: Gate,
 ) -> Stored:
     """Write one session's bars and quarantine what breaks a rule; says so when too few came.
+
+    What the gate blocks is not written, but held in quarantine with its values; what it warns of is written and listed.
 
     *ids* are known before (symbol → id, which never changes); only the others are looked up, or given one.
     """
@@ -104,38 +116,52 @@ def store_session(
         found = ids_for(connection, unseen)
         register_unlisted(connection, unit.venue, dict.fromkeys(unseen - found.keys(), ""), at=now)
         ids = {**ids, **ids_for(connection, unseen)}
-    quarantined = set_aside(
+    day, fetched = _day(unit), len(parsed.rows) + len(parsed.rejected)
+    passed = gate.judge(connection, parsed, venue=unit.venue, dataset=DATASET, today=context.today())
+    beside = coverage.rows_beside(connection, unit.venue, day)
+    far = row_count_fault(fetched, beside)
+    more = _too_many(day, fetched, beside, far) if far and fetched > (beside or 0) else ()
+    set_aside(
         connection,
-        parsed.rejected,
-        of=len(parsed.rows) + len(parsed.rejected),
+        passed.blocked,
+        of=fetched,
         venue=unit.venue,
         dataset=DATASET,
         run_id=context.run_id,
         at=now,
+        warnings=(*passed.warnings, *more),
+        whole=(day, day),
     )
     written = store_bars.write_columns(
         connection,
-        columns_of(parsed.rows, ids, fields=parsed.fields),
+        columns_of(passed.rows, ids, fields=parsed.fields),
         rounded=parsed.rounded,
         source=f"{unit.venue}.{DATASET}",
         run_id=context.run_id,
         at=now,
     )
-    sessions.observe(connection, unit.venue, _day(unit), is_open=True, at=now)
-    fetched = len(parsed.rows) + len(parsed.rejected)
+    sessions.observe(connection, unit.venue, day, is_open=True, at=now)
     shortfall = None
     if fetched < FEWEST_EXPECTED * expected:
         shortfall = f"{fetched} of {expected} securities listed that day came ({fetched / expected:.1%})."
+    elif far and not more:
+        shortfall = far
     return Stored(
         Counts(
             expected=expected,
             fetched=fetched,
             stored=written.stored,
             unchanged=written.unchanged,
-            quarantined=quarantined,
+            quarantined=passed.held_back,
         ),
         shortfall,
     )
+
+
+def _too_many(day: date, rows: int, beside: int | None, reason: str) -> tuple[RejectedRow, ...]:
+    """More rows than usual are stored; the warning is about the reply, not about one of them."""
+    raw = {"rows": str(rows), "rows beside it": str(beside)}
+    return (RejectedRow("row-count", reason, raw, session=day, severity=RULES["row-count"].severity),)
 
 
 def _traded_elsewhere(connection: Connection, unit: Unit) -> bool:

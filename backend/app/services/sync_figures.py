@@ -87,6 +87,7 @@ def _store(connection: Connection, context: Context, unit: Unit, parsed: Parsed[
         dataset=unit.dataset,
         run_id=context.run_id,
         at=now,
+        whole=(day, day),
     )
     fields: Sequence[str] = list(fields_of(unit.dataset))
     written = store_figures.write_figures(connection, unit.dataset, parsed.rows, fields=fields, at=now)

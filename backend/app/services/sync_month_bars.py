@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from calendar import monthrange
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
@@ -12,6 +13,7 @@ from app.errors import NoData
 from app.market.bar import Bar
 from app.services.cache_bars import cache_bars
 from app.services.context import Context
+from app.services.gate import Gate
 from app.services.quarantine import set_aside
 from app.services.report import Report
 from app.services.units import Stored, Unit, UnitWork, do_units
@@ -46,6 +48,7 @@ def sync_month_bars(
         for security in securities
     }
     calendar = context.calendar()
+    gate = Gate(securities, calendar)
     total = Written()
 
     def expected_sessions(security: HeldSecurity, month: date) -> int:
@@ -67,32 +70,38 @@ def sync_month_bars(
     def store(connection: Connection, unit: Unit, parsed: Parsed[Bar] | None) -> Stored:
         nonlocal total
         expected = expected_sessions(*by_scope[unit.scope])
-        rows = [bar for bar in parsed.rows if start <= bar.session <= end] if parsed else []
-        rejected = [row for row in parsed.rejected if _within(row.session, start, end)] if parsed else []
         now = context.clock()
-        quarantined = set_aside(
-            connection,
-            rejected,
-            of=len(rows) + len(rejected),
-            venue=unit.venue,
-            dataset=DATASET,
-            run_id=context.run_id,
-            at=now,
-        )
-        written = Written()
-        if parsed and rows:
+        written, quarantined, fetched = Written(), 0, 0
+        if parsed:
+            security, month = by_scope[unit.scope]
+            asked = _within(parsed, start, end)
+            fetched = len(asked.rows) + len(asked.rejected)
+            passed = gate.judge(connection, asked, venue=unit.venue, dataset=DATASET, today=context.today())
+            quarantined = passed.held_back
+            set_aside(
+                connection,
+                passed.blocked,
+                of=fetched,
+                venue=unit.venue,
+                dataset=DATASET,
+                run_id=context.run_id,
+                at=now,
+                warnings=passed.warnings,
+                whole=(max(start, month), min(end, _last_day(month))),
+                symbol=security.symbol,
+            )
             written = store_bars.write_bars(
                 connection,
-                rows,
+                passed.rows,
                 fields=parsed.fields,
                 rounded=parsed.rounded,
                 source=f"{unit.venue}.{DATASET}",
                 run_id=context.run_id,
                 at=now,
             )
-            coverage.account(connection, unit.venue, [row.session for row in rows], at=now)
+            days = {bar.session for bar in asked.rows} | {row.session for row in asked.rejected if row.session}
+            coverage.account(connection, unit.venue, sorted(days), at=now)
         total += written
-        fetched = len(rows) + len(rejected)
         shortfall = f"{fetched} of {expected} sessions came." if fetched < expected else None
         counts = Counts(expected, fetched, written.stored, written.unchanged, quarantined)
         return Stored(counts, shortfall)
@@ -107,5 +116,16 @@ def sync_month_bars(
     return replace(report, details=details)
 
 
-def _within(session: date | None, start: date, end: date) -> bool:
-    return session is None or start <= session <= end
+def _within(parsed: Parsed[Bar], start: date, end: date) -> Parsed[Bar]:
+    """Only what lies from *start* to *end*, and what tells no day."""
+    places = [place for place, bar in enumerate(parsed.rows) if start <= bar.session <= end]
+    return replace(
+        parsed,
+        rows=tuple(parsed.rows[place] for place in places),
+        cells=tuple(parsed.cells[place] for place in places) if parsed.cells else (),
+        rejected=tuple(row for row in parsed.rejected if row.session is None or start <= row.session <= end),
+    )
+
+
+def _last_day(month: date) -> date:
+    return month.replace(day=monthrange(month.year, month.month)[1])

@@ -1,4 +1,4 @@
-"""From one row's cells to a Bar, and the rules that it must obey. The same for every venue."""
+"""From one row's cells to a Bar, and what its cells must obey. The same for every venue."""
 
 from __future__ import annotations
 
@@ -46,7 +46,8 @@ def bar(
 
     Either all four prices are there or none is: a halted security has none, and may still have a volume (odd lots,
     blocks). Without a close there is no change, whatever its cell says (the exchanges print 0.00 then).
-    Rules: those of ``parsing``, partial-prices, ohlc-order.
+    Rules: those of ``parsing``, partial-prices. Whether the values can be true together, the gate before the store
+    judges (``market/bar_rules.py``).
     """
     opened, high, low, close = (parsing.price(text) for text in prices)
     if trades is not None and trades > MAX_TRADES:
@@ -56,9 +57,6 @@ def bar(
             there = ", ".join(text.strip() for text in prices)
             raise InvalidRow(f"only some of the four prices are there: {there}", rule="partial-prices")
         change = None
-    elif not (low <= opened <= high and low <= close <= high):
-        order = f"open {prices[0]}, high {prices[1]}, low {prices[2]}, close {prices[3]}"
-        raise InvalidRow(f"the four prices are out of order: {order}", rule="ohlc-order")
     return Bar(
         symbol=symbol,
         session=session,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
-from typing import ClassVar, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
+from app.market.quality import Severity
 from app.market.security import Venue
 
 T = TypeVar("T")
@@ -46,13 +47,18 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class RejectedRow:
-    """A row that breaks a rule, with its raw cells; bound for quarantine."""
+    """A row that breaks a rule, with its raw cells; bound for quarantine.
+
+    ``parsed`` are its values where they could be read: then a person may say that they are right after all.
+    """
 
     rule: str
     reason: str
     raw: Mapping[str, str]
     symbol: str | None = None
     session: date | None = None
+    parsed: Mapping[str, Any] | None = None
+    severity: Severity = Severity.BLOCKING
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +67,14 @@ class Parsed(Generic[T]):
 
     ``fields`` are the only ones that this source publishes and may write. ``rounded`` says to which multiple
     a field was rounded by the venue (TPEx's month history gives lots): a held, finer value is then no revision.
+    ``cells`` are, for each of the rows, the cells that it was read from, where a gate looks at it before it is stored.
     """
 
     rows: tuple[T, ...]
     rejected: tuple[RejectedRow, ...] = ()
     fields: frozenset[str] = frozenset()
     rounded: Mapping[str, int] = field(default_factory=dict)
+    cells: Sequence[Mapping[str, str]] = field(default=(), compare=False, repr=False)
 
 
 class Dataset(ABC, Generic[Q, T]):

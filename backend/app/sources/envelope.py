@@ -143,4 +143,5 @@ def body_date(text: object, *, site: str, roc: bool = False) -> date:
 def require_date(found: date, asked: date, *, site: str) -> None:
     """Raise WrongDate unless the reply is for the day asked for: some addresses ignore their date parameter."""
     if found != asked:
-        raise WrongDate(f"{site} was asked for {asked} and answered for {found}", site=site, asked=asked, found=found)
+        message = f"{site} was asked for {asked} and answered for {found}"
+        raise WrongDate(message, site=site, asked=asked, found=found, rule="date-echo")

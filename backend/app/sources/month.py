@@ -13,9 +13,8 @@ from app.sources.base import RejectedRow
 def require_month(session: date, month: date, *, site: str) -> date:
     """The session, if it lies in the month asked for; else the whole reply is for another one: WrongDate."""
     if (session.year, session.month) != (month.year, month.month):
-        raise WrongDate(
-            f"{site} was asked for {month:%Y-%m} and answered with {session}", site=site, asked=month, found=session
-        )
+        message = f"{site} was asked for {month:%Y-%m} and answered with {session}"
+        raise WrongDate(message, site=site, asked=month, found=session, rule="date-echo")
     return session
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence, Set
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence, Set
 from datetime import date
 from itertools import islice
 from typing import NoReturn, TypeVar
@@ -107,7 +107,22 @@ def read_rows(
     symbol: str | None = None,
     session: date | Callable[[Row], date] | None = None,
 ) -> tuple[tuple[T, ...], tuple[RejectedRow, ...]]:
+    """``read_with_cells`` for whoever has no use for the cells of good rows."""
+    values, _, rejected = read_with_cells(rows, read, key=key, symbol=symbol, session=session)
+    return values, rejected
+
+
+def read_with_cells(
+    rows: Iterable[Row],
+    read: Callable[[Row], T | None],
+    *,
+    key: Callable[[T], Hashable],
+    symbol: str | None = None,
+    session: date | Callable[[Row], date] | None = None,
+) -> tuple[tuple[T, ...], tuple[Row, ...], tuple[RejectedRow, ...]]:
     """Read each row; ``read`` gives a value, None to leave the row out on purpose, or raises InvalidRow to reject it.
+
+    The answer: the values, the row that each was read from, and those that were rejected.
 
     Of two rows with one ``key`` the second is rejected (``duplicate-row``), and the first as well where they differ:
     nobody could say which is right. ``symbol`` names the column that tells whose a rejected row is; ``session`` is
@@ -120,8 +135,7 @@ def read_rows(
     def reject(row: Row, rule: str, reason: str) -> None:
         first = next(iter(row.get(symbol, "").split()), "") if symbol else ""
         whose = first if is_symbol(first) else None
-        raw = {cell(column)[:80]: text[:MAX_RAW_TEXT] for column, text in islice(row.items(), MAX_RAW_CELLS)}
-        reason = reason[:MAX_REASON]
+        reason, raw = reason[:MAX_REASON], kept(row)
         rejected.append(RejectedRow(rule=rule, reason=reason, raw=raw, symbol=whose, session=_day(row, session)))
 
     for row in rows:
@@ -144,7 +158,13 @@ def read_rows(
             torn.add(identity)
             for one in (values.pop(identity)[1], row):
                 reject(one, "duplicate-row", "the reply has this row more than once, with different values")
-    return tuple(value for value, _ in values.values()), tuple(rejected)
+    found = values.values()
+    return tuple(value for value, _ in found), tuple(row for _, row in found), tuple(rejected)
+
+
+def kept(row: Mapping[str, str]) -> dict[str, str]:
+    """What quarantine keeps of a row's cells."""
+    return {cell(column)[:80]: text[:MAX_RAW_TEXT] for column, text in islice(row.items(), MAX_RAW_CELLS)}
 
 
 def _day(row: Row, session: date | Callable[[Row], date] | None) -> date | None:

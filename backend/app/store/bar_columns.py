@@ -119,13 +119,13 @@ def columns_of(bars: Sequence[Bar], ids: Mapping[str, int], *, fields: Collectio
 def _sessions(days: Sequence[date], bars: Sequence[Bar]) -> list[int]:
     if set(map(type, days)) != {date}:
         wrong = next(bar for bar in bars if type(bar.session) is not date)
-        raise InvalidRow(f"{wrong.symbol} has a bar for {wrong.session!r}, which is no date.", rule="not_a_date")
+        raise InvalidRow(f"{wrong.symbol} has a bar for {wrong.session!r}, which is no date.", rule="not-a-date")
     return [ordinal - EPOCH for ordinal in map(date.toordinal, days)]
 
 
 def _values(raw: Sequence[int | None], name: str, bars: Sequence[Bar]) -> Ints:
     if not set(map(type, raw)) <= _TYPES:
-        raise _wrong(bars, name, "not_an_integer", lambda value: type(value) not in _TYPES, "which is no whole number")
+        raise _wrong(bars, name, "not-an-integer", lambda value: type(value) not in _TYPES, "which is no whole number")
     lowest, highest = _RANGES[name]
     absent = raw.count(None)
     try:
@@ -135,7 +135,7 @@ def _values(raw: Sequence[int | None], name: str, bars: Sequence[Bar]) -> Ints:
         below, above = 0, True
     if above or below != absent:  # ABSENT itself lies below, so that a published -2**31 cannot pass for it
         among = f"outside {lowest} to {highest}"
-        raise _wrong(bars, name, "out_of_range", lambda v: v is not None and not lowest <= v <= highest, among)
+        raise _wrong(bars, name, "out-of-range", lambda v: v is not None and not lowest <= v <= highest, among)
     return values
 
 
@@ -160,7 +160,7 @@ def _sorted(columns: BarColumns, bars: Sequence[Bar]) -> BarColumns:
         bar = bars[int(order[twice[0]])]
         raise InvalidRow(
             f"{bar.symbol} has two bars for {bar.session} in one batch ({len(twice)} such pairs).",
-            rule="duplicate_key",
+            rule="duplicate-key",
             symbol=bar.symbol,
             session=bar.session,
         )

@@ -55,6 +55,7 @@ def _count_set_aside(connection: Connection, dataset: str, start: date, end: dat
             quarantine.c.dataset == dataset,
             quarantine.c.session.between(start, end),
             quarantine.c.released_at.is_(None),
+            quarantine.c.severity == "blocking",
         )
         .group_by(quarantine.c.session, quarantine.c.venue)
     )

@@ -162,7 +162,7 @@ def _by_key(connection: Connection, actions: Iterable[CorporateAction]) -> dict[
         key = (ids[action.symbol], action.ex_date, action.kind.value)
         if by_key.setdefault(key, action) != action:
             message = f"{action.symbol} has two different actions {action.kind} on {action.ex_date}."
-            raise InvalidRow(message, rule="duplicate_key", symbol=action.symbol, session=action.ex_date)
+            raise InvalidRow(message, rule="duplicate-key", symbol=action.symbol, session=action.ex_date)
     return by_key
 
 

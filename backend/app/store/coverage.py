@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Row, select, text
@@ -20,6 +20,10 @@ BARS = "daily_bars"
 REASONS = ("no_trade", "halted", "venue_closed")
 """Why the day needs no price of a security."""
 
+_DAY = timedelta(days=1)
+_NEAR = timedelta(days=14)
+"""The longest closure, of the New Year, is shorter."""
+
 _CELLS = """
 WITH days AS (
     SELECT day.session, coalesce(bool_or(said.is_open), true) AS is_open
@@ -30,7 +34,8 @@ WITH days AS (
     SELECT days.session, own.id, own.symbol, own.name, CASE
         WHEN bar.close IS NOT NULL THEN 'held'
         WHEN EXISTS (SELECT FROM quarantine q WHERE q.dataset = 'daily_bars' AND q.venue = :venue
-                     AND q.session = days.session AND q.symbol = own.symbol AND q.released_at IS NULL)
+                     AND q.session = days.session AND q.symbol = own.symbol
+                     AND q.released_at IS NULL AND q.severity = 'blocking')
             THEN 'quarantined'
         WHEN bar.session IS NOT NULL THEN 'no_trade'
         WHEN NOT days.is_open THEN 'venue_closed'
@@ -118,6 +123,20 @@ def account_again(connection: Connection, venue: Venue, *, since: date, at: date
     days = list(connection.scalars(query))
     account(connection, venue, days, at=at)
     return len(days)
+
+
+def rows_beside(connection: Connection, venue: Venue, session: date) -> int | None:
+    """How many rows the session before had, as far as it is held; else the one after it. None: neither is."""
+    counted = select(coverage).where(
+        coverage.c.dataset == BARS, coverage.c.venue == venue, coverage.c.held + coverage.c.quarantined > 0
+    )
+    before = counted.where(coverage.c.session.between(session - _NEAR, session - _DAY))
+    after = counted.where(coverage.c.session.between(session + _DAY, session + _NEAR))
+    for query in (before.order_by(coverage.c.session.desc()), after.order_by(coverage.c.session)):
+        row = connection.execute(query.limit(1)).one_or_none()
+        if row is not None:
+            return int(row.held + row.quarantined + row.explained.get("no_trade", 0))
+    return None
 
 
 def read_coverage(

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
-from sqlalchemy import Connection, func, select, text, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import ColumnElement, Connection, Row, func, select, text, update
 
 from app.market.security import Venue
 from app.store.tables import quarantine
+
+Decision = Literal["stored", "dismissed", "mended"]
 
 
 class Rejected(Protocol):
@@ -37,10 +39,18 @@ class Rejected(Protocol):
     def session(self) -> date | None:
         """The session, where it could be read."""
 
+    @property
+    def parsed(self) -> Mapping[str, Any] | None:
+        """The values, where they could be read."""
+
+    @property
+    def severity(self) -> str:
+        """``blocking``: it is held nowhere else; ``warning``: it is among the data all the same."""
+
 
 @dataclass(frozen=True, slots=True)
 class HeldRow:
-    """A quarantined row; open until it is released."""
+    """A quarantined row; open until somebody decides on it, or it is mended."""
 
     id: int
     venue: Venue
@@ -56,9 +66,45 @@ class HeldRow:
     seen_at: datetime
     last_seen_at: datetime
     released_at: datetime | None
-    decision: str | None
+    decision: Decision | None
     decided_by: str | None
     note: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which rows; what is None does not matter. ``decided`` False: those that are open."""
+
+    rule: str | None = None
+    severity: str | None = None
+    venue: Venue | None = None
+    dataset: str | None = None
+    symbol: str | None = None
+    start: date | None = None
+    end: date | None = None
+    decided: bool | None = False
+
+
+_ADD = text("""
+INSERT INTO quarantine AS q (venue, dataset, session, symbol, rule, reason, raw, parsed, severity, run_id,
+    seen_at, last_seen_at)
+SELECT :venue, :dataset, new.session, new.symbol, new.rule, new.reason, new.raw, new.parsed, new.severity, :run_id,
+    :at, :at
+FROM (
+    SELECT DISTINCT ON (session, symbol, rule, md5(raw::text)) *
+    FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS row(
+        session date, symbol text, rule text, reason text, raw jsonb, parsed jsonb, severity text)
+) AS new
+WHERE NOT EXISTS (
+    SELECT FROM quarantine old
+    WHERE old.decision IN ('stored', 'dismissed') AND old.venue = :venue AND old.dataset = :dataset
+        AND old.session IS NOT DISTINCT FROM new.session AND old.symbol IS NOT DISTINCT FROM new.symbol
+        AND old.rule = new.rule AND old.raw = new.raw)
+ON CONFLICT (venue, dataset, session, symbol, rule, md5(raw::text)) WHERE released_at IS NULL
+DO UPDATE SET last_seen_at = excluded.last_seen_at, reason = excluded.reason, parsed = excluded.parsed,
+    severity = excluded.severity
+RETURNING id
+""")
 
 
 def add(
@@ -69,65 +115,132 @@ def add(
     dataset: str,
     run_id: str | None,
     at: datetime,
-) -> int:
-    """Set *rejected* aside; returns how many rows those were. One that stands there already is only seen again."""
+) -> list[int]:
+    """Set *rejected* aside; returns the ids under which they are open.
+
+    One that stands there already is only seen again. On one that a person has decided the decision holds: it is not
+    opened anew.
+    """
     rows = [
         {
-            "venue": venue,
-            "dataset": dataset,
-            "session": row.session,
+            "session": row.session and row.session.isoformat(),
             "symbol": row.symbol,
             "rule": row.rule,
             "reason": row.reason,
             "raw": dict(row.raw),
-            "run_id": run_id,
-            "seen_at": at,
-            "last_seen_at": at,
+            "parsed": None if row.parsed is None else dict(row.parsed),
+            "severity": row.severity,
         }
         for row in rejected
     ]
-    if rows:
-        connection.execute(
-            insert(quarantine).on_conflict_do_update(
-                index_elements=_OPEN_KEY, index_where=quarantine.c.released_at.is_(None), set_={"last_seen_at": at}
-            ),
-            rows,
-        )
-    return len(rows)
+    if not rows:
+        return []
+    given = {"venue": venue.value, "dataset": dataset, "run_id": run_id, "at": at, "rows": json.dumps(rows)}
+    return list(connection.scalars(_ADD, given))
 
 
-_OPEN_KEY: list[Any] = [
-    *(quarantine.c[name] for name in ("venue", "dataset", "session", "symbol", "rule")),
-    text("md5(raw::text)"),
-]
-
-
-def list_open(
-    connection: Connection, *, session: date | None = None, rule: str | None = None, limit: int = 100
-) -> list[HeldRow]:
-    """Rows that wait for a person, the newest first."""
-    query = select(quarantine).where(quarantine.c.released_at.is_(None))
-    if session is not None:
-        query = query.where(quarantine.c.session == session)
-    if rule is not None:
-        query = query.where(quarantine.c.rule == rule)
-    rows = connection.execute(query.order_by(quarantine.c.seen_at.desc(), quarantine.c.id.desc()).limit(limit))
-    return [HeldRow(**{**row._mapping, "venue": Venue(row.venue)}) for row in rows]  # noqa: SLF001
-
-
-def count_open(connection: Connection) -> int:
-    """How many rows wait for a person."""
-    return (
-        connection.scalar(select(func.count()).select_from(quarantine).where(quarantine.c.released_at.is_(None))) or 0
-    )
-
-
-def release(connection: Connection, row_id: int, *, at: datetime) -> bool:
-    """Close an open row; seen again, it is a new one. False: it is not open."""
-    released = (
+def mend(
+    connection: Connection,
+    venue: Venue,
+    dataset: str,
+    start: date,
+    end: date,
+    *,
+    symbol: str | None,
+    but: Collection[int],
+    at: datetime,
+) -> int:
+    """Close the open rows from *start* to *end* (of *symbol*, if given), *but* those that were seen again."""
+    mended = (
         update(quarantine)
-        .where(quarantine.c.id == row_id, quarantine.c.released_at.is_(None))
-        .values(released_at=at, decision="dismissed")
-        .returning(quarantine.c.id)
+        .where(
+            quarantine.c.released_at.is_(None),
+            quarantine.c.venue == venue,
+            quarantine.c.dataset == dataset,
+            quarantine.c.session.between(start, end),
+        )
+        .values(released_at=at, decision="mended")
     )
-    return connection.scalar(released) is not None
+    if symbol is not None:
+        mended = mended.where(quarantine.c.symbol == symbol)
+    if but:
+        mended = mended.where(quarantine.c.id.not_in(but))
+    return connection.execute(mended).rowcount
+
+
+def called_right(connection: Connection, rows: Sequence[Rejected], *, venue: Venue, dataset: str) -> frozenset[int]:
+    """The places among *rows* of those that a person has released: the very same row under the same rule."""
+    symbols = {row.symbol for row in rows if row.symbol is not None}
+    days = [row.session for row in rows if row.session is not None]
+    if not symbols or not days:
+        return frozenset()
+    found = connection.execute(
+        select(quarantine.c.session, quarantine.c.symbol, quarantine.c.rule, quarantine.c.raw).where(
+            quarantine.c.decision == "stored",
+            quarantine.c.venue == venue,
+            quarantine.c.dataset == dataset,
+            quarantine.c.session.between(min(days), max(days)),
+            quarantine.c.symbol.in_(symbols),
+        )
+    ).all()
+    right = [(row.session, row.symbol, row.rule, row.raw) for row in found]
+    return frozenset(
+        place for place, row in enumerate(rows) if (row.session, row.symbol, row.rule, dict(row.raw)) in right
+    )
+
+
+def get(connection: Connection, row_id: int, *, lock: bool = False) -> HeldRow | None:
+    """One row; with *lock* nobody else can decide on it until the transaction ends."""
+    query = select(quarantine).where(quarantine.c.id == row_id)
+    row = connection.execute(query.with_for_update() if lock else query).one_or_none()
+    return None if row is None else _held(row)
+
+
+def list_rows(
+    connection: Connection, which: Filter = Filter(), *, limit: int | None = 100, offset: int = 0
+) -> list[HeldRow]:
+    """The rows of a filter, the newest first."""
+    query = select(quarantine).where(*_conditions(which)).order_by(quarantine.c.seen_at.desc(), quarantine.c.id.desc())
+    return [_held(row) for row in connection.execute(query.limit(limit).offset(offset))]
+
+
+def count_rows(connection: Connection, which: Filter = Filter()) -> int:
+    """How many rows the filter has."""
+    return connection.scalar(select(func.count()).select_from(quarantine).where(*_conditions(which))) or 0
+
+
+def count_by_rule(connection: Connection, which: Filter = Filter()) -> dict[str, int]:
+    """Rule → how many rows of the filter break it, the most first."""
+    number = func.count()
+    query = select(quarantine.c.rule, number).where(*_conditions(which)).group_by(quarantine.c.rule)
+    rows = connection.execute(query.order_by(number.desc(), quarantine.c.rule))
+    return {rule: count for rule, count in rows}  # noqa: C416 - rows are not pairs to mypy
+
+
+def decide(
+    connection: Connection, ids: Collection[int], decision: Decision, *, by: str, note: str | None, at: datetime
+) -> int:
+    """Close open rows by a person's word; returns how many were open."""
+    closed = (
+        update(quarantine)
+        .where(quarantine.c.id.in_(ids), quarantine.c.released_at.is_(None))
+        .values(released_at=at, decision=decision, decided_by=by, note=note)
+    )
+    return connection.execute(closed).rowcount
+
+
+def _conditions(which: Filter) -> list[ColumnElement[bool]]:
+    named = ("rule", "severity", "venue", "dataset", "symbol")
+    found = [quarantine.c[name] == value for name in named if (value := getattr(which, name)) is not None]
+    if which.start is not None:
+        found.append(quarantine.c.session >= which.start)
+    if which.end is not None:
+        found.append(quarantine.c.session <= which.end)
+    if which.decided is not None:
+        closed = quarantine.c.released_at
+        found.append(closed.is_not(None) if which.decided else closed.is_(None))
+    return found
+
+
+def _held(row: Row[Any]) -> HeldRow:
+    return HeldRow(**{**row._mapping, "venue": Venue(row.venue)})  # noqa: SLF001 - SQLAlchemy's public name for it

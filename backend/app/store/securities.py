@@ -221,9 +221,9 @@ def _refuse_wrong(venue: Venue, listed: Sequence[Security]) -> None:
     seen: set[str] = set()
     for security in listed:
         if security.symbol in seen:
-            raise InvalidRow(f"The list of {venue} has {security.symbol} twice.", rule="duplicate_symbol")
+            raise InvalidRow(f"The list of {venue} has {security.symbol} twice.", rule="duplicate-symbol")
         if security.venue is not venue:
-            raise InvalidRow(f"{security.symbol} of {security.venue} is on a list of {venue}.", rule="other_venue")
+            raise InvalidRow(f"{security.symbol} of {security.venue} is on a list of {venue}.", rule="other-venue")
         if security.kind is SecurityKind.WARRANT:
             raise InvalidRow(f"{security.symbol} is a warrant; those are not kept.", rule="warrant")
         seen.add(security.symbol)

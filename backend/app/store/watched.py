@@ -82,6 +82,16 @@ def coverage(connection: Connection, venue: Venue, sessions: Collection[date]) -
     return {row.day: Coverage(row.held, row.listed, row.said_closed) for row in rows}
 
 
+def figures_held(connection: Connection, dataset: str, venue: Venue, sessions: Collection[date]) -> dict[date, int]:
+    """Session → rows of *dataset* that are held of it; a session without any is not in the answer."""
+    query = text(
+        "SELECT session, held FROM coverage "
+        "WHERE dataset = :dataset AND venue = :venue AND session = ANY(CAST(:days AS date[])) AND held > 0"
+    )
+    rows = connection.execute(query, {"dataset": dataset, "venue": venue.value, "days": sorted(sessions)})
+    return {row.session: row.held for row in rows}
+
+
 def lists_committed(connection: Connection) -> dict[Venue, datetime]:
     """Venue → when its newest securities list was committed."""
     return committed(connection, "securities")
@@ -154,7 +164,8 @@ def set_aside_of_last_session(connection: Connection) -> list[SetAside]:
             (SELECT count(*) FROM bars b JOIN securities s ON s.id = b.security_id
               WHERE b.session = q.session AND s.venue = q.venue) AS held
         FROM quarantine q JOIN last ON q.session = last.session
-        WHERE q.released_at IS NULL GROUP BY q.venue, q.dataset, q.session ORDER BY q.venue, q.dataset""")
+        WHERE q.released_at IS NULL AND q.severity = 'blocking'
+        GROUP BY q.venue, q.dataset, q.session ORDER BY q.venue, q.dataset""")
     return [_set_aside(row) for row in connection.execute(query)]
 
 

@@ -220,8 +220,6 @@ def _bar(row: Cells, code: Any, session: Any, prices: tuple[str, ...], change: A
         return BAD
     if close is None:
         change = None
-    elif not low <= min(opened, close) <= max(opened, close) <= high:
-        return BAD
     volume, turnover, trades = counts
     if trades is not None and trades >= 2**31:
         return BAD

@@ -11,7 +11,7 @@ from app.sources import parsing
 from app.sources.bars import bar, bar_key, unless_warrant
 from app.sources.base import Dataset, Parsed, Request, SessionQuery, Site
 from app.sources.envelope import body_date, json_object, list_of, require_count, require_date, require_ok, tables_of
-from app.sources.rows import Row, read_rows, table_rows
+from app.sources.rows import Row, read_with_cells, table_rows
 
 COLUMNS = ("代號", "收盤", "漲跌", "開盤", "最高", "最低", "成交股數", "成交金額(元)", "成交筆數")
 
@@ -60,7 +60,7 @@ class DailyBars(Dataset[SessionQuery, Bar]):
                 trades=parsing.integer(row["成交筆數"]),
             )
 
-        values, rejected = read_rows(
+        values, cells, rejected = read_with_cells(
             rows, unless_warrant("代號", read), key=bar_key, symbol="代號", session=query.session
         )
-        return Parsed(rows=values, rejected=rejected, fields=frozenset(BAR_FIELDS))
+        return Parsed(rows=values, cells=cells, rejected=rejected, fields=frozenset(BAR_FIELDS))

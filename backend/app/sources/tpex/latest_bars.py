@@ -10,7 +10,7 @@ from app.sources import parsing
 from app.sources.bars import bar, bar_key, unless_warrant
 from app.sources.base import Dataset, LatestQuery, Parsed, Request, Site
 from app.sources.envelope import json_list
-from app.sources.rows import Row, object_rows, read_rows
+from app.sources.rows import Row, object_rows, read_with_cells
 
 COLUMNS = (
     "Date",
@@ -54,7 +54,7 @@ class LatestBars(Dataset[LatestQuery, Bar]):
                 trades=parsing.integer(row["TransactionNumber"]),
             )
 
-        rows, rejected = read_rows(
+        rows, cells, rejected = read_with_cells(
             object_rows(lines, COLUMNS, site=Site.TPEX),
             unless_warrant("SecuritiesCompanyCode", read),
             key=bar_key,
@@ -62,4 +62,4 @@ class LatestBars(Dataset[LatestQuery, Bar]):
             session=lambda row: parsing.roc_date(row["Date"]),
         )
         rounded = {"volume": 1_000, "turnover": 1_000}
-        return Parsed(rows=rows, rejected=rejected, fields=frozenset(BAR_FIELDS), rounded=rounded)
+        return Parsed(rows=rows, cells=cells, rejected=rejected, fields=frozenset(BAR_FIELDS), rounded=rounded)

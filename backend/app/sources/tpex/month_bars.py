@@ -14,7 +14,7 @@ from app.sources.bars import bar, bar_key
 from app.sources.base import Dataset, MonthQuery, Parsed, Request, Site
 from app.sources.envelope import body_date, json_object, list_of, require_count, require_date, require_ok, tables_of
 from app.sources.month import named, require_month
-from app.sources.rows import Row, read_rows, table_rows
+from app.sources.rows import Row, read_with_cells, table_rows
 
 COLUMNS = ("日期", "開盤", "最高", "最低", "收盤", "漲跌", "筆數")
 
@@ -64,10 +64,13 @@ class MonthBars(Dataset[MonthQuery, Bar]):
                 trades=parsing.integer(row["筆數"]),
             )
 
-        values, rejected = read_rows(rows, read, key=bar_key, session=lambda row: parsing.roc_date(row["日期"]))
+        values, cells, rejected = read_with_cells(
+            rows, read, key=bar_key, session=lambda row: parsing.roc_date(row["日期"])
+        )
         units = {"volume": shares, "turnover": dollars}
         return Parsed(
             rows=values,
+            cells=cells,
             rejected=named(rejected, query.symbol),
             fields=frozenset(BAR_FIELDS),
             rounded={field: unit for field, unit in units.items() if unit > 1},

@@ -13,7 +13,7 @@ from app.sources import parsing
 from app.sources.bars import bar, bar_key, unless_warrant
 from app.sources.base import Dataset, Parsed, Request, SessionQuery, Site
 from app.sources.envelope import body_date, json_object, list_of, require_date, require_ok, title_date
-from app.sources.rows import Row, read_rows, table_rows
+from app.sources.rows import Row, read_with_cells, table_rows
 
 COLUMNS = (
     "證券代號",
@@ -66,14 +66,14 @@ class DailyBars(Dataset[SessionQuery, Bar]):
         lines = list_of(table, "data", site=Site.TWSE)
         if not lines:  # a closed day says so in stat; ok without a row can only be a day that is under way
             raise NotYetPublished(f"{Site.TWSE} has no closing prices of {query.session} yet", site=Site.TWSE)
-        rows, rejected = read_rows(
+        rows, cells, rejected = read_with_cells(
             table_rows(fields, lines, COLUMNS, site=Site.TWSE),
             unless_warrant("證券代號", read),
             key=bar_key,
             symbol="證券代號",
             session=query.session,
         )
-        return Parsed(rows=rows, rejected=rejected, fields=frozenset(BAR_FIELDS))
+        return Parsed(rows=rows, cells=cells, rejected=rejected, fields=frozenset(BAR_FIELDS))
 
 
 def _closing_table(document: Mapping[str, Any]) -> Mapping[str, Any]:

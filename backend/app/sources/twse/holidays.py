@@ -88,5 +88,6 @@ def _of_year(
     values: tuple[Holiday, ...], rejected: tuple[RejectedRow, ...], *, query: YearQuery, site: Site
 ) -> Parsed[Holiday]:
     if not values and any(one.rule == _OTHER_YEAR for one in rejected):
-        raise WrongDate(f"{site} was asked for {query.year} and answered for another year", site=site)
+        message = f"{site} was asked for {query.year} and answered for another year"
+        raise WrongDate(message, site=site, rule="date-echo")
     return Parsed(rows=values, rejected=rejected, fields=_FIELDS)

@@ -10,7 +10,7 @@ from app.sources import parsing
 from app.sources.bars import bar, bar_key, unless_warrant
 from app.sources.base import Dataset, LatestQuery, Parsed, Request, Site
 from app.sources.envelope import json_list
-from app.sources.rows import Row, object_rows, read_rows
+from app.sources.rows import Row, object_rows, read_with_cells
 
 COLUMNS = (
     "Date",
@@ -54,11 +54,11 @@ class LatestBars(Dataset[LatestQuery, Bar]):
                 trades=parsing.integer(row["Transaction"]),
             )
 
-        rows, rejected = read_rows(
+        rows, cells, rejected = read_with_cells(
             object_rows(lines, COLUMNS, site=Site.TWSE_OPENAPI),
             unless_warrant("Code", read),
             key=bar_key,
             symbol="Code",
             session=lambda row: parsing.roc_date(row["Date"]),
         )
-        return Parsed(rows=rows, rejected=rejected, fields=frozenset(BAR_FIELDS) - {"change"})
+        return Parsed(rows=rows, cells=cells, rejected=rejected, fields=frozenset(BAR_FIELDS) - {"change"})

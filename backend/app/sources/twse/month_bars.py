@@ -13,7 +13,7 @@ from app.sources.bars import bar, bar_key
 from app.sources.base import Dataset, MonthQuery, Parsed, Request, Site
 from app.sources.envelope import body_date, json_object, list_of, require_count, require_date, require_ok
 from app.sources.month import named, require_month
-from app.sources.rows import Row, read_rows, table_rows
+from app.sources.rows import Row, read_with_cells, table_rows
 
 COLUMNS = ("日期", "成交股數", "成交金額", "開盤價", "最高價", "最低價", "收盤價", "漲跌價差", "成交筆數")
 
@@ -57,10 +57,10 @@ class MonthBars(Dataset[MonthQuery, Bar]):
         require_count(document.get("total"), lines, site=Site.TWSE)
         if not lines:
             raise NoData(f"{Site.TWSE} has no data of {query.symbol} for {query.month:%Y-%m}", site=Site.TWSE)
-        rows, rejected = read_rows(
+        rows, cells, rejected = read_with_cells(
             table_rows(fields, lines, COLUMNS, site=Site.TWSE),
             read,
             key=bar_key,
             session=lambda row: parsing.roc_date(row["日期"]),
         )
-        return Parsed(rows=rows, rejected=named(rejected, query.symbol), fields=frozenset(BAR_FIELDS))
+        return Parsed(rows=rows, cells=cells, rejected=named(rejected, query.symbol), fields=frozenset(BAR_FIELDS))

@@ -189,7 +189,7 @@ def test_breaker_and_quarantine(market: Platform) -> None:
         )
     (breach,) = quarantine_above.find(facts(market))
     assert breach.sentence.startswith("21 rows of daily_bars of TWSE of 2026-11-20")
-    execute(market, "UPDATE quarantine SET released_at = now() WHERE symbol = '1'")
+    execute(market, "UPDATE quarantine SET released_at = now(), decision = 'dismissed' WHERE symbol = '1'")
     assert quarantine_above.find(facts(market)) == []
 
 

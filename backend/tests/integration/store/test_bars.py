@@ -143,19 +143,19 @@ def test_a_rounded_value_stays_while_its_neighbour_changes(connection: Connectio
 @pytest.mark.parametrize(
     ("wrong", "rule"),
     [
-        (bar("2317", close=0), "out_of_range"),
-        (bar("2317", close=-5), "out_of_range"),
-        (bar("2317", close=2**31), "out_of_range"),
-        (bar("2317", volume=-1), "out_of_range"),
-        (bar("2317", turnover=2**63), "out_of_range"),
-        (bar("2317", change=-(2**31)), "out_of_range"),
-        (bar("2317", close=float("nan")), "not_an_integer"),  # type: ignore[arg-type]
-        (bar("2317", close=785.0), "not_an_integer"),  # type: ignore[arg-type]
-        (bar("2317", volume=True), "not_an_integer"),
-        (bar("2317", close=np.int64(5)), "not_an_integer"),  # type: ignore[arg-type]
-        (bar("2317", close="785"), "not_an_integer"),  # type: ignore[arg-type]
-        (bar("2317", datetime(2024, 5, 2, tzinfo=UTC)), "not_a_date"),
-        (bar("2330", close=1), "duplicate_key"),
+        (bar("2317", close=0), "out-of-range"),
+        (bar("2317", close=-5), "out-of-range"),
+        (bar("2317", close=2**31), "out-of-range"),
+        (bar("2317", volume=-1), "out-of-range"),
+        (bar("2317", turnover=2**63), "out-of-range"),
+        (bar("2317", change=-(2**31)), "out-of-range"),
+        (bar("2317", close=float("nan")), "not-an-integer"),  # type: ignore[arg-type]
+        (bar("2317", close=785.0), "not-an-integer"),  # type: ignore[arg-type]
+        (bar("2317", volume=True), "not-an-integer"),
+        (bar("2317", close=np.int64(5)), "not-an-integer"),  # type: ignore[arg-type]
+        (bar("2317", close="785"), "not-an-integer"),  # type: ignore[arg-type]
+        (bar("2317", datetime(2024, 5, 2, tzinfo=UTC)), "not-a-date"),
+        (bar("2330", close=1), "duplicate-key"),
     ],
 )
 def test_a_wrong_bar_stops_the_batch_before_any_effect(connection: Connection, wrong: Bar, rule: str) -> None:

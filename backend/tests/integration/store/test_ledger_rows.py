@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import Connection
@@ -13,6 +14,7 @@ from app.errors import ConfigurationError
 from app.market.security import Venue
 from app.store import leases, provenance, quarantine, sessions, units
 from app.store.counts import Counts
+from app.store.quarantine import Filter
 from tests.integration.store.samples import DAY, NOW, versions
 
 LATER = NOW + timedelta(hours=1)
@@ -25,6 +27,8 @@ class Row:
     symbol: str | None = "2330"
     session: date | None = DAY
     raw: Mapping[str, str] = None  # type: ignore[assignment]
+    parsed: Mapping[str, int] | None = None
+    severity: str = "blocking"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "raw", self.raw or {"最高價": "1", "最低價": "2"})
@@ -71,39 +75,82 @@ def test_an_exchange_may_change_its_mind(connection: Connection) -> None:
     assert (held.is_open, held.recorded_at, held.source) == (True, LATER, "exchange")
 
 
-def add(connection: Connection, *rows: Row, hours: int = 0) -> int:
+def add(connection: Connection, *rows: Row, hours: int = 0) -> list[int]:
     when = NOW + timedelta(hours=hours)
     return quarantine.add(connection, rows, venue=Venue.TWSE, dataset="daily_bars", run_id="a", at=when)
 
 
 def test_the_same_bad_row_is_one_open_row(connection: Connection) -> None:
     unread = Row(symbol=None, session=None)
-    assert add(connection, Row(), unread, Row()) == 3
-    assert add(connection, Row(), unread, hours=1) == 2
-    assert add(connection, Row(raw={"最高價": "9"}), Row(rule="other"), hours=2) == 2
-    held = quarantine.list_open(connection, session=DAY)
+    first = add(connection, Row(), unread, Row())
+    assert len(first) == 2
+    assert sorted(add(connection, Row(), unread, hours=1)) == sorted(first)
+    assert len(add(connection, Row(raw={"最高價": "9"}), Row(rule="other"), hours=2)) == 2
+    held = quarantine.list_rows(connection, Filter(start=DAY, end=DAY))
     assert [(one.rule, one.seen_at, one.last_seen_at) for one in held] == [
         ("other", NOW + timedelta(hours=2), NOW + timedelta(hours=2)),
         ("price_order", NOW + timedelta(hours=2), NOW + timedelta(hours=2)),
         ("price_order", NOW, LATER),
     ]
     assert held[-1].raw == {"最高價": "1", "最低價": "2"}
-    assert quarantine.count_open(connection) == 4
-    assert [one.symbol for one in quarantine.list_open(connection, rule="other")] == ["2330"]
+    assert quarantine.count_rows(connection) == 4
+    assert [one.symbol for one in quarantine.list_rows(connection, Filter(rule="other"))] == ["2330"]
+    assert quarantine.count_by_rule(connection) == {"price_order": 3, "other": 1}
 
 
-def test_a_released_row_may_be_set_aside_anew(connection: Connection) -> None:
-    add(connection, Row())
-    (held,) = quarantine.list_open(connection)
-    assert quarantine.release(connection, held.id, at=LATER)
-    assert not quarantine.release(connection, held.id, at=LATER)
-    assert quarantine.list_open(connection) == []
-    add(connection, Row(), hours=2)
-    assert quarantine.list_open(connection)[0].id != held.id
+def test_values_and_severity_are_kept(connection: Connection) -> None:
+    add(connection, Row(parsed={"volume": 2**63 - 1, "close": None}, severity="warning"))  # type: ignore[dict-item]
+    (held,) = quarantine.list_rows(connection, Filter(severity="warning"))
+    assert held.parsed == {"volume": 2**63 - 1, "close": None}
+    assert quarantine.list_rows(connection, Filter(severity="blocking")) == []
+
+
+def test_filters_and_pages(connection: Connection) -> None:
+    add(connection, *(Row(symbol=str(number)) for number in range(1000, 1005)), Row(session=date(2024, 5, 3)))
+    assert quarantine.count_rows(connection, Filter(venue=Venue.TPEX)) == 0
+    assert quarantine.count_rows(connection, Filter(dataset="month_bars")) == 0
+    assert quarantine.count_rows(connection, Filter(venue=Venue.TWSE, dataset="daily_bars", end=DAY)) == 5
+    assert quarantine.count_rows(connection, Filter(symbol="1003")) == 1
+    pages = [quarantine.list_rows(connection, limit=4, offset=offset) for offset in (0, 4, 8)]
+    assert [len(page) for page in pages] == [4, 2, 0]
+    assert len({one.id for page in pages for one in page}) == 6
+
+
+@pytest.mark.parametrize("decision", ["stored", "dismissed"])
+def test_a_persons_word_on_a_row_holds_for_the_very_same_row(connection: Connection, decision: Any) -> None:
+    (first,) = add(connection, Row())
+    assert quarantine.decide(connection, [first], decision, by="mei", note="seen", at=LATER) == 1
+    assert quarantine.decide(connection, [first], decision, by="mei", note="again", at=LATER) == 0
+    assert add(connection, Row(), hours=2) == []
+    assert quarantine.list_rows(connection) == []
+    held = quarantine.get(connection, first)
+    assert held
+    assert (held.decision, held.decided_by, held.note, held.released_at) == (decision, "mei", "seen", LATER)
+    other = [Row(rule="other"), Row(raw={"最高價": "1"}), Row(session=date(2024, 5, 3)), Row(symbol="2317")]
+    assert len(add(connection, *other, hours=3)) == 4
+    right = quarantine.called_right(connection, [*other, Row()], venue=Venue.TWSE, dataset="daily_bars")
+    assert right == ({4} if decision == "stored" else frozenset())
+    assert quarantine.called_right(connection, [Row()], venue=Venue.TPEX, dataset="daily_bars") == frozenset()
+
+
+def test_what_is_not_seen_again_is_mended_and_may_come_back(connection: Connection) -> None:
+    first, second = add(connection, Row(), Row(symbol="2317"))
+    (later,) = add(connection, Row(session=date(2024, 5, 3)))
+    asked = {"symbol": None, "at": LATER}
+    assert quarantine.mend(connection, Venue.TPEX, "daily_bars", DAY, DAY, but=[], **asked) == 0
+    assert quarantine.mend(connection, Venue.TWSE, "daily_bars", DAY, DAY, but=[first], **asked) == 1
+    assert {one.id for one in quarantine.list_rows(connection)} == {first, later}
+    found = quarantine.get(connection, second)
+    assert found
+    assert (found.decision, found.decided_by) == ("mended", None)
+    assert add(connection, Row(symbol="2317"), hours=3)[0] not in (first, second)
+    asked["symbol"] = "2330"
+    assert quarantine.mend(connection, Venue.TWSE, "daily_bars", DAY, date(2024, 5, 3), but=[], **asked) == 2
+    assert [one.symbol for one in quarantine.list_rows(connection)] == ["2317"]
 
 
 def test_nothing_to_set_aside(connection: Connection) -> None:
-    assert add(connection) == 0
+    assert add(connection) == []
 
 
 def test_a_database_belongs_to_one_source(connection: Connection) -> None:

@@ -104,8 +104,8 @@ def test_a_list_that_shrank_absurdly_is_refused(connection: Connection, left: li
 @pytest.mark.parametrize(
     ("rows", "rule"),
     [
-        (listed("2330", "2330"), "duplicate_symbol"),
-        (listed("6488", venue=Venue.TPEX), "other_venue"),
+        (listed("2330", "2330"), "duplicate-symbol"),
+        (listed("6488", venue=Venue.TPEX), "other-venue"),
         (listed("030001", kind=SecurityKind.WARRANT), "warrant"),
     ],
 )
