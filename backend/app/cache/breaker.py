@@ -16,7 +16,7 @@ import redis
 from loguru import logger
 
 from app.cache.client import redis_errors
-from app.cache.keys import BREAKER_FAILURES, BREAKER_OPEN
+from app.cache.keys import BREAKER_FAILURES, BREAKER_OPEN, QUOTA_REST
 from app.errors import SourceError, SourceRefused, SourceUnavailable
 
 FAILURES_TO_OPEN = 5
@@ -71,7 +71,7 @@ class SharedBreaker:
     def close(self, site: str) -> None:
         """An operator's word that the site may be asked again."""
         with redis_errors():
-            self._client.delete(BREAKER_OPEN.of(site), BREAKER_FAILURES.of(site))
+            self._client.delete(BREAKER_OPEN.of(site), BREAKER_FAILURES.of(site), QUOTA_REST.of(site))
 
     def _open(self, site: str, reason: str, rest: timedelta, *, refused: bool) -> None:
         now = self._clock()

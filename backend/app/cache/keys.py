@@ -27,8 +27,9 @@ QUOTES = CacheKey("quantlab:quotes", 300, "hash symbol → JSON quote (sync_late
 QUOTES_SAVED = CacheKey("quantlab:quotes:saved", 24 * 3600, "instant at which quotes were last saved; it outlives them")
 BREAKER_OPEN = CacheKey("quantlab:breaker:*:open", 1800, "JSON reason why a site is not asked")
 BREAKER_FAILURES = CacheKey("quantlab:breaker:*:failures", 3600, "failures of a site in a row")
+QUOTA_REST = CacheKey("quantlab:quota:*:rest", 24 * 3600, "reason why a site that asked for it is left alone")
 
-KEYS = (SECURITIES, BARS, OHLCV, QUOTES, QUOTES_SAVED, BREAKER_OPEN, BREAKER_FAILURES)
+KEYS = (SECURITIES, BARS, OHLCV, QUOTES, QUOTES_SAVED, BREAKER_OPEN, BREAKER_FAILURES, QUOTA_REST)
 """All of ours. The shared quota's keys (``throttled:*``) are written, with a life each, by throttled-py."""
 
 

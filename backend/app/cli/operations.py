@@ -82,7 +82,7 @@ def _override(day: datetime, *, is_open: bool, reason: str) -> None:
 
 
 @breaker.command("close")
-def breaker_close(site: Annotated[Site, typer.Argument(help="twse, twse_openapi, tpex, mis or isin")]) -> None:
+def breaker_close(site: Annotated[Site, typer.Argument(help="twse, twse_openapi, tpex, mis, isin or finmind")]) -> None:
     """Let a site be asked again now, after you have looked at why it was not."""
     shared = get_platform().breaker
     state = shared.state(site)

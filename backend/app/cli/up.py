@@ -74,7 +74,8 @@ def _given(settings: Settings, name: str) -> str | None:
 
 def _sites(sandbox_port: int | None) -> dict[str, str]:
     if sandbox_port is not None:
-        return {**site_urls(sandbox_port), "SOURCE_SECONDS_PER_REQUEST": SANDBOX_SECONDS_PER_REQUEST}
+        paces = ("SOURCE_SECONDS_PER_REQUEST", "FINMIND_SECONDS_PER_REQUEST")
+        return {**site_urls(sandbox_port), **dict.fromkeys(paces, SANDBOX_SECONDS_PER_REQUEST)}
     # Not from the settings object: a sandbox that was killed may have left its own addresses in running.json.
-    names = ("twse_url", "twse_openapi_url", "tpex_url", "mis_url", "isin_url")
+    names = ("twse_url", "twse_openapi_url", "tpex_url", "mis_url", "isin_url", "finmind_url")
     return {name.upper(): os.environ.get(name.upper(), str(Settings.model_fields[name].default)) for name in names}

@@ -104,6 +104,12 @@ class Settings(BaseSettings):
     source_seconds_per_request: float = Field(
         2.5, gt=0, description="the shared quota: one request a site in so many seconds (ban is at 3 in 5 s)"
     )
+    finmind_url: str = Field("https://api.finmindtrade.com/api/v4", description="FinMind, to compare with")
+    finmind_token: SecretStr | None = Field(None, description="FinMind's token; without one it answers half as often")
+    finmind_seconds_per_request: float | None = Field(
+        None, gt=0, description="one request to FinMind in so many seconds; default: 6 with a token, 12 without"
+    )
+    finlab_api_token: SecretStr | None = Field(None, description="FinLab's token, for the optional package finlab")
     catch_up_days: int = Field(
         30, ge=1, le=366, description="calendar days within which missing sessions are fetched by themselves"
     )
@@ -163,6 +169,11 @@ class Settings(BaseSettings):
     def result_backend(self) -> str:
         """Celery's result backend."""
         return (self.celery_result_backend or self.redis_url).get_secret_value()
+
+    @property
+    def finmind_pace(self) -> float:
+        """Seconds between requests to FinMind, which answers 600 an hour with a token and 300 without."""
+        return self.finmind_seconds_per_request or (6.0 if self.finmind_token else 12.0)
 
     @property
     def admin_token_file(self) -> Path:

@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from app.errors import QuantLabError
-from app.sandbox.faults import Kind
+from app.sandbox.faults import SITES, Kind
 from app.sandbox.server import DEFAULT_PORT, DEFAULT_SEED, serve
 
 _EXAMPLES = f"""\
@@ -19,7 +19,7 @@ examples:
   python -m app.sandbox --fault twse/MI_INDEX:429:3:10 --fault tpex:ban-page:always
 
 faults: {", ".join(Kind)}
-  sites: twse, twse-openapi, tpex, mis, isin, or * for all; TIMES is 1 unless given, or "always";
+  sites: {", ".join(SITES)}, or * for all; TIMES is 1 unless given, or "always";
   SECONDS is the delay of slow and the Retry-After of 429.
   While it runs: POST, GET or DELETE /_faults; GET or DELETE /_requests; GET /_health.
 """

@@ -9,13 +9,15 @@ from typing import Any
 
 from app.errors import InvalidParameter
 
-SITES = ("twse", "twse-openapi", "tpex", "mis", "isin")
+SITES = ("twse", "twse-openapi", "tpex", "mis", "isin", "finmind")
 
 
 class Kind(StrEnum):
     """What goes wrong."""
 
     TOO_MANY = "429"
+    USED_UP = "402"  # FinMind's word for a quota that is used up until the hour is over
+    BANNED = "403"
     BAN_PAGE = "ban-page"
     REDIRECT = "307"
     SERVER_ERROR = "5xx"

@@ -22,6 +22,7 @@ BAN_PAGE = (
 )
 OTHER_PAGE = "<!DOCTYPE html><html><head><title>系統維護中</title></head><body>系統維護中</body></html>".encode()
 BLOCK_PATH = "/_blocked"
+_JSON = [(b"content-type", b"application/json")]
 
 
 class Faulty:
@@ -94,6 +95,12 @@ def _html(_: Fault) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
 
 _ANSWERS: dict[Kind, Callable[[Fault], tuple[int, list[tuple[bytes, bytes]], bytes]]] = {
     Kind.TOO_MANY: lambda fault: (429, [(b"retry-after", f"{fault.seconds:g}".encode())], b"Too Many Requests"),
+    Kind.USED_UP: lambda _: (
+        402,
+        _JSON,
+        b'{"msg":"Requests reach the upper limit. https://finmindtrade.com/","status":402}',
+    ),
+    Kind.BANNED: lambda _: (403, _JSON, b'{"msg":"ip banned","status":403}'),
     Kind.BAN_PAGE: lambda _: (200, [(b"content-type", b"text/html; charset=utf-8")], BAN_PAGE),
     Kind.REDIRECT: lambda _: (307, [(b"location", BLOCK_PATH.encode())], b""),
     Kind.SERVER_ERROR: lambda _: (503, [(b"content-type", b"text/html")], b"<html>Service Unavailable</html>"),

@@ -1,4 +1,4 @@
-"""The addresses of the five sites and what each answers."""
+"""The addresses of the sites and what each answers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from starlette.routing import Route
 
 from app.errors import InvalidParameter
 from app.market.security import Venue
-from app.sandbox import holidays, isin, mis, tpex, twse, twse_figures
+from app.sandbox import finmind, holidays, isin, mis, tpex, twse, twse_figures
 from app.sandbox.action_pages import ActionPages
 from app.sandbox.cells import read_date, to_json
 from app.sandbox.exchange import Exchange
@@ -60,6 +60,7 @@ class Pages:
             "/mis/stock/api/getStockInfo.jsp": self.quotes,
             "/mis/stock/index.jsp": self.quotes_home,
             "/isin/isin/C_public.jsp": self.securities,
+            "/finmind/data": self.finmind_data,
         }
         own = [Route(path, page, methods=["GET", "POST"]) for path, page in pages.items()]
         return [*FigurePages(self._exchange).routes(), *ActionPages(self._exchange).routes(), *own]
@@ -145,3 +146,8 @@ class Pages:
             return Response(b"<html><body></body></html>", media_type="text/html;charset=MS950")
         page = isin.list_page(venue, self._exchange.source.listing())
         return Response(page, headers={"content-type": "text/html;charset=MS950"})
+
+    async def finmind_data(self, request: Request) -> Response:
+        """FinMind's TaiwanStockPrice: one security over a range, with some cells that are not the exchanges'."""
+        status, document = finmind.answer(self._exchange, dict(request.query_params))
+        return Response(to_json(document), status_code=status, media_type="application/json")

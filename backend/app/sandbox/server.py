@@ -74,7 +74,7 @@ class RequestLog:
 
 
 def create_app(source: PriceSource, *, clock: Clock = wall_clock, faults: Sequence[Fault] = ()) -> App:
-    """The five sites, one prefix each (see ``site_urls``), and the controls ``/_health /_faults /_requests``."""
+    """The sites, one prefix each (see ``site_urls``), and the controls ``/_health /_faults /_requests``."""
     exchange = Exchange(source, clock=clock)
     book = FaultBook(tuple(faults))
 
@@ -141,6 +141,7 @@ def site_urls(port: int, *, host: str = "127.0.0.1") -> dict[str, str]:
         "TPEX_URL": f"{base}/tpex",
         "MIS_URL": f"{base}/mis",
         "ISIN_URL": f"{base}/isin",
+        "FINMIND_URL": f"{base}/finmind",
     }
 
 

@@ -20,12 +20,12 @@ def _tables(value: Any) -> list[tuple[list[str], list[list[str]]]]:
 
 def _records(value: Any) -> list[dict[str, Any]]:
     """The records of a reply that is a list of them, or of quotes."""
-    rows = value if isinstance(value, list) else value.get("msgArray", [])
+    rows = value if isinstance(value, list) else value.get("msgArray") or value.get("data") or []
     return [row for row in rows if isinstance(row, dict)]
 
 
 _CLOSES = ("收盤價", "收盤", "收盤指數", "日期")
-_CLOSE_KEYS = ("ClosingPrice", "Close", "z", "Date")
+_CLOSE_KEYS = ("ClosingPrice", "Close", "close", "z", "Date")
 
 
 def _edit(body: bytes, table: Callable[..., None], record: Callable[[list[dict[str, Any]]], None]) -> bytes:
@@ -73,8 +73,9 @@ def missing_column(body: bytes) -> bytes:
     return _edit(body, table, record)
 
 
-_NAMES = {"high": ("最高價", "最高", "HighestPrice", "High", "h"), "low": ("最低價", "最低", "LowestPrice", "Low", "l")}
-_NAMES |= {"close": ("收盤價", "收盤", "ClosingPrice", "Close", "z")}
+_NAMES = {"high": ("最高價", "最高", "HighestPrice", "High", "max", "h")}
+_NAMES |= {"low": ("最低價", "最低", "LowestPrice", "Low", "min", "l")}
+_NAMES |= {"close": ("收盤價", "收盤", "ClosingPrice", "Close", "close", "z")}
 
 
 def bad_cells(body: bytes) -> bytes:
@@ -107,5 +108,5 @@ def bad_cells(body: bytes) -> bytes:
     return body if body.lstrip()[:1] == b"<" else _edit(body, table, record)
 
 
-def _is_price(cell: str) -> bool:
-    return re.fullmatch(r"[\d,]+\.\d+", cell) is not None
+def _is_price(cell: object) -> bool:
+    return re.fullmatch(r"[\d,]+\.\d+", str(cell)) is not None

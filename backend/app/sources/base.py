@@ -24,6 +24,7 @@ class Site(StrEnum):
     TPEX = "tpex"
     MIS = "mis"
     ISIN = "isin"
+    FINMIND = "finmind"
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +124,15 @@ class MonthQuery:
 
     symbol: str
     month: date
+
+
+@dataclass(frozen=True, slots=True)
+class RangeQuery:
+    """One security from *start* to *end*, both included."""
+
+    symbol: str
+    start: date
+    end: date
 
 
 @dataclass(frozen=True, slots=True)

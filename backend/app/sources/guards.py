@@ -12,7 +12,10 @@ class Quota(Protocol):
     """How often a site may be asked, over all workers."""
 
     def acquire(self, site: Site) -> None:
-        """Wait for a turn to ask *site*; RateLimited when none comes in time."""
+        """Wait for a turn to ask *site*; RateLimited when none comes in time, or while it rests."""
+
+    def rest(self, site: Site, seconds: float, reason: str) -> None:
+        """The site wants to be left alone for so long: nobody asks it until then."""
 
 
 class Breaker(Protocol):
@@ -36,6 +39,9 @@ class NoQuota:
 
     def acquire(self, site: Site) -> None:
         """Go on."""
+
+    def rest(self, site: Site, seconds: float, reason: str) -> None:
+        """Forget it."""
 
 
 class NoBreaker:

@@ -38,12 +38,16 @@ Q = TypeVar("Q")
 T = TypeVar("T")
 
 
+SHARED_WISH = 60.0
+"""Seconds; a site that says "too often" and asks for as much patience is left alone by all workers."""
+
+
 class Client:
     """Fetches any dataset; one a process, safe between threads.
 
     ``base_urls`` has the address of each site; ``attempts`` is how often one fetch asks when the site does not answer,
     with 2, 4, 8 … seconds (and some jitter) between; a site that asks for more patience than ``max_wait`` gets its
-    wish by the error's ``retry_after``.
+    wish by the error's ``retry_after``. ``tokens`` are sent to their own sites only.
     """
 
     def __init__(
@@ -54,6 +58,7 @@ class Client:
         *,
         clock: Callable[[], datetime],
         archive: Archive | None = None,
+        tokens: Mapping[Site, str] | None = None,
         connect_timeout: float = 10,
         read_timeout: float = 60,
         total_timeout: float = 300,
@@ -80,6 +85,7 @@ class Client:
             read_timeout=read_timeout,
             total_timeout=total_timeout,
             max_bytes=max_bytes,
+            tokens=tokens or {},
             transport=transport,
         )
 
@@ -132,6 +138,8 @@ class Client:
             self._breaker.failure(request.site, error)
             raise
         except RateLimited as error:
+            if (error.retry_after or 0) >= SHARED_WISH:
+                self._quota.rest(request.site, error.retry_after or 0, str(error))
             self._breaker.failure(request.site, error)
             raise
         except SourceError:

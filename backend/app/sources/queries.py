@@ -8,9 +8,18 @@ from typing import Any
 
 from app.errors import StoreError
 from app.market.security import Venue
-from app.sources.base import LatestQuery, ListQuery, MonthQuery, PeriodQuery, QuotesQuery, SessionQuery, YearQuery
+from app.sources.base import (
+    LatestQuery,
+    ListQuery,
+    MonthQuery,
+    PeriodQuery,
+    QuotesQuery,
+    RangeQuery,
+    SessionQuery,
+    YearQuery,
+)
 
-Query = SessionQuery | MonthQuery | LatestQuery | QuotesQuery | ListQuery | YearQuery | PeriodQuery
+Query = SessionQuery | MonthQuery | RangeQuery | LatestQuery | QuotesQuery | ListQuery | YearQuery | PeriodQuery
 
 
 def to_json(query: object) -> dict[str, Any]:
@@ -20,6 +29,8 @@ def to_json(query: object) -> dict[str, Any]:
             facts: dict[str, Any] = {"session": session.isoformat()}
         case MonthQuery(symbol, month):
             facts = {"symbol": symbol, "month": month.isoformat()}
+        case RangeQuery(symbol, start, end):
+            facts = {"symbol": symbol, "start": start.isoformat(), "end": end.isoformat()}
         case LatestQuery():
             facts = {}
         case QuotesQuery(securities):
@@ -43,6 +54,9 @@ def from_json(facts: Mapping[str, Any]) -> Query:  # noqa: PLR0911 - one a kind
                 return SessionQuery(date.fromisoformat(facts["session"]))
             case "MonthQuery":
                 return MonthQuery(facts["symbol"], date.fromisoformat(facts["month"]))
+            case "RangeQuery":
+                start, end = date.fromisoformat(facts["start"]), date.fromisoformat(facts["end"])
+                return RangeQuery(facts["symbol"], start, end)
             case "LatestQuery":
                 return LatestQuery()
             case "QuotesQuery":

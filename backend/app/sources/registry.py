@@ -10,8 +10,19 @@ from app.market.bar import Bar
 from app.market.holiday import Holiday
 from app.market.quote import Quote
 from app.market.security import Security, Venue
-from app.sources.base import Dataset, LatestQuery, ListQuery, MonthQuery, QuotesQuery, SessionQuery, Site, YearQuery
+from app.sources.base import (
+    Dataset,
+    LatestQuery,
+    ListQuery,
+    MonthQuery,
+    QuotesQuery,
+    RangeQuery,
+    SessionQuery,
+    Site,
+    YearQuery,
+)
 from app.sources.figures import FiguresDataset
+from app.sources.finmind.daily_bars import DailyBars as FinMindDailyBars
 from app.sources.isin.securities import Securities
 from app.sources.mis.quotes import Quotes
 from app.sources.tpex.daily_bars import DailyBars as TpexDailyBars
@@ -67,6 +78,7 @@ DATASETS: Mapping[tuple[Venue | Site, str], type[Dataset[Any, Any]]] = {
     (Venue.TPEX, "etf_reverse_splits"): EtfReverseSplits,
     (Site.MIS, "quotes"): Quotes,
     (Site.ISIN, "securities"): Securities,
+    (Site.FINMIND, "daily_bars"): FinMindDailyBars,
 }
 
 
@@ -106,6 +118,11 @@ def month_bars(venue: Venue) -> Dataset[MonthQuery, Bar]:
 def holidays() -> Dataset[YearQuery, Holiday]:
     """The holiday schedule of a year, which both venues keep."""
     return dataset(Venue.TWSE, "holidays")
+
+
+def finmind_bars() -> Dataset[RangeQuery, Bar]:
+    """One security over a range of days, as FinMind has it."""
+    return dataset(Site.FINMIND, "daily_bars")
 
 
 def quotes() -> Dataset[QuotesQuery, Quote]:

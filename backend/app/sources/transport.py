@@ -34,7 +34,10 @@ def tls_context() -> ssl.SSLContext:
 
 
 class Transport:
-    """Gets bodies whole, of at most ``max_bytes``, within ``total_timeout`` seconds, from the sites' addresses."""
+    """Gets bodies whole, of at most ``max_bytes``, within ``total_timeout`` seconds, from the sites' addresses.
+
+    ``tokens`` go to their own sites, as ``Authorization: Bearer``, and nowhere else.
+    """
 
     def __init__(
         self,
@@ -45,9 +48,11 @@ class Transport:
         read_timeout: float,
         total_timeout: float,
         max_bytes: int,
+        tokens: Mapping[Site, str] | None = None,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         self._bases = {site: _base(site, url) for site, url in base_urls.items()}
+        self._tokens = dict(tokens or {})
         self._clock = clock
         self._total_timeout = total_timeout
         self._max_bytes = max_bytes
@@ -76,8 +81,9 @@ class Transport:
     def get(self, request: Request) -> Reply:
         """The reply of status 200.
 
-        Raises SourceUnavailable (no answer, 5xx, cut off, too slow), RateLimited (429), SourceRefused (401, 403,
-        451, any redirect), SourceChanged (other states, a body beyond the cap), ConfigurationError (no such site).
+        Raises SourceUnavailable (no answer, 5xx, cut off, too slow), RateLimited (429, 402), SourceRefused (401, 403,
+        451, any redirect, 400 to a token), SourceChanged (other states, a body beyond the cap), ConfigurationError
+        (no such site, a token that must not be sent).
         """
         site = request.site
         if site not in self._bases:
@@ -87,7 +93,11 @@ class Transport:
             with (
                 self._deadline.within(self._total_timeout),
                 self._client.stream(
-                    "GET", url, params=request.params or None, extensions={"quantlab_site": site}
+                    "GET",
+                    url,
+                    params=request.params or None,
+                    headers=self._authorization(site),
+                    extensions={"quantlab_site": site},
                 ) as answer,
             ):
                 return Reply(
@@ -100,6 +110,18 @@ class Transport:
             what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
             raise SourceUnavailable(f"{site} gave no whole answer ({what}).", site=site) from error
 
+    def _authorization(self, site: Site) -> httpx.Headers | None:
+        """The token, where it may travel: encrypted, or on this machine. Who prints httpx's headers reads [secure]."""
+        token = self._tokens.get(site)
+        if token is None:
+            return None
+        parts = urlsplit(self._bases[site])
+        if parts.scheme != "https" and parts.hostname not in ("127.0.0.1", "localhost", "::1"):
+            raise ConfigurationError(f"The token of {site} would travel in the clear: its address must be of https.")
+        if not re.fullmatch(r"[!-~]+", token):
+            raise ConfigurationError(f"The token of {site} has characters that no token has; copy it again.")
+        return httpx.Headers({"Authorization": f"Bearer {token}"})
+
     def _judge(self, answer: httpx.Response) -> None:
         site, status = answer.request.extensions["quantlab_site"], answer.status_code
         if status == 200:
@@ -107,6 +129,9 @@ class Transport:
         retry_after = _retry_after(answer.headers.get("retry-after"), self._clock())
         if status == 429:
             raise RateLimited(f"{site} says that we ask too often (429).", site=site, retry_after=retry_after)
+        if status == 402:
+            wish = seconds_to_the_hour(self._clock()) if retry_after is None else retry_after
+            raise RateLimited(f"{site} says that the hour's requests are used up (402).", site=site, retry_after=wish)
         if status >= 500 or status == 408:
             raise SourceUnavailable(f"{site} answered {status}.", site=site, retry_after=retry_after)
         if answer.has_redirect_location or 300 <= status < 400:
@@ -114,6 +139,9 @@ class Transport:
             raise SourceRefused(f"{site} answered {status} and sends us to {target}, as to a block page.", site=site)
         if status in _REFUSALS:
             raise SourceRefused(f"{site} refuses us ({status}).", site=site)
+        if status == 400 and site in self._tokens:
+            message = f"{site} refuses the request (400), as it does for a wrong token: set another, or none."
+            raise SourceRefused(message, site=site)
         raise SourceChanged(
             f"{site} answered {status} for {answer.url.path}, an address that it used to know.", site=site
         )
@@ -134,6 +162,11 @@ def _base(site: Site, url: str) -> str:
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ConfigurationError(f"The address of the site {site}, {url!r}, is not one of http or https.")
     return url.rstrip("/")
+
+
+def seconds_to_the_hour(now: datetime) -> float:
+    """How long a quota that counts by the hour stays used up; a minute at least, should clocks differ."""
+    return max(60.0, 3600.0 - (now.minute * 60 + now.second))
 
 
 def _retry_after(text: str | None, now: datetime) -> float | None:

@@ -43,6 +43,13 @@ def mis_objects(body: bytes, attack: Attack) -> bytes:
     return json.dumps(document, ensure_ascii=False).encode()
 
 
+def data_objects(body: bytes, attack: Attack) -> bytes:
+    """The ``data`` of FinMind."""
+    document = json.loads(body)
+    document["data"] = _attack_objects(document["data"], attack)
+    return json.dumps(document, ensure_ascii=False).encode()
+
+
 def _attack_objects(objects: list[dict[str, Any]], attack: Attack) -> list[dict[str, Any]]:
     keys = list(dict.fromkeys(key for one in objects for key in one))
     columns, lines = attack(keys, [[one.get(key, "-") for key in keys] for one in objects])

@@ -14,7 +14,17 @@ from app.market.holiday import Holiday
 from app.market.quote import Quote
 from app.market.security import Security, SecurityKind, Venue
 from app.sources import registry
-from app.sources.base import LatestQuery, ListQuery, MonthQuery, PeriodQuery, QuotesQuery, SessionQuery, YearQuery
+from app.sources.base import (
+    LatestQuery,
+    ListQuery,
+    MonthQuery,
+    PeriodQuery,
+    QuotesQuery,
+    RangeQuery,
+    SessionQuery,
+    YearQuery,
+)
+from app.sources.finmind import daily_bars as finmind_daily
 from app.sources.isin import securities
 from app.sources.mis import quotes
 from app.sources.tpex import daily_bars as tpex_daily
@@ -892,3 +902,41 @@ def test_no_recording_is_an_orphan() -> None:
     source = Path(__file__).read_text()
     for file in RECORDED.rglob("*.*"):
         assert file.name == "README.md" or file.relative_to(RECORDED).as_posix() in source
+
+
+class TestFinMindDailyBars(DatasetContract):
+    dataset = finmind_daily.DailyBars()
+    recording = "finmind/daily_bars.json"
+    query = RangeQuery("2330", date(2020, 4, 2), date(2020, 4, 12))
+    other = RangeQuery("2330", date(2020, 4, 7), date(2020, 4, 12))
+    required = finmind_daily.COLUMNS
+    path = "/data?dataset=TaiwanStockPrice&data_id=2330&start_date=2020-04-02&end_date=2020-04-12"
+    empty = (RangeQuery("2330", date(2020, 4, 2), date(2020, 4, 5)), b'{"msg":"success","status":200,"data":[]}')
+    layout = staticmethod(layouts.data_objects)
+    count = 5
+    expected = (
+        Bar(
+            "2330",
+            date(2020, 4, 6),
+            2_730_000,
+            2_755_000,
+            2_700_000,
+            2_755_000,
+            40_000,
+            59_712_754,
+            16_324_198_154,
+            19_971,
+        ),
+        Bar(
+            "2330",
+            date(2020, 4, 9),
+            2_875_000,
+            2_880_000,
+            2_825_000,
+            2_830_000,
+            -20_000,
+            29_276_430,
+            8_346_209_654,
+            15_271,
+        ),
+    )

@@ -9,13 +9,13 @@ from functools import cache
 from typing import Any
 
 from app.market.security import Venue
-from app.sandbox import isin, mis, tpex, twse
+from app.sandbox import finmind, isin, mis, tpex, twse
 from app.sandbox.cells import to_json
 from app.sandbox.exchange import TAIPEI, Exchange
 from app.sandbox.server import fixed_clock
 from app.sandbox.synthetic import SyntheticPrices
 from app.sources import registry
-from app.sources.base import Dataset, LatestQuery, ListQuery, MonthQuery, QuotesQuery
+from app.sources.base import Dataset, LatestQuery, ListQuery, MonthQuery, QuotesQuery, RangeQuery
 from tests.contract import layouts, test_datasets
 from tests.contract.dataset_contract import DatasetContract
 from tests.contract.figures_contract import FiguresContract
@@ -77,6 +77,10 @@ def _simulated() -> Iterator[Seed]:
     for name, clock in (("quotes_evening", now), ("quotes_open", now.replace(hour=10))):
         page = mis.quotes_page(Exchange(exchange.source, clock=fixed_clock(clock)), channels)
         yield seed(name, registry.Site.MIS, "quotes", QuotesQuery(asked), page, "objects")
+    asked_of = {"dataset": "TaiwanStockPrice", "data_id": "6488", "start_date": "2026-11-02", "end_date": "2026-11-20"}
+    body = to_json(finmind.answer(exchange, asked_of)[1])
+    days = RangeQuery("6488", date(2026, 11, 2), date(2026, 11, 20))
+    yield seed("finmind", registry.Site.FINMIND, "daily_bars", days, body, "objects")
     listing = [one for one in exchange.source.listing() if one.security.venue is Venue.TPEX]
     page = isin.list_page(Venue.TPEX, sorted(_several(listing), key=lambda one: one.section))
     yield seed("tpex_list", registry.Site.ISIN, "securities", ListQuery(Venue.TPEX), page, "page")

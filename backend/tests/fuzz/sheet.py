@@ -87,8 +87,8 @@ def take_apart(seed: Seed) -> Sheet:
         return _page(seed.body.decode("cp950"))
     document = json.loads(seed.body)
     if seed.shape == "objects":
-        place = ("msgArray",) if isinstance(document, dict) else ()
-        objects = document["msgArray"] if place else document
+        place = () if isinstance(document, list) else ("msgArray",) if "msgArray" in document else ("data",)
+        objects = document[place[0]] if place else document
         columns = list(dict.fromkeys(key for one in objects for key in one))
         lines = [[one.get(key, ABSENT) for key in columns] for one in objects]
         return Sheet("objects", columns, lines, document, place)

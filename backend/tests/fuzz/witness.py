@@ -21,7 +21,7 @@ from app.market.figures import Figures
 from app.market.holiday import Holiday
 from app.market.quote import Quote
 from app.market.security import Security, SecurityKind, Venue
-from app.sources.base import PeriodQuery
+from app.sources.base import PeriodQuery, RangeQuery
 from tests.fuzz import actions, cells
 from tests.fuzz.cells import BAD
 from tests.fuzz.seeds import Seed
@@ -120,6 +120,8 @@ def _read_body(seed: Seed, body: bytes) -> Reading:
 def _envelope(seed: Seed, document: Mapping[str, Any]) -> str | None:  # noqa: PLR0911 - one a kind of query
     if seed.dataset.name == "quotes":
         return None if document.get("rtcode") == "0000" else "its code is not 0000"
+    if isinstance(seed.query, RangeQuery):
+        return None if document.get("status") == "200" else "its status is not 200"
     stat = document.get("stat")
     if not isinstance(stat, str) or stat.strip().lower() != "ok":
         return "its stat is not ok"
@@ -143,6 +145,8 @@ def _is_empty(seed: Seed, document: Any) -> bool:
     if seed.dataset.name == "quotes":
         array = document.get("msgArray")
         return isinstance(array, list) and all(_is_placeholder(one) for one in array)
+    if isinstance(seed.query, RangeQuery):
+        return document.get("status") == "200" and document.get("data") == []
     stat = document.get("stat")
     if isinstance(stat, str) and ("沒有符合條件" in stat or "查無資料" in stat or "大於今日" in stat or "小於" in stat):
         return True
@@ -164,7 +168,8 @@ def _grids(seed: Seed, document: Any) -> Iterator[tuple[list[Any] | None, list[A
             if is_ours(seed, holder, suffix):
                 yield holder["fields" + suffix], holder["data" + suffix]
     else:
-        lines = document.get("msgArray") if isinstance(document, dict) else document
+        key = "data" if isinstance(seed.query, RangeQuery) else "msgArray"
+        lines = document.get(key) if isinstance(document, dict) else document
         yield None, lines if isinstance(lines, list) else []
 
 
@@ -285,6 +290,21 @@ def _tpex_month(seed: Seed, row: Cells) -> Any:
     return _bar(row, seed.query.symbol, session, prices, change, counts)
 
 
+def _finmind(seed: Seed, row: Cells) -> Any:
+    code, session = cells.symbol(row.of("stock_id")), cells.day(row.of("date"))
+    if BAD in (code, session) or code != seed.query.symbol or not seed.query.start <= session <= seed.query.end:
+        return BAD
+    prices = [cells.amount(row.of(column)) for column in ("open", "max", "min", "close")]
+    texts = [row.of(column) for column in ("Trading_Volume", "Trading_money", "Trading_turnover")]
+    counts = [cells.whole(text if text is BAD else re.sub(r"(\d)\.0+\s*$", r"\1", text)) for text in texts]
+    change = cells.change(row.of("spread"))
+    if prices == [0, 0, 0, 0]:
+        if BAD in (change, *counts) or (counts[2] or 0) >= 2**31:
+            return BAD
+        return Bar(code, session, None, None, None, None, None, *(count or None for count in counts))
+    return _bar(row, code, session, ("open", "max", "min", "close"), change, counts)
+
+
 def _holiday(day: str, name: str, note: str, read: Callable[[Any], Any]) -> Callable[[Seed, Cells], Any]:
     def reader(seed: Seed, row: Cells) -> Any:
         when, title, words = read(row.of(day)), cells.words(row.of(name)), row.of(note)
@@ -365,6 +385,7 @@ READERS: Mapping[tuple[str, str], Callable[[Seed, Cells], Any]] = {
     ("TWSE", "holidays"): _holiday("日期", "名稱", "說明", cells.day),
     ("TWSE", "current_holidays"): _holiday("Date", "Name", "Description", cells.roc_day),
     ("mis", "quotes"): _quote,
+    ("finmind", "daily_bars"): _finmind,
     **actions.READERS,
 }
 REQUIRED: Mapping[tuple[str, str], tuple[str, ...]] = {

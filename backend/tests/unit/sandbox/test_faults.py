@@ -160,3 +160,20 @@ def test_the_shipped_list() -> None:
     kinds = [each.security.kind for each in by_symbol().values()]
     assert len(kinds) == 2356 + 400 + 12
     assert kinds.count("warrant") == 400
+
+
+FINMIND = "/finmind/data?dataset=TaiwanStockPrice&data_id=2330&start_date=2026-11-16&end_date=2026-11-20"
+
+
+@pytest.mark.parametrize(("fault", "status"), [("402", 402), ("403", 403)])
+def test_finminds_own_refusals(get: Get, fault: str, status: int) -> None:
+    reply = get(FINMIND, fault)
+    assert (reply.status_code, reply.json()["status"]) == (status, status)
+    assert get(FINMIND).json()["status"] == 200
+
+
+def test_finminds_rows_can_be_spoilt(get: Get) -> None:
+    assert "NewColumn" in get(FINMIND, "extra-column").json()["data"][0]
+    assert "close" not in get(FINMIND, "missing-column").json()["data"][0]
+    assert get(FINMIND, "wrong-date").json()["data"][0]["date"] == "2026-11-13"
+    assert get(FINMIND, "bad-cells").json()["data"][0]["close"] == "0.00"

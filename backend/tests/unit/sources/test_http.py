@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import socket
 import ssl
+import sys
 import threading
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
@@ -13,6 +15,7 @@ from typing import Any
 
 import httpx
 import pytest
+from loguru import logger
 
 from app.errors import (
     ConfigurationError,
@@ -28,7 +31,7 @@ from app.errors import (
 from app.market.security import Venue
 from app.sources import registry
 from app.sources.archive import Archive
-from app.sources.base import QuotesQuery, SessionQuery, Site
+from app.sources.base import QuotesQuery, RangeQuery, SessionQuery, Site
 from app.sources.http import USER_AGENT, Client, NoBreaker, NoQuota, tls_context
 from tests.contract.dataset_contract import RECORDED
 
@@ -37,6 +40,7 @@ QUERY = SessionQuery(date(2023, 1, 30))
 BARS = registry.daily_bars(Venue.TWSE)
 BODY = (RECORDED / "twse/daily_bars.json").read_bytes()
 URLS = {site: f"http://{site}.test/base/" for site in Site}
+FINMIND, OF_2330 = registry.finmind_bars(), RangeQuery("2330", date(2020, 4, 2), date(2020, 4, 12))
 QUOTES = QuotesQuery(((Venue.TWSE, "2330"),))
 
 
@@ -49,6 +53,10 @@ class Watch:
 
     def acquire(self, site: Site) -> None:
         self.log.append("acquire")
+
+    def rest(self, site: Site, seconds: float, reason: str) -> None:
+        assert reason
+        self.log.append(f"rest {seconds:.0f}")
 
     def check(self, site: Site) -> None:
         if self.closed:
@@ -207,7 +215,21 @@ def test_asked_too_often_is_not_asked_again_here(header: dict[str, str], seconds
         bench.fetch()
     assert caught.value.retry_after == seconds
     assert len(bench.asked) == 1
-    assert bench.watch.log == ["acquire", "failure"]
+    shared = [f"rest {seconds:.0f}"] if seconds and seconds >= 60 else []
+    assert bench.watch.log == ["acquire", *shared, "failure"], "a long wish is every worker's business"
+
+
+@pytest.mark.parametrize(
+    ("minute", "header", "seconds"), [(30, {}, 1800), (0, {}, 3600), (59, {}, 60), (30, {"retry_after": "90"}, 90)]
+)
+def test_a_used_up_hour_is_waited_for(minute: int, header: dict[str, str], seconds: float) -> None:
+    watch = Watch()
+    used_up = httpx.MockTransport(lambda _: reply(402, b'{"msg":"upper limit","status":402}', **header).response())
+    clock = lambda: NOW.replace(minute=minute)  # noqa: E731
+    with Client(URLS, watch, watch, clock=clock, transport=used_up) as client, pytest.raises(RateLimited) as caught:
+        client.fetch(FINMIND, OF_2330)
+    assert caught.value.retry_after == seconds
+    assert watch.log == ["acquire", f"rest {seconds}", "failure"]
 
 
 @pytest.mark.parametrize(
@@ -425,3 +447,77 @@ def test_the_instant_of_receipt_comes_from_the_clock(tmp_path: Path) -> None:
     (one,) = archive.entries()
     assert one.received_at == NOW
     assert one.received_at.utcoffset() == timedelta(0)
+
+
+SECRET = "eyJ0eXAi.the-token.s3cret"
+FOUND = (RECORDED / "finmind/daily_bars.json").read_bytes()
+
+
+class Counter:
+    """A site that answers the same to all, and keeps the tokens that it was shown."""
+
+    def __init__(self, status: int = 200, body: bytes = FOUND) -> None:
+        self.shown: list[tuple[str, str | None]] = []
+        self._reply = reply(status, body)
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        self.shown.append((request.url.host, request.headers.get("authorization")))
+        return self._reply.response()
+
+
+def with_token(counter: Counter, *, token: str = SECRET, base: str = "https://finmind.test", **more: Any) -> Client:
+    urls = URLS | {Site.FINMIND: base}
+    transport = httpx.MockTransport(counter)
+    return Client(
+        urls, Watch(), Watch(), clock=lambda: NOW, tokens={Site.FINMIND: token}, transport=transport, attempts=1, **more
+    )
+
+
+def test_a_token_goes_to_its_own_site_and_nowhere_else(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    caplog.set_level(1)
+    logger.remove()
+    logger.add(sys.stderr, level=0, diagnose=False)
+    counter = Counter()
+    with with_token(counter, archive=Archive(tmp_path)) as client:
+        assert len(client.fetch(FINMIND, OF_2330).rows) == 5
+        for site in (Site.TWSE, Site.TPEX):
+            with pytest.raises(SourceError):
+                client.fetch(registry.daily_bars(Venue(site.upper())), QUERY)
+    shown = dict(counter.shown)
+    assert shown.pop("finmind.test") == f"Bearer {SECRET}"
+    assert set(shown.values()) == {None}
+    written = [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()]
+    assert len(written) >= 2
+    assert not any(SECRET.encode() in one or b"uthorization" in one for one in written)
+    assert SECRET not in caplog.text + capsys.readouterr().err
+
+
+@pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 429, 500])
+def test_no_error_tells_the_token(status: int) -> None:
+    counter = Counter(status, f'{{"msg":"no {SECRET}"}}'.encode())
+    with with_token(counter) as client, pytest.raises(SourceError) as caught:
+        client.fetch(FINMIND, OF_2330)
+    assert SECRET not in "".join(traceback.format_exception(caught.value)) + repr(caught.value.facts)
+    assert isinstance(caught.value, SourceRefused) == (status in (400, 401, 403))
+
+
+@pytest.mark.parametrize(
+    ("token", "base", "sentence"),
+    [
+        (SECRET, "http://finmind.test", "in the clear"),
+        (SECRET + "\n", "https://finmind.test", "characters that no token has"),
+    ],
+)
+def test_a_token_that_must_not_be_sent_is_not(token: str, base: str, sentence: str) -> None:
+    counter = Counter()
+    with with_token(counter, token=token, base=base) as client, pytest.raises(ConfigurationError, match=sentence) as no:
+        client.fetch(FINMIND, OF_2330)
+    assert counter.shown == []
+    assert SECRET not in str(no.value)
+
+
+def test_without_a_token_400_is_another_layout() -> None:
+    with pytest.raises(SourceChanged):
+        Bench(reply(400)).fetch()

@@ -1,0 +1,1 @@
+"""FinMind, which republishes the exchanges' data: compared with, never stored as bars."""
