@@ -22,7 +22,7 @@ BY = "api"
 
 
 class StepRow(BaseModel):
-    """What is asked of one venue."""
+    """What is asked of one venue and dataset."""
 
     dataset: str = Field(examples=["daily_bars"])
     venue: Venue | None = Field(description="null: all of them, which is so for the securities lists")
@@ -34,6 +34,7 @@ class StepRow(BaseModel):
 class WaitingRow(BaseModel):
     """A session that was tried lately without a change, and is asked for again later."""
 
+    dataset: str
     venue: Venue
     session: date
     until: datetime

@@ -83,7 +83,7 @@ def _sentences(standing: Standing) -> list[str]:
     if plan.steps:
         requests = sum(plan.requests.values())
         sentences.append(
-            f"{len(plan.cells)} sessions of a venue since {plan.first} are missing: {requests} requests, "
+            f"{len(plan.cells)} sessions of a venue and dataset since {plan.first} are missing: {requests} requests, "
             f"{plan.seconds / 60:.1f} minutes at the least, for the sites take turns."
         )
     elif not plan.waiting:

@@ -139,6 +139,7 @@ def facts_of(platform: Platform, channels: Callable[[], Channels], *, watching_s
         installed_at=asker(provenance.installed_at),
         calendar=platform.calendar,
         coverage=coverage,
+        figures_held=lambda dataset, venue, days: ask(watched.figures_held, dataset, venue, days),
         lists_committed=asker(watched.lists_committed),
         quotes_saved=lambda: quotes.last_saved(platform.redis),
         endings=lambda: ask(watched.last_endings, since=at - _ENDINGS_BACK),

@@ -12,7 +12,9 @@ from app.core.config import Settings
 from app.core.schedules import change_schedule, show_schedule
 from app.core.wiring import Platform
 from app.errors import InvalidParameter
+from app.market.gaps import BARS
 from app.services.catch_up import Limits, Plan, plan_catch_up
+from app.sources import registry
 from app.store import runs
 from app.store.engine import transaction
 from app.store.runs import Run
@@ -52,7 +54,8 @@ class Standing:
             "minutes": round(plan.seconds / 60, 2),
             "left_for_later": len(plan.later),
             "tried_lately": [
-                {"venue": cell.venue, "session": cell.session, "until": until} for cell, until in plan.waiting.items()
+                {"dataset": cell.dataset, "venue": cell.venue, "session": cell.session, "until": until}
+                for cell, until in plan.waiting.items()
             ],
             "run": None if self.run is None else self.run.id,
             "paused": self.paused,
@@ -67,6 +70,7 @@ def limits(settings: Settings, *, days: int | None = None) -> Limits:
         days=settings.catch_up_days if days is None else days,
         requests=settings.catch_up_requests,
         seconds_per_request=settings.source_seconds_per_request,
+        datasets=(BARS, *registry.figures()),
     )
 
 

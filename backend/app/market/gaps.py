@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from itertools import takewhile
@@ -13,8 +13,9 @@ from app.market.security import BAR_VENUES, Venue
 FEWEST_EXPECTED = 0.98
 """Below this share of the securities listed on a session something is missing, not just young."""
 
-PROMISED_BY = time(21, 30)
-"""Taipei, on the session itself: until then the evening's own task may still bring it."""
+BARS = "daily_bars"
+PROMISED_BY, FIGURES_PROMISED_BY = time(21, 30), time(22, 0)
+"""Taipei, on the session itself: until then the evening's own tasks may still bring bars, and figures."""
 
 CLOSURE_TRUSTED_FROM = time(18, 0)
 """Taipei, on the day itself: "there is nothing" said earlier may also mean that it is not published yet."""
@@ -22,19 +23,21 @@ CLOSURE_TRUSTED_FROM = time(18, 0)
 FIRST_WAIT = {"SUCCESS": timedelta(days=1), "PARTIAL": timedelta(days=1), "FAILED": timedelta(minutes=55)}
 """By how the last try ended: what the exchange lacks may come with a correction, what failed may be mended soon."""
 LONGEST_WAIT = timedelta(days=16)
+_ONLY_BARS: Mapping[str, Collection[Venue]] = {BARS: BAR_VENUES}
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Cell:
-    """One venue's whole market in one session."""
+    """One venue's whole market in one session: its daily bars, or a dataset of figures."""
 
     session: date
     venue: Venue
+    dataset: str = BARS
 
 
 @dataclass(frozen=True, slots=True)
 class Try:
-    """How asking for a cell ended, when, and how many bars were held thanks to it."""
+    """How asking for a cell ended, when, and how many rows were held thanks to it."""
 
     state: str
     at: datetime
@@ -45,8 +48,9 @@ class Try:
 class Known:
     """What is known of a cell.
 
-    ``listed`` counts the securities listed on the session, ``bars`` what is held, ``set_aside`` the rows in
-    quarantine; ``said_open`` is the exchange's own word (None: it was never asked); ``tries`` are newest first.
+    ``listed`` counts what is expected (for bars the securities listed on the session), ``bars`` the rows held,
+    ``set_aside`` those in quarantine; ``said_open`` is the exchange's own word (None: it was never asked); ``tries``
+    are newest first.
     """
 
     listed: int = 0
@@ -65,16 +69,23 @@ class Gaps:
     waiting: Mapping[Cell, datetime]
 
 
-def promised_at(session: date) -> datetime:
+def promised_at(session: date, dataset: str = BARS) -> datetime:
     """The instant from which *session* should be held."""
-    return datetime.combine(session, PROMISED_BY, TAIPEI)
+    return datetime.combine(session, PROMISED_BY if dataset == BARS else FIGURES_PROMISED_BY, TAIPEI)
 
 
-def expected_cells(calendar: TradingCalendar, *, first: date, at: datetime) -> list[Cell]:
-    """Every cell from *first* on that should be held at the instant *at* (aware), newest first."""
+def expected_cells(
+    calendar: TradingCalendar, *, first: date, at: datetime, datasets: Mapping[str, Collection[Venue]] = _ONLY_BARS
+) -> list[Cell]:
+    """Every cell of *datasets* (name → venues) from *first* on that should be held at *at* (aware), newest first."""
     today = at.astimezone(TAIPEI).date()
-    sessions = [day for day in calendar.sessions_between(first, today) if at >= promised_at(day)]
-    return [Cell(day, venue) for day in reversed(sessions) for venue in BAR_VENUES]
+    return [
+        Cell(day, venue, dataset)
+        for day in reversed(calendar.sessions_between(first, today))
+        for dataset, venues in datasets.items()
+        if at >= promised_at(day, dataset)
+        for venue in venues
+    ]
 
 
 def find_gaps(expected: Iterable[Cell], known: Mapping[Cell, Known], *, at: datetime) -> Gaps:
@@ -83,7 +94,7 @@ def find_gaps(expected: Iterable[Cell], known: Mapping[Cell, Known], *, at: date
     waiting: dict[Cell, datetime] = {}
     for cell in expected:
         facts = known.get(cell, Known())
-        elsewhere = any(_traded(known.get(Cell(cell.session, venue), Known())) for venue in _others(cell.venue))
+        elsewhere = any(_traded(known.get(other, Known())) for other in _bars_beside(cell))
         if is_whole(facts) or (not elsewhere and _is_closed(cell, facts)):
             continue
         until = _waits_until(facts)
@@ -99,8 +110,9 @@ def is_whole(facts: Known) -> bool:
     return facts.bars > 0 and facts.bars + facts.set_aside >= FEWEST_EXPECTED * facts.listed
 
 
-def _others(venue: Venue) -> list[Venue]:
-    return [other for other in BAR_VENUES if other is not venue]
+def _bars_beside(cell: Cell) -> list[Cell]:
+    """The other cells of its session that tell whether the market was open: the venues share one calendar."""
+    return [other for venue in BAR_VENUES if (other := Cell(cell.session, venue)) != cell]
 
 
 def _traded(facts: Known) -> bool:

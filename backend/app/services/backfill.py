@@ -15,8 +15,8 @@ from app.market.security import BAR_VENUES, Venue
 from app.services.catch_up import done_before, site_of
 from app.services.context import Context
 from app.services.report import Report
-from app.services.sync_daily_bars import ensure_securities, session_unit, session_work
-from app.services.units import do_units
+from app.services.sync_daily_bars import ensure_securities, session_work
+from app.services.units import do_units, unit_of
 from app.sources.base import Site
 from app.store.coverage import BARS, read_coverage
 from app.store.engine import transaction
@@ -94,7 +94,7 @@ def backfill_bars(context: Context, wanted: Wanted) -> Report:
     if not cells:
         return Report("SKIPPED", f"All {plan.held} sessions of a venue from {wanted.start} to {wanted.end} are held.")
     patient = replace(context, give_back=for_a_while(context))
-    report = do_units([session_unit(cell) for cell in cells], session_work(patient), patient)
+    report = do_units([unit_of(cell) for cell in cells], session_work(patient), patient)
     return replace(report, details={**report.details, "plan": plan.as_json()})
 
 

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
 from app.errors import AlreadyRunning
-from app.market.bar import Bar
 from app.market.calendar import FIRST_DAY
-from app.market.gaps import Cell, Gaps, Known, expected_cells, find_gaps
+from app.market.gaps import BARS, Cell, Gaps, Known, expected_cells, find_gaps
 from app.market.security import BAR_VENUES, Venue
 from app.services.context import Context
 from app.services.report import Report
-from app.services.sync_daily_bars import DATASET, count_listed, ensure_securities, session_unit, session_work
-from app.services.units import Unit, UnitWork, do_units
+from app.services.sync_daily_bars import count_listed, ensure_securities, session_work
+from app.services.sync_figures import figures_work
+from app.services.units import Stored, Unit, UnitWork, do_units, unit_of
 from app.sources import registry
-from app.sources.base import ListQuery, Parsed, SessionQuery, Site
+from app.sources.base import ListQuery, SessionQuery, Site
 from app.store import runs, sessions
 from app.store import units as ledger
 from app.store.cells import read_cells
@@ -28,16 +28,20 @@ from app.store.securities import HeldSecurity, list_securities
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How far back to look (calendar days), how many requests a site gets in one run, and the quota's pace."""
+    """How far back to look (calendar days), how many requests a site gets in one run, and the quota's pace.
+
+    *datasets*: what is looked at of each session, the most urgent first.
+    """
 
     days: int
     requests: int
     seconds_per_request: float
+    datasets: tuple[str, ...] = (BARS,)
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What a plan asks of one venue: its missing sessions, newest first, and the cost at the quota's pace.
+    """What a plan asks of one venue and dataset: its missing sessions, newest first, and the cost at the quota's pace.
 
     The securities lists, which a new database lacks, are a step without a venue and sessions.
     """
@@ -81,7 +85,7 @@ def plan_catch_up(context: Context, limits: Limits) -> Plan:
     first = max(context.today() - timedelta(days=limits.days - 1), FIRST_DAY)
     with transaction(context.engine) as connection:
         listed = _listed(connection)
-        gaps = _look(connection, context, first, listed)
+        gaps = _look(connection, context, first, listed, limits.datasets)
     return _within_limits(first, gaps, limits, lists=0 if _has_lists(listed) else len(Venue))
 
 
@@ -95,14 +99,14 @@ def catch_up(context: Context, limits: Limits) -> Report:
     """
     _leave_to_older(context)
     plan = plan_catch_up(context, limits)
-    done = done_before(context)
+    done = done_before(context, limits.datasets)
     if not plan.cells and not done:
         waits = f"; {len(plan.waiting)} were tried lately and wait" if plan.waiting else ""
         return Report("SKIPPED", f"No session since {plan.first} is missing{waits}.", details={"plan": plan.as_json()})
     if plan.cells:
         ensure_securities(context)
-    cells = sorted({*done, *_room(plan.cells, done, limits)}, key=_newest_first)
-    report = do_units([session_unit(cell) for cell in cells], _unless_held(context, plan.first), context)
+    cells = sorted({*done, *_room(plan.cells, done, limits)}, key=_newest_first(limits.datasets))
+    report = do_units([unit_of(cell) for cell in cells], _unless_held(context, plan.first), context)
     left = len({*plan.cells, *plan.later} - {*cells})
     reason = report.reason or (f"{left} sessions of a venue are left for the next run." if left else None)
     return replace(report, reason=reason, details={**report.details, "plan": plan.as_json(), "left": left})
@@ -110,28 +114,42 @@ def catch_up(context: Context, limits: Limits) -> Report:
 
 def site_of(cell: Cell) -> Site:
     """Who is asked for *cell*."""
-    return registry.daily_bars(cell.venue).request(SessionQuery(cell.session)).site
+    site: Site = registry.dataset(cell.venue, cell.dataset).request(SessionQuery(cell.session)).site
+    return site
 
 
 def _look(
-    connection: Connection, context: Context, first: date, listed: Mapping[Venue, Sequence[HeldSecurity]]
+    connection: Connection,
+    context: Context,
+    first: date,
+    listed: Mapping[Venue, Sequence[HeldSecurity]],
+    datasets: Collection[str],
 ) -> Gaps:
     """What is missing of the sessions from *first* on. This run's own tries do not count: its retries go on."""
     at = context.clock()
-    expected = expected_cells(sessions.trading_calendar(connection), first=first, at=at)
-    held = read_cells(connection, dataset=DATASET, start=first, end=context.today(), but_run=context.run_id)
-    known = {
-        cell: Known(
-            listed=count_listed(listed[cell.venue], cell.session),
-            bars=held.bars.get(cell, 0),
-            set_aside=held.set_aside.get(cell, 0),
-            said_open=held.said[cell][0] if cell in held.said else None,
-            said_at=held.said[cell][1] if cell in held.said else None,
-            tries=held.tries.get(cell, ()),
-        )
-        for cell in expected
+    figures = registry.figures()
+    # The bars in any case: they tell whether the market was open.
+    venues: dict[str, Collection[Venue]] = {BARS: BAR_VENUES} | {
+        name: tuple(figures[name]) for name in datasets if name != BARS
     }
-    return find_gaps(expected, known, at=at)
+    expected = expected_cells(sessions.trading_calendar(connection), first=first, at=at, datasets=venues)
+    known: dict[Cell, Known] = {}
+    for dataset in venues:
+        held = read_cells(connection, dataset=dataset, start=first, end=context.today(), but_run=context.run_id)
+        for cell in expected:
+            if cell.dataset == dataset:
+                said_open, said_at = held.said.get((cell.session, cell.venue), (None, None))
+                known[cell] = Known(
+                    listed=count_listed(listed[cell.venue], cell.session)
+                    if dataset == BARS
+                    else held.expected.get(cell, 0),
+                    bars=held.rows.get(cell, 0),
+                    set_aside=held.set_aside.get(cell, 0),
+                    said_open=said_open,
+                    said_at=said_at,
+                    tries=held.tries.get(cell, ()),
+                )
+    return find_gaps([cell for cell in expected if cell.dataset in datasets], known, at=at)
 
 
 def _within_limits(first: date, gaps: Gaps, limits: Limits, *, lists: int) -> Plan:
@@ -141,10 +159,11 @@ def _within_limits(first: date, gaps: Gaps, limits: Limits, *, lists: int) -> Pl
     if cells and lists:
         requests[registry.securities().request(ListQuery(Venue.TWSE)).site] += lists
         steps.append(Step("securities", None, (), lists, lists * limits.seconds_per_request))
-    for venue in BAR_VENUES:
-        days = tuple(cell.session for cell in cells if cell.venue is venue)
-        if days:
-            steps.append(Step(DATASET, venue, days, len(days), len(days) * limits.seconds_per_request))
+    for dataset in limits.datasets:
+        for venue in BAR_VENUES:
+            days = tuple(cell.session for cell in cells if (cell.dataset, cell.venue) == (dataset, venue))
+            if days:
+                steps.append(Step(dataset, venue, days, len(days), len(days) * limits.seconds_per_request))
     return Plan(
         first=first,
         cells=tuple(cells),
@@ -167,20 +186,26 @@ def _room(cells: Iterable[Cell], done: Collection[Cell], limits: Limits) -> list
     return taken
 
 
-def _unless_held(context: Context, first: date) -> UnitWork[Parsed[Bar] | None]:
+def _unless_held(context: Context, first: date) -> UnitWork[Any]:
     """The work of a unit, but what another run has brought meanwhile is not asked for again."""
-    work = session_work(context)
+    bars, figures = session_work(context), figures_work(context)
     with transaction(context.engine) as connection:
         listed = _listed(connection)
 
-    def fetch(unit: Unit) -> Parsed[Bar] | None:
-        with transaction(context.engine) as connection:
-            gaps = _look(connection, context, unit.session or first, listed)
-        if not any(session_unit(cell) == unit for cell in gaps.missing):
-            raise AlreadyRunning("another run has asked for it meanwhile.")
-        return work.fetch(unit)
+    def work_of(unit: Unit) -> UnitWork[Any]:
+        return bars if unit.dataset == BARS else figures
 
-    return UnitWork(fetch, work.store)
+    def fetch(unit: Unit) -> Any:
+        with transaction(context.engine) as connection:
+            gaps = _look(connection, context, unit.session or first, listed, (unit.dataset,))
+        if not any(unit_of(cell) == unit for cell in gaps.missing):
+            raise AlreadyRunning("another run has asked for it meanwhile.")
+        return work_of(unit).fetch(unit)
+
+    def store(connection: Connection, unit: Unit, fetched: Any) -> Stored:
+        return work_of(unit).store(connection, unit, fetched)
+
+    return UnitWork(fetch, store)
 
 
 def _leave_to_older(context: Context) -> None:
@@ -195,16 +220,16 @@ def _leave_to_older(context: Context) -> None:
         )
 
 
-def done_before(context: Context) -> list[Cell]:
-    """What earlier attempts of this run brought."""
+def done_before(context: Context, datasets: Collection[str] = (BARS,)) -> list[Cell]:
+    """What earlier attempts of this run brought of *datasets*."""
     if context.run_id is None:
         return []
     with transaction(context.engine) as connection:
         units = ledger.of_run(connection, context.run_id)
     return [
-        Cell(unit.session, unit.venue)
+        Cell(unit.session, unit.venue, unit.dataset)
         for unit in units
-        if unit.dataset == DATASET and unit.session and unit.state in ("SUCCESS", "PARTIAL")
+        if unit.dataset in datasets and unit.session and unit.state in ("SUCCESS", "PARTIAL")
     ]
 
 
@@ -216,5 +241,5 @@ def _has_lists(listed: Mapping[Venue, Sequence[HeldSecurity]]) -> bool:
     return all(any(one.on_list for one in some) for some in listed.values())
 
 
-def _newest_first(cell: Cell) -> tuple[int, int]:
-    return -cell.session.toordinal(), BAR_VENUES.index(cell.venue)
+def _newest_first(datasets: Sequence[str]) -> Callable[[Cell], tuple[int, int, int]]:
+    return lambda cell: (-cell.session.toordinal(), datasets.index(cell.dataset), BAR_VENUES.index(cell.venue))

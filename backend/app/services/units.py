@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar
 from loguru import logger
 
 from app.errors import RETRIABLE, Interruption, NotYetPublished, RunSignal, StoreUnavailable
+from app.market.gaps import Cell
 from app.market.security import Venue
 from app.services.context import Context
 from app.services.report import Report
@@ -31,6 +32,11 @@ class Unit:
 
     def __str__(self) -> str:
         return f"{self.dataset} {self.venue} {self.scope}"
+
+
+def unit_of(cell: Cell) -> Unit:
+    """One venue's whole market in one session, as a piece of work."""
+    return Unit(cell.dataset, cell.venue, cell.session.isoformat(), session=cell.session)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What is known of cells (venue × session) of daily bars: held, set aside, said by the exchange, tried."""
+"""What is known of cells (dataset × venue × session): held, set aside, said by the exchange, tried."""
 
 from __future__ import annotations
 
@@ -9,18 +9,20 @@ from datetime import date, datetime
 
 from sqlalchemy import Connection, func, select
 
-from app.market.gaps import Cell, Try
+from app.market.gaps import BARS, Cell, Try
 from app.market.security import Venue
-from app.store.tables import bars, quarantine, securities, sessions, units
+from app.store.tables import bars, coverage, quarantine, securities, sessions, units
 
 
 @dataclass(frozen=True, slots=True)
 class HeldCells:
     """Of the cells of a range; one that is not in a mapping has nothing of that sort."""
 
-    bars: Mapping[Cell, int]
+    rows: Mapping[Cell, int]
+    expected: Mapping[Cell, int]
+    """Of figures, which no list tells of; see ``figures.account``."""
     set_aside: Mapping[Cell, int]
-    said: Mapping[Cell, tuple[bool, datetime]]
+    said: Mapping[tuple[date, Venue], tuple[bool, datetime]]
     """Whether the exchange called it a session, and when it first said so. What operators said is not among it."""
     tries: Mapping[Cell, list[Try]]
     """Newest first."""
@@ -29,9 +31,13 @@ class HeldCells:
 def read_cells(
     connection: Connection, *, dataset: str, start: date, end: date, but_run: str | None = None
 ) -> HeldCells:
-    """What is known of the cells from *start* to *end*, both included; the tries of the run *but_run* do not count."""
+    """What is known of *dataset* from *start* to *end*, both included; the tries of the run *but_run* do not count."""
+    accounted = {} if dataset == BARS else _accounted(connection, dataset, start, end)
     return HeldCells(
-        bars=_count_bars(connection, start, end),
+        rows=_count_bars(connection, start, end)
+        if dataset == BARS
+        else {cell: one[0] for cell, one in accounted.items()},
+        expected={cell: one[1] for cell, one in accounted.items()},
         set_aside=_count_set_aside(connection, dataset, start, end),
         said=_said(connection, start, end),
         tries=_tries(connection, dataset, start, end, but_run),
@@ -48,6 +54,16 @@ def _count_bars(connection: Connection, start: date, end: date) -> dict[Cell, in
     return {Cell(session, Venue(venue)): number for session, venue, number in rows}
 
 
+def _accounted(connection: Connection, dataset: str, start: date, end: date) -> dict[Cell, tuple[int, int]]:
+    """Rows held and expected, of figures."""
+    rows = connection.execute(
+        select(coverage.c.session, coverage.c.venue, coverage.c.held, coverage.c.expected).where(
+            coverage.c.dataset == dataset, coverage.c.session.between(start, end)
+        )
+    )
+    return {Cell(session, Venue(venue), dataset): (held, expected) for session, venue, held, expected in rows}
+
+
 def _count_set_aside(connection: Connection, dataset: str, start: date, end: date) -> dict[Cell, int]:
     rows = connection.execute(
         select(quarantine.c.session, quarantine.c.venue, func.count(quarantine.c.symbol.distinct()))
@@ -59,16 +75,16 @@ def _count_set_aside(connection: Connection, dataset: str, start: date, end: dat
         )
         .group_by(quarantine.c.session, quarantine.c.venue)
     )
-    return {Cell(session, Venue(venue)): number for session, venue, number in rows}
+    return {Cell(session, Venue(venue), dataset): number for session, venue, number in rows}
 
 
-def _said(connection: Connection, start: date, end: date) -> dict[Cell, tuple[bool, datetime]]:
+def _said(connection: Connection, start: date, end: date) -> dict[tuple[date, Venue], tuple[bool, datetime]]:
     rows = connection.execute(
         select(sessions.c.session, sessions.c.venue, sessions.c.is_open, sessions.c.recorded_at).where(
             sessions.c.session.between(start, end), sessions.c.source == "exchange"
         )
     )
-    return {Cell(session, Venue(venue)): (is_open, at) for session, venue, is_open, at in rows}
+    return {(session, Venue(venue)): (is_open, at) for session, venue, is_open, at in rows}
 
 
 def _tries(
@@ -81,5 +97,5 @@ def _tries(
         query = query.where(units.c.run_id != but_run)
     tries: defaultdict[Cell, list[Try]] = defaultdict(list)
     for session, venue, state, at, stored, unchanged in connection.execute(query.order_by(units.c.finished_at.desc())):
-        tries[Cell(session, Venue(venue))].append(Try(state, at, (stored or 0) + (unchanged or 0)))
+        tries[Cell(session, Venue(venue), dataset)].append(Try(state, at, (stored or 0) + (unchanged or 0)))
     return tries

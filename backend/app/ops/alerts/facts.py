@@ -39,6 +39,8 @@ class Facts:
     calendar: Callable[[], TradingCalendar]
     """With what operators said of days."""
     coverage: Callable[[Venue, Collection[date]], Mapping[date, Coverage]]
+    figures_held: Callable[[str, Venue, Collection[date]], Mapping[date, int]]
+    """Of a dataset of figures: session → rows held; a session without any is not in it."""
     lists_committed: Callable[[], Mapping[Venue, datetime]]
     quotes_saved: Callable[[], datetime | None]
     endings: Callable[[], Mapping[str, Sequence[Ending]]]

@@ -10,9 +10,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 
-from app.market.calendar import SESSION_OPEN, TAIPEI
+from app.market.calendar import SESSION_CLOSE, SESSION_OPEN, TAIPEI
+from app.market.gaps import FIGURES_PROMISED_BY, PROMISED_BY
 from app.market.security import BAR_VENUES, Venue
 from app.ops.alerts.facts import Facts
+from app.sources import registry
 
 FEWEST_HELD = 0.95
 """Share of the securities listed on a session that must be held: one stock's bar is not the market's day."""
@@ -112,6 +114,30 @@ def bars_of(venue: Venue) -> Callable[[Facts, Sequence[Due]], list[str]]:
     return lacking
 
 
+def figures_of(dataset: str, venue: Venue) -> Callable[[Facts, Sequence[Due]], list[str]]:
+    """Sessions of which no row of *dataset* is held, unless the exchange itself said that it was closed."""
+
+    def lacking(facts: Facts, dues: Sequence[Due]) -> list[str]:
+        days = [due.day for due in dues]
+        held = facts.figures_held(dataset, venue, days)
+        open_days = [day for day, one in sorted(facts.coverage(venue, days).items()) if not one.said_closed]
+        return [f"of {day} none are held" for day in open_days if day not in held]
+
+    return lacking
+
+
+def actions_of(venue: Venue) -> Callable[[Facts, Sequence[Due]], list[str]]:
+    """Whether *venue* was asked for its corporate actions after the last session."""
+
+    def lacking(facts: Facts, dues: Sequence[Due]) -> list[str]:
+        asked, close = facts.actions_asked().get(venue), _at(dues[-1].day, SESSION_CLOSE)
+        if asked is None:
+            return ["it was never asked for them"]
+        return [] if asked >= close else [f"it was last asked {asked.astimezone(TAIPEI):%Y-%m-%d %H:%M}"]
+
+    return lacking
+
+
 def list_of(venue: Venue) -> Callable[[Facts, Sequence[Due]], list[str]]:
     """Whether the list of *venue* is older than it should be."""
     return lambda facts, dues: _older(facts.lists_committed().get(venue), dues[-1])
@@ -122,7 +148,13 @@ def _quotes(facts: Facts, dues: Sequence[Due]) -> list[str]:
 
 
 PROMISES: tuple[Promise, ...] = (
-    *(Promise(f"daily bars of {venue}", EachSession(time(21, 30)), bars_of(venue)) for venue in BAR_VENUES),
+    *(Promise(f"daily bars of {venue}", EachSession(PROMISED_BY), bars_of(venue)) for venue in BAR_VENUES),
+    *(Promise(f"corporate actions of {venue}", EachSession(time(20, 30)), actions_of(venue)) for venue in BAR_VENUES),
+    *(
+        Promise(f"{dataset} figures of {venue}", EachSession(FIGURES_PROMISED_BY), figures_of(dataset, venue))
+        for dataset, venues in registry.figures().items()
+        for venue in venues
+    ),
     *(Promise(f"securities list of {venue}", EachDay(time(8, 30)), list_of(venue)) for venue in Venue),
     Promise("quotes", InSession(timedelta(minutes=20)), _quotes),
 )

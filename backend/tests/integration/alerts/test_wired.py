@@ -38,6 +38,8 @@ from app.store.engine import transaction
 from app.store.securities import save_list
 from tests.integration.alerts.conftest import Receiver
 
+FIGURES = ("institutional", "margin", "valuation", "indices")
+
 MONDAY = datetime(2026, 11, 23, 22, 0, tzinfo=TAIPEI)
 LONG_AGO = datetime(2004, 1, 1, tzinfo=UTC)
 
@@ -130,6 +132,27 @@ def test_lists_and_quotes(market: Platform) -> None:
         )
     quote = Quote("1001", "x", Venue.TWSE, eleven, 1, None, None, None, None, None, None, 0)
     quotes.save(market.redis, [quote], at=eleven - timedelta(minutes=15))
+    lacking = [one.subject for one in freshness.find(facts(market, eleven))]
+    assert sorted(lacking) == sorted(
+        [f"corporate actions of {venue}" for venue in BAR_VENUES]
+        + [f"{dataset} figures of {venue}" for dataset in FIGURES for venue in BAR_VENUES]
+    )
+    for venue in BAR_VENUES:
+        execute(
+            market,
+            "INSERT INTO units (run_id, dataset, venue, scope, state, finished_at) "
+            "VALUES ('r1', 'dividends', :venue, '2026-11', 'SUCCESS', '2026-11-20T19:30:05+08')",
+            venue=venue.value,
+        )
+        execute(
+            market,
+            "INSERT INTO coverage "
+            "(dataset, venue, session, expected, held, quarantined, explained, missing, recorded_at) "
+            "SELECT dataset, :venue, '2026-11-20'::date - back, 9, 9, 0, '{}', 0, now() "
+            "FROM unnest(CAST(:datasets AS text[])) dataset, generate_series(0, 4) back",
+            venue=venue.value,
+            datasets=list(FIGURES),
+        )
     assert freshness.find(facts(market, eleven)) == []
     assert [one.subject for one in freshness.find(facts(market, eleven + timedelta(minutes=6)))] == ["quotes"]
 

@@ -31,11 +31,18 @@ def good(result: Result) -> str:
 def test_the_plan_of_an_empty_database(run: Run) -> None:
     shown = good(run("catch-up", "plan", "--days", "5"))
     assert "6 sessions of a venue" not in shown
-    for text in ("securities", "TWSE", "2026-11-16 … 2026-11-20", "13 requests", "0.2 minutes", "It looks next at"):
+    for text in ("securities", "TWSE", "2026-11-16 … 2026-11-20", "53 requests", "1.0 minutes", "It looks next at"):
         assert text in shown
     told = json.loads(good(run("catch-up", "plan", "--days", "3", "--json")))
-    assert told["requests"] == {"twse": 3, "tpex": 3, "isin": 3}
-    assert [(step["venue"], len(step["sessions"])) for step in told["steps"]] == [(None, 0), ("TWSE", 3), ("TPEX", 3)]
+    assert told["requests"] == {"twse": 15, "tpex": 15, "isin": 3}  # bars and four datasets of figures
+    bars, *figures = [step for step in told["steps"] if step["venue"]][::2]
+    assert [(step["venue"], len(step["sessions"])) for step in told["steps"][:3]] == [
+        (None, 0),
+        ("TWSE", 3),
+        ("TPEX", 3),
+    ]
+    assert bars["dataset"] == "daily_bars"
+    assert {step["dataset"] for step in figures} == {"institutional", "margin", "valuation", "indices"}
     assert told["steps"][1]["sessions"] == ["2026-11-20", "2026-11-19", "2026-11-18"]
     assert (told["paused"], told["run"], told["left_for_later"]) == (False, None, 0)
 
@@ -44,7 +51,7 @@ def test_what_is_held_is_not_in_it(run: Run, seeded: Platform) -> None:
     # One bar of two listed securities is no session, and a closure that an operator declares is none either.
     good(run("calendar", "close", "2026-11-19", "--reason", "颱風"))
     told = json.loads(good(run("catch-up", "plan", "--days", "3", "--json")))
-    missing = {step["venue"]: step["sessions"] for step in told["steps"]}
+    missing = {step["venue"]: step["sessions"] for step in told["steps"] if step["dataset"] == "daily_bars"}
     assert missing == {"TWSE": ["2026-11-18"], "TPEX": ["2026-11-20", "2026-11-18"]}
     assert [(one["venue"], one["session"]) for one in told["tried_lately"]] == [("TWSE", "2026-11-20")]
     assert "1 were tried lately" in good(run("catch-up", "plan", "--days", "3"))

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from app.errors import AlreadyRunning, SourceUnavailable
-from app.market.gaps import Cell
+from app.market.gaps import BARS, Cell
 from app.market.security import Venue
 from app.services.catch_up import Limits, catch_up, plan_catch_up
 from app.services.context import Context, Lease
@@ -93,6 +93,24 @@ def test_off_for_three_sessions_exactly_the_missing_cells_are_fetched_once(bench
     again = catch_up(begin("run-3"), limits)
     assert (again.state, again.reason) == ("SKIPPED", "No session since 2026-11-16 is missing.")
     assert asked(bench) == (0, 0)
+
+
+def test_figures_are_caught_up_with_the_bars_and_only_those_that_lack(late: Any, begin: Begin) -> None:
+    limits = replace(LIMITS, days=2, datasets=(BARS, "margin", "indices"))
+    plan = plan_catch_up(late.context, limits)
+    assert [(step.dataset, step.venue, len(step.sessions)) for step in plan.steps[1:]] == [
+        (name, venue, 2) for name in (BARS, "margin", "indices") for venue in (Venue.TWSE, Venue.TPEX)
+    ]
+    assert catch_up(late.context, limits).state == "SUCCESS"
+    assert asked(late) == (6, 6)
+    held = late.rows("SELECT name, count(DISTINCT session) FROM figures JOIN datasets ON id = dataset_id GROUP BY 1")
+    assert sorted(held) == [("indices", 2), ("margin", 2)]
+
+    late.rows("DELETE FROM coverage WHERE dataset = 'margin' AND venue = 'TPEX' AND session = :d RETURNING 1", d=FRIDAY)
+    report = catch_up(begin("run-2"), limits)
+    assert asked(late) == (0, 1)
+    assert report.details["units"] == 1
+    assert catch_up(begin("run-3"), limits).state == "SKIPPED"
 
 
 def test_an_empty_database_is_filled_as_far_as_the_window_reaches(late: Any) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.market.calendar import TradingCalendar
-from app.market.gaps import Cell, Known, Try, expected_cells, find_gaps
+from app.market.gaps import BARS, Cell, Known, Try, expected_cells, find_gaps
 from app.market.security import Venue
 
 TAIPEI = ZoneInfo("Asia/Taipei")
@@ -45,6 +45,14 @@ class TestExpected:
         found = {cell.session for cell in expected_cells(calendar, first=FRIDAY, at=NOW)}
         assert found == {MONDAY, date(2026, 11, 21)}
 
+    @pytest.mark.parametrize(("clock", "newest"), [("21:29", FRIDAY), ("21:59", FRIDAY), ("22:00", MONDAY)])
+    def test_figures_come_after_the_bars_of_their_session_and_are_due_later(self, clock: str, newest: date) -> None:
+        at = datetime.fromisoformat(f"2026-11-23T{clock}+08:00")
+        datasets = {BARS: (Venue.TWSE, Venue.TPEX), "margin": (Venue.TPEX,)}
+        found = expected_cells(TradingCalendar(), first=FRIDAY, at=at, datasets=datasets)
+        assert next(cell.session for cell in found if cell.dataset == "margin") == newest
+        assert found[-3:] == [TWSE, TPEX, Cell(FRIDAY, Venue.TPEX, "margin")]
+
     def test_the_instant_counts_and_not_its_zone(self) -> None:
         calendar = TradingCalendar()
         utc = NOW.astimezone(ZoneInfo("UTC"))
@@ -62,6 +70,14 @@ class TestHeld:
     @pytest.mark.parametrize(("bars", "missing"), [(0, True), (1, True), (979, True), (980, False), (1000, False)])
     def test_one_stocks_bar_is_no_session(self, bars: int, *, missing: bool) -> None:
         assert gaps(Known(listed=1000, bars=bars))[0] is missing
+
+    def test_figures_are_missing_where_the_bars_show_that_the_market_was_open(self) -> None:
+        margin = Cell(FRIDAY, Venue.TWSE, "margin")
+        assert find_gaps([margin], {TWSE: WHOLE}, at=NOW).missing == (margin,)
+        closed = Known(said_open=False, said_at=NOW)
+        assert find_gaps([margin], {margin: closed, TPEX: WHOLE}, at=NOW).missing == (margin,)
+        assert find_gaps([margin], {margin: closed, TWSE: closed}, at=NOW).missing == ()
+        assert find_gaps([margin], {margin: Known(listed=900, bars=900)}, at=NOW).missing == ()
 
     def test_rows_in_quarantine_are_held(self) -> None:
         assert not gaps(Known(listed=1000, bars=900, set_aside=90))[0]

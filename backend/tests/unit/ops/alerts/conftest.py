@@ -36,6 +36,7 @@ def facts() -> FactsMaker:
         installed_at=lambda: LONG_AGO,
         calendar=TradingCalendar,
         coverage=lambda venue, days: {day: Coverage(1350, 1350, said_closed=False) for day in days},
+        figures_held=lambda dataset, venue, days: dict.fromkeys(days, 1000),
         lists_committed=lambda: dict.fromkeys(Venue, MONDAY_NIGHT),
         quotes_saved=lambda: MONDAY_NIGHT,
         endings=dict,

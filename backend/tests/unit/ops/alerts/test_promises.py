@@ -169,3 +169,38 @@ def test_a_promise_that_cannot_be_checked_hides_no_other(facts: FactsMaker) -> N
     said = broken(facts(at=at("2026-11-23 11:00"), quotes_saved=away, lists_committed=dict))
     assert said["quotes"] == "Quotes cannot be checked: Redis does not answer."
     assert said["securities list of TWSE"].startswith("Securities list of TWSE: none is held.")
+
+
+@pytest.mark.parametrize(
+    ("now", "asked", "fires"),
+    [
+        ("2026-11-23 20:29", "2026-11-20 19:31", False),
+        ("2026-11-23 20:30", "2026-11-20 19:31", True),
+        ("2026-11-23 20:30", "2026-11-23 13:00", True),  # before the close nobody knows the day's last
+        ("2026-11-23 20:30", "2026-11-23 19:31", False),
+        ("2026-11-22 22:00", "2026-11-20 19:31", False),  # Sunday
+    ],
+)
+def test_actions_by_half_past_eight_of_each_session(facts: FactsMaker, *, now: str, asked: str, fires: bool) -> None:
+    lists = dict.fromkeys(Venue, at(now))
+    held = {Venue.TWSE: at(asked), Venue.TPEX: at(now)}
+    said = broken(facts(at=at(now), actions_asked=lambda: held, lists_committed=lambda: lists))
+    assert set(said) == ({"corporate actions of TWSE"} if fires else set())
+    if fires:
+        assert f"it was last asked {asked}" in said["corporate actions of TWSE"]
+
+
+@pytest.mark.parametrize(("now", "fires"), [("2026-11-23 21:59", False), ("2026-11-23 22:00", True)])
+def test_figures_by_ten_of_each_session(facts: FactsMaker, *, now: str, fires: bool) -> None:
+    def held(dataset: str, venue: Venue, days: Collection[date]) -> Mapping[date, int]:
+        late = (dataset, venue) == ("margin", Venue.TPEX)
+        return {day: 800 for day in days if not late or day < date(2026, 11, 23)}
+
+    said = broken(facts(at=at(now), figures_held=held, lists_committed=lambda: dict.fromkeys(Venue, at(now))))
+    margin = "Margin figures of TPEX: of 2026-11-23 none are held. Promised by 22:00 of each session."
+    assert said == ({"margin figures of TPEX": margin} if fires else {})
+
+
+def test_figures_of_a_day_on_which_the_exchange_was_closed(facts: FactsMaker) -> None:
+    closed = {"coverage": lambda venue, days: {day: Coverage(0, 1350, said_closed=True) for day in days}}
+    assert broken(facts(**closed, figures_held=lambda *_: {})) == {}
