@@ -35,6 +35,16 @@ def choose_securities(
         symbols = _members(str(universe), universes)
     if not symbols:
         raise InvalidParameter("stock_ids is empty; leave it out for the default, or name at least one symbol.")
+    held = known_securities(connection, symbols)
+    emerging = [one.symbol for one in held if one.venue not in BAR_VENUES]
+    if emerging:
+        message = f"{', '.join(emerging[:10])}: securities of the emerging board have no daily bars or quotes."
+        raise InvalidParameter(message)
+    return held
+
+
+def known_securities(connection: Connection, symbols: Sequence[str]) -> list[HeldSecurity]:
+    """The held securities of *symbols*; in order, each once. Raises UnknownSymbol for those that no list holds."""
     wanted = list(dict.fromkeys(symbols))
     held = find_many(connection, wanted)
     unknown = [symbol for symbol in wanted if symbol not in held]
@@ -43,10 +53,6 @@ def choose_securities(
         hint = "" if all(is_symbol(symbol) for symbol in unknown) else " A symbol has four to six digits or capitals."
         message = f"No securities list holds {shown}.{hint} If it is new, run app.tasks.sync_stock_list first."
         raise UnknownSymbol(message, symbols=unknown)
-    emerging = [symbol for symbol in wanted if held[symbol].venue not in BAR_VENUES]
-    if emerging:
-        message = f"{', '.join(emerging[:10])}: securities of the emerging board have no daily bars or quotes."
-        raise InvalidParameter(message)
     return [held[symbol] for symbol in wanted]
 
 

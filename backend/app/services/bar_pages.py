@@ -1,0 +1,162 @@
+"""Daily bars of many securities, by symbol and session, page by page: for the API, for files, for the command line."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import numpy as np
+import polars as pl
+
+from app.errors import InvalidParameter
+from app.export.bar_frame import adjusted_frame, bar_frame
+from app.export.factor_panel import factor_panel
+from app.market.adjustment import Adjustment, Factors, factors_of
+from app.market.bar import BAR_FIELDS
+from app.services.securities import ALL, choose_securities, known_securities
+from app.store import bar_histories as histories
+from app.store.bar_columns import ABSENT, EPOCH, BarColumns, joined
+from app.store.corporate_actions import actions_by_security
+from app.store.engine import Connection
+from app.store.securities import list_securities
+
+COLUMNS = ("symbol", "session", *BAR_FIELDS, "factor")
+"""Of a page, in order: prices as whole millionths of a TWD, see ``app.export.bar_frame``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A bar, by which a page ends and after which the next one begins."""
+
+    symbol: str
+    session: date
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which bars: *ids* by symbol, in order of the symbols' characters; *start* and *end* included."""
+
+    ids: Mapping[str, int]
+    start: date
+    end: date
+    adjustment: Adjustment | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Bars in order of symbol and session; *next* is None where there are no more."""
+
+    frame: pl.DataFrame
+    next: Place | None
+
+
+def choose_bars(
+    connection: Connection,
+    *,
+    symbols: Sequence[str] | None,
+    universe: str | None,
+    universes: Mapping[str, Sequence[str]],
+    start: date | None,
+    end: date | None,
+    adjustment: Adjustment | None = None,
+) -> Choice:
+    """What is asked for, its ends drawn in to what is held. The universe `all` has those that were delisted, too.
+
+    Raises:
+        InvalidParameter: symbols and universe both or neither, no such universe, or *start* later than *end*.
+        UnknownSymbol: names every symbol that no list holds.
+    """
+    if (symbols is None) is (universe is None):
+        raise InvalidParameter("Say which securities: either symbols, such as 2330,0050, or a universe.")
+    if start and end and start > end:
+        raise InvalidParameter(f"start {start} is later than end {end}.")
+    if symbols is not None:
+        chosen = known_securities(connection, symbols)
+    elif universe == ALL:
+        chosen = list_securities(connection)
+    else:
+        chosen = choose_securities(connection, symbols=None, universe=universe, universes=universes)
+    first, last = histories.held_sessions(connection) or (date.max, date.min)
+    ids = {one.symbol: one.id for one in sorted(chosen, key=lambda one: one.symbol)}
+    return Choice(ids, max(start or first, first), min(end or last, last), adjustment)
+
+
+def count_bars(connection: Connection, choice: Choice, *, most: int) -> int:
+    """How many bars that is; *most* when it is as many or more."""
+    return histories.count_bars(connection, choice.ids.values(), start=choice.start, end=choice.end, most=most)
+
+
+def pages(connection: Connection, choice: Choice, *, limit: int) -> Iterator[Page]:
+    """All of them; one page at least."""
+    page = read_page(connection, choice, limit=limit)
+    yield page
+    while page.next:
+        page = read_page(connection, choice, after=page.next, limit=limit)
+        yield page
+
+
+def read_page(connection: Connection, choice: Choice, *, after: Place | None = None, limit: int) -> Page:
+    """The first *limit* bars, or those that follow *after*.
+
+    Bars that are written between two pages come into neither twice: a page begins after a bar, not after a number.
+    """
+    found: dict[str, BarColumns] = {}
+    count = 0
+    for symbol, history in _histories(connection, choice, after, limit):
+        found[symbol] = history
+        count += len(history)
+        if count > limit:
+            break
+    bars = joined(list(found.values()), BAR_FIELDS).take(slice(limit))
+    names = pl.Series(list(found), dtype=pl.String)
+    symbols = names.gather(np.repeat(np.arange(len(found)), [len(history) for history in found.values()])[:limit])
+    frame = bar_frame(symbols, bars.sessions + EPOCH, bars.values, absent=ABSENT)
+    factors = np.ones(len(bars))
+    if choice.adjustment:
+        exact = _factors(connection, choice.adjustment, set(bars.ids.tolist()))
+        days = bars.sessions + EPOCH
+        factors = factor_panel(exact).factors_at(bars.ids, days)
+        frame = adjusted_frame(
+            frame, factors, lambda row: exact[int(bars.ids[row])].factor_on(date.fromordinal(int(days[row])))
+        )
+    frame = frame.with_columns(pl.Series("factor", factors, pl.Float64))
+    return Page(frame, Place(*frame.row(-1)[:2]) if count > limit else None)
+
+
+def _histories(
+    connection: Connection, choice: Choice, after: Place | None, limit: int
+) -> Iterator[tuple[str, BarColumns]]:
+    """Symbol and bars, in order: so many securities a statement as are likely to fill the page."""
+    symbols, at = list(choice.ids), 0
+    if after:
+        at = bisect_left(symbols, after.symbol)
+        if symbols[at : at + 1] == [after.symbol] and after.session < choice.end:
+            start = max(choice.start, after.session + timedelta(days=1))
+            own = {after.symbol: choice.ids[after.symbol]}
+            yield from _read(connection, own, start, choice.end)
+        at += symbols[at : at + 1] == [after.symbol]
+    if choice.start > choice.end:
+        return
+    each = (choice.end - choice.start).days * 5 // 7 + 1
+    step = limit // each + 1
+    while at < len(symbols):
+        some = {symbol: choice.ids[symbol] for symbol in symbols[at : at + step]}
+        yield from _read(connection, some, choice.start, choice.end)
+        at += step
+        step = min(2 * step, 2 * limit // each + 1)  # many have no bars, or few
+
+
+def _read(connection: Connection, ids: Mapping[str, int], start: date, end: date) -> Iterator[tuple[str, BarColumns]]:
+    found = histories.read_histories(connection, ids.values(), start=start, end=end)
+    return ((symbol, found[one]) for symbol, one in ids.items() if one in found)
+
+
+def _factors(connection: Connection, adjustment: Adjustment, ids: set[int]) -> dict[int, Factors]:
+    """Over each whole history that is held, so that every page of it fits the others."""
+    actions = actions_by_security(connection, ids=ids)
+    held = histories.held_ranges_of(connection, actions)
+    return {one: Factors() for one in ids} | {
+        one: factors_of(actions[one], adjustment, first=first, last=last) for one, (first, last) in held.items()
+    }
