@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from app.market.adjustment import Adjustment, Direction, Method
 from app.services.alone import alone
 from app.services.context import Context, Progress
 from app.services.held_panel import HeldPanel
+from app.services.named_universes import named_universes
 from app.services.report import Report
 from app.store.bar_columns import ABSENT, EPOCH
 from app.store.bar_reads import read_panel
@@ -32,8 +33,10 @@ from app.store.engine import Connection, snapshot
 CELLS = 2_000_000
 """(Security, session) pairs in memory at once: some 100 MB, however much is held."""
 
-FORMAT = 2
+FORMAT = 3
 """Part of the fingerprint: a new one makes every export new."""
+
+Universes = Mapping[str, Sequence[str]]
 
 ADJUSTMENT = Adjustment(Direction.BACK, Method.TOTAL_RETURN)
 
@@ -65,18 +68,20 @@ def export_qlib(context: Context, *, keep: int) -> Report:
         held = HeldPanel.read(connection, ADJUSTMENT)
         if not held.ranges:
             return Report("SKIPPED", "There are no daily bars to export yet: run app.tasks.sync_daily_prices first.")
+        universes = named_universes(connection, context.universes, held=[one.symbol for one in held.ranges])
         details = {**held.details(), "path": str(root / "current")}
         previous = read_manifest(root)
-        fingerprint = held.fingerprint(FORMAT, FIELDS, NOTES)
+        fingerprint = held.fingerprint(FORMAT, FIELDS, NOTES, universes)
         if previous and previous.get("fingerprint") == fingerprint:
             counts = Counts(expected=held.bars, fetched=0, stored=0, unchanged=held.bars)
             reason = f"Nothing has changed since the export of {previous.get('exported_at')}."
             return Report("SKIPPED", reason, counts, details)
         name = context.run_id or uuid.uuid4().hex
         with building(root, name, size=size_of(held.instruments)) as folder:
-            _build(connection, held, folder, progress=context.progress)
+            _build(connection, held, universes, folder, progress=context.progress)
+            manifest = _manifest(context, held, universes, fingerprint)
             with context.writing():  # an attempt that lost its lease publishes nothing
-                published = publish(root, folder, _manifest(context, held, fingerprint), at=context.clock())
+                published = publish(root, folder, manifest, at=context.clock())
         removed = remove_old(root, keep=keep)
     seconds = round(time.monotonic() - began, 2)
     logger.info("Exported {:,} bars of {:,} securities to {} in {} s", held.bars, len(held.ranges), published, seconds)
@@ -85,11 +90,11 @@ def export_qlib(context: Context, *, keep: int) -> Report:
     return Report("SUCCESS", None, counts, details)
 
 
-def _build(connection: Connection, held: HeldPanel, folder: Path, *, progress: Progress) -> None:
+def _build(connection: Connection, held: HeldPanel, universes: Universes, folder: Path, *, progress: Progress) -> None:
     """Write the tree, and compare every block of it with the bars that it came from."""
-    writer = TreeWriter(folder, held.calendar, held.instruments)
+    writer = TreeWriter(folder, held.calendar, held.instruments, universes)
     tree = TreeReader(folder)
-    verify_lists(tree, held.calendar, held.instruments)
+    verify_lists(tree, held.calendar, held.instruments, universes)
     done = 0
     for span in blocks(len(held.calendar), len(held.ranges), cells=CELLS):
         progress(done, held.bars, f"sessions from {held.calendar[span.start]}")
@@ -130,7 +135,7 @@ def _places(known: NDArray[np.int64], wanted: NDArray[np.int64]) -> NDArray[np.i
     return places
 
 
-def _manifest(context: Context, held: HeldPanel, fingerprint: str) -> Mapping[str, Any]:
+def _manifest(context: Context, held: HeldPanel, universes: Universes, fingerprint: str) -> Mapping[str, Any]:
     return {
         "fingerprint": fingerprint,
         "exported_at": context.clock().isoformat(timespec="seconds"),
@@ -139,5 +144,6 @@ def _manifest(context: Context, held: HeldPanel, fingerprint: str) -> Mapping[st
         "bars": held.bars,
         **held.details(),
         "fields": list(FIELDS),
+        "universes": {"all": len(held.ranges), **{name: len(symbols) for name, symbols in universes.items()}},
         "notes": NOTES,
     }

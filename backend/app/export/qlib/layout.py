@@ -4,6 +4,7 @@
 
     calendars/day.txt                    one ISO date a line
     instruments/all.txt                  SYMBOL <tab> first session <tab> last session
+    instruments/<universe>.txt           the same of a named set of them, such as twse or popular
     features/<symbol, lower case>/<field>.day.bin
                                          little-endian float32: the start's place in the calendar, then a value a
                                          session up to the last one; NaN where nothing traded
@@ -23,7 +24,8 @@ FIELDS = ("open", "high", "low", "close", "volume", "factor", "change", "vwap")
 FLOAT = "<f4"
 FLOAT_BYTES = 4
 CALENDAR = Path("calendars/day.txt")
-INSTRUMENTS = Path("instruments/all.txt")
+INSTRUMENTS = Path("instruments")
+ALL = "all"
 FEATURES = Path("features")
 
 
@@ -51,13 +53,18 @@ def feature_file(symbol: str, field: str) -> Path:
     return feature_folder(symbol) / f"{field}.day.bin"
 
 
+def instruments_file(universe: str) -> Path:
+    """The list of a universe; ``all`` is the one of every symbol."""
+    return INSTRUMENTS / f"{universe}.txt"
+
+
 def calendar_text(calendar: Sequence[date]) -> str:
     """``calendars/day.txt``."""
     return "".join(f"{session.isoformat()}\n" for session in calendar)
 
 
 def instruments_text(instruments: Sequence[Instrument], calendar: Sequence[date]) -> str:
-    """``instruments/all.txt``; symbols stay text, so that 0050 does not become 50."""
+    """A list of instruments; symbols stay text, so that 0050 does not become 50."""
     return "".join(f"{one.symbol}\t{calendar[one.first]}\t{calendar[one.last]}\n" for one in instruments)
 
 

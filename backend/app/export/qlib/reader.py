@@ -24,10 +24,14 @@ class TreeReader:
         lines = (self.folder / "calendars/day.txt").read_text(encoding="ascii").splitlines()
         return [date.fromisoformat(line) for line in lines]
 
-    def instruments(self) -> dict[str, tuple[date, date]]:
+    def universes(self) -> list[str]:
+        """The names of the lists of instruments, ``all`` among them."""
+        return sorted(path.stem for path in (self.folder / "instruments").iterdir())
+
+    def instruments(self, universe: str = "all") -> dict[str, tuple[date, date]]:
         """Symbol → its first and last session."""
         ranges: dict[str, tuple[date, date]] = {}
-        for line in (self.folder / "instruments/all.txt").read_text(encoding="ascii").splitlines():
+        for line in (self.folder / f"instruments/{universe}.txt").read_text(encoding="ascii").splitlines():
             symbol, first, last = line.split("\t")
             ranges[symbol] = (date.fromisoformat(first), date.fromisoformat(last))
         return ranges

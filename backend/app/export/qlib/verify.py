@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 
 import numpy as np
 
 from app.errors import ExportError
 from app.export.qlib.fields import Block
-from app.export.qlib.layout import FIELDS, Instrument
+from app.export.qlib.layout import ALL, FIELDS, Instrument
 from app.export.qlib.reader import TreeReader
 
 
-def verify_lists(tree: TreeReader, calendar: Sequence[date], instruments: Sequence[Instrument]) -> None:
-    """Raise ExportError unless calendar and instruments read back as they should be."""
+def verify_lists(
+    tree: TreeReader,
+    calendar: Sequence[date],
+    instruments: Sequence[Instrument],
+    universes: Mapping[str, Sequence[str]],
+) -> None:
+    """Raise ExportError unless calendar, instruments and universes read back as they should be."""
     if tree.calendar() != list(calendar):
         raise ExportError(f"The calendar of {tree.folder} does not read back as it was written.")
     expected = {one.symbol: (calendar[one.first], calendar[one.last]) for one in instruments}
-    if tree.instruments() != expected:
+    lists = {ALL: expected, **{name: {one: expected[one] for one in symbols} for name, symbols in universes.items()}}
+    if {name: tree.instruments(name) for name in tree.universes()} != lists:
         raise ExportError(f"The instruments of {tree.folder} do not read back as they were written.")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 
@@ -13,14 +13,15 @@ from numpy.typing import NDArray
 from app.errors import ExportError
 from app.export.qlib.fields import Block
 from app.export.qlib.layout import (
+    ALL,
     CALENDAR,
     FEATURES,
     FIELDS,
     FLOAT,
-    INSTRUMENTS,
     Instrument,
     calendar_text,
     feature_folder,
+    instruments_file,
     instruments_text,
 )
 
@@ -35,15 +36,21 @@ def blocks(sessions: int, instruments: int, *, cells: int) -> Iterator[range]:
 class TreeWriter:
     """Writes into an empty *folder*; sessions come in order, each block once."""
 
-    def __init__(self, folder: Path, calendar: Sequence[date], instruments: Sequence[Instrument]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        calendar: Sequence[date],
+        instruments: Sequence[Instrument],
+        universes: Mapping[str, Sequence[str]],
+    ) -> None:
         self._instruments = instruments
         self._folders = [str(folder / feature_folder(one.symbol)) for one in instruments]
         self._next = 0
-        for path, text in (
-            (CALENDAR, calendar_text(calendar)),
-            (INSTRUMENTS, instruments_text(instruments, calendar)),
-        ):
-            (folder / path).parent.mkdir(parents=True)
+        by_symbol = {one.symbol: one for one in instruments}
+        lists = {ALL: instruments} | {name: [by_symbol[one] for one in symbols] for name, symbols in universes.items()}
+        texts = {instruments_file(name): instruments_text(members, calendar) for name, members in lists.items()}
+        for path, text in {CALENDAR: calendar_text(calendar), **texts}.items():
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
             (folder / path).write_text(text, encoding="ascii")
         (folder / FEATURES).mkdir()
         for feature in self._folders:

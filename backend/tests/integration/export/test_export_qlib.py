@@ -24,13 +24,13 @@ from app.export.publish import exclusive
 from app.export.qlib.reader import TreeReader
 from app.market.bar import BAR_FIELDS, Bar
 from app.market.corporate_action import ActionKind, CorporateAction
-from app.market.security import Venue
+from app.market.security import Security, SecurityKind, Venue
 from app.services.context import Context, Lease
 from app.services.export_qlib import export_qlib
 from app.store.bars import write_bars
 from app.store.corporate_actions import write_actions
 from app.store.engine import make_engine, transaction
-from app.store.securities import register_unlisted
+from app.store.securities import register_unlisted, save_list
 
 BACKEND = Path(__file__).resolve().parents[3]
 AT = datetime(2024, 1, 5, 14, 30, tzinfo=UTC)
@@ -154,6 +154,55 @@ def test_a_new_action_makes_a_new_export(context: Context) -> None:
     assert export_qlib(context, keep=3).state == "SKIPPED"
     act(context, SPLIT)  # the dividend is withdrawn
     assert export_qlib(context, keep=3).state == "SUCCESS"
+
+
+def listed(context: Context, venue: Venue, **kinds: SecurityKind) -> None:
+    rows = [Security(symbol.removeprefix("s"), symbol, venue, kind) for symbol, kind in kinds.items()]
+    with transaction(context.engine) as connection:
+        save_list(connection, venue, rows, at=AT)
+
+
+def test_universes_follow_from_the_lists_and_the_named_sets(context: Context, root: Path) -> None:
+    stock, etf = SecurityKind.STOCK, SecurityKind.ETF
+    listed(context, Venue.TWSE, s2330=stock, s0050=etf, s1101=stock)
+    listed(context, Venue.TPEX, s3064=stock)
+    store(context, BARS)
+    named = replace(context, universes={"popular": ["2330", "1101"], "few": ["1101"]})
+    export_qlib(named, keep=3)
+    tree = TreeReader(root / "current")
+    assert {name: sorted(tree.instruments(name)) for name in tree.universes()} == {
+        "all": ["0050", "2330", "3064"],
+        "twse": ["0050", "2330"],
+        "tpex": ["3064"],
+        "stock": ["2330", "3064"],
+        "etf": ["0050"],
+        "popular": ["2330"],  # of 1101, and so of the few, no bar is held; Qlib cannot read an empty list
+    }
+    assert tree.instruments("popular")["2330"] == (DAY1, DAY3)
+    assert export_qlib(named, keep=3).state == "SKIPPED"
+    assert export_qlib(replace(named, universes={"popular": ["0050"]}), keep=3).state == "SUCCESS"
+    listed(context, Venue.TWSE, s2330=stock, s0050=stock, s1101=stock)
+    assert export_qlib(replace(named, universes={"popular": ["0050"]}), keep=3).state == "SUCCESS"
+
+
+def test_a_range_ends_where_the_bars_do(context: Context, root: Path) -> None:
+    """A delisted share at its last session; a halted one at its last row without prices."""
+    listed(context, Venue.TWSE, **dict.fromkeys(("s2330", "s1101", "s1102"), SecurityKind.STOCK))
+    day = replace(TSMC, symbol="1101")
+    halted = Bar("1102", DAY1, None, None, None, None, None, 0, 0, 0)
+    store(
+        context,
+        [*BARS, day, replace(day, session=DAY2), replace(TSMC, symbol="1102")]
+        + [replace(halted, session=session) for session in (DAY2, DAY3)],
+    )
+    listed(context, Venue.TWSE, **dict.fromkeys(("s2330", "s1102"), SecurityKind.STOCK))
+    export_qlib(context, keep=3)
+    tree = TreeReader(root / "current")
+    for universe in ("all", "stock", "twse"):
+        assert tree.instruments(universe)["1101"] == (DAY1, DAY2)
+        assert tree.instruments(universe)["1102"] == (DAY1, DAY3)
+    assert np.isnan(tree.feature("1102", "volume")[1]).tolist() == [False, True, True]
+    assert len(tree.feature("1101", "close")[1]) == 2
 
 
 def test_an_empty_database_is_skipped(context: Context, root: Path) -> None:

@@ -47,7 +47,7 @@ def bar(close: int, *, change: int = ABSENT, volume: int = 1000, turnover: int =
 
 
 def write_tree(folder: Path, instruments: list[Instrument], bars: RawBars, *, cells: int = 1_000_000) -> TreeReader:
-    writer = TreeWriter(folder, CALENDAR, instruments)
+    writer = TreeWriter(folder, CALENDAR, instruments, {})
     for sessions in blocks(len(CALENDAR), len(instruments), cells=cells):
         chosen = (bars.days >= sessions.start) & (bars.days < sessions.stop)
         values = {name: column[chosen] for name, column in bars.values.items()}
@@ -148,7 +148,7 @@ def test_fields_need_every_raw_field() -> None:
 
 
 def test_blocks_are_written_in_order(tmp_path: Path) -> None:
-    writer = TreeWriter(tmp_path, CALENDAR, [Instrument("2330", 0, 2)])
+    writer = TreeWriter(tmp_path, CALENDAR, [Instrument("2330", 0, 2)], {})
     with pytest.raises(ExportError, match="expected session 0"):
         writer.write(block_of(range(1, 2), raw_bars([])))
 
@@ -167,7 +167,7 @@ def tree(tmp_path: Path) -> TreeReader:
 def verify(tree: TreeReader, *, second_close: int = 101_0000) -> int:
     bars = raw_bars([(0, 0, bar(100_0000)), (0, 2, bar(second_close)), (1, 1, bar(50_0000))])
     instruments = [Instrument("2330", 0, 2), Instrument("2317", 1, 1)]
-    verify_lists(tree, CALENDAR, instruments)
+    verify_lists(tree, CALENDAR, instruments, {})
     return verify_block(tree, instruments, block_of(range(3), bars))
 
 
@@ -205,6 +205,17 @@ def test_a_missing_file_is_found(tree: TreeReader) -> None:
     (tree.folder / "features/2317/vwap.day.bin").unlink()
     with pytest.raises(ExportError, match=r"vwap\.day\.bin cannot be read"):
         verify(tree)
+
+
+def test_a_universe_has_its_members_with_their_own_ranges(tmp_path: Path) -> None:
+    instruments = [Instrument("0050", 0, 1), Instrument("2330", 0, 2)]
+    TreeWriter(tmp_path, CALENDAR, instruments, {"etf": ["0050"]})
+    assert (tmp_path / "instruments/etf.txt").read_text() == "0050\t2024-01-02\t2024-01-03\n"
+    tree = TreeReader(tmp_path)
+    verify_lists(tree, CALENDAR, instruments, {"etf": ["0050"]})
+    for other in ({}, {"etf": ["2330"]}, {"etf": ["0050"], "stock": ["2330"]}):
+        with pytest.raises(ExportError, match=r"instruments of .* do not read back"):
+            verify_lists(tree, CALENDAR, instruments, other)
 
 
 @pytest.mark.parametrize(
