@@ -6,7 +6,7 @@ import importlib
 import sys
 from pathlib import Path
 
-ALL = ("ingest", "keys", "ledger", "backfill")
+ALL = ("ingest", "keys", "ledger", "day", "backfill", "reads")
 PROJECT = Path(__file__).resolve().parents[1]
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from datetime import date
+from functools import lru_cache
 
 from app.errors import InvalidRow, SourceChanged
 from app.market.bar import MAX_PRICE
@@ -163,6 +164,7 @@ def signed_change(sign: str, magnitude: str) -> int | None:
     return -value if mark == "-" else value
 
 
+@lru_cache(maxsize=1 << 16)  # ticks make prices few: of a market's day half are written as others are
 def _scaled(text: str) -> int:
     bare = text.strip()
     if _DECIMAL.fullmatch(bare) is None or len(bare) > 40:

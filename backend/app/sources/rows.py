@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence, Set
 from datetime import date
 from itertools import islice
-from typing import NoReturn, TypeVar
+from typing import NoReturn, TypeGuard, TypeVar
 
 from app.errors import InvalidRow
 from app.market.security import is_symbol
@@ -52,7 +52,7 @@ def table_rows(
 def _table_row(names: Sequence[str], line: object, read: Set[str]) -> Row:
     if not isinstance(line, list):
         return Row({"row": cell(line)})
-    row = row_of(zip(names, line, strict=False), read)
+    row = row_of(names, line, read)
     if len(line) != len(names):
         for place in range(len(names), min(len(line), MAX_RAW_CELLS)):
             row[f"#{place + 1}"] = cell(line[place])
@@ -61,17 +61,27 @@ def _table_row(names: Sequence[str], line: object, read: Set[str]) -> Row:
     return row
 
 
-def row_of(cells: Iterable[tuple[str, object]], read: Set[str]) -> Row:
-    """A row of (column, value) pairs. Anything but text or null in one of the columns ``read`` is a fault.
+def row_of(names: Iterable[str], values: Collection[object], read: Set[str]) -> Row:
+    """A row of the columns *names*. Anything but text or null in one of the columns ``read`` is a fault.
 
     ``envelope`` leaves JSON's numbers as text, so that this is about truth values, NaN, lists and objects.
     """
+    if _is_plain(values):
+        return Row(zip(names, values, strict=False))
     row = Row()
-    for name, value in cells:
+    for name, value in zip(names, values, strict=False):
         row[name] = cell(value)
         if not isinstance(value, str | None) and name in read:
             row.fault = InvalidRow(f"{row[name][:80]} stands where text should, in {name}", rule=UNREADABLE)
     return row
+
+
+def _is_plain(values: Collection[object]) -> TypeGuard[Collection[str]]:
+    """Whether all are text as ``cell`` leaves it, as they are in nearly every row: one look at them all together."""
+    try:
+        return _LOST.search("".join(values)) is None  # type: ignore[arg-type]
+    except TypeError:
+        return False
 
 
 def object_rows(lines: Sequence[object], required: Iterable[str], *, site: str) -> Iterator[Row]:
@@ -81,7 +91,7 @@ def object_rows(lines: Sequence[object], required: Iterable[str], *, site: str) 
     columns(keys, read, site=site)
     for line in lines:
         if isinstance(line, dict):
-            yield row_of(((field_name(key), value) for key, value in line.items()), read)
+            yield row_of([field_name(key) for key in line], line.values(), read)
         else:
             yield Row({"row": cell(line)})
 

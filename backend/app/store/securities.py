@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 
 from sqlalchemy import Connection, Row, Select, func, insert, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
@@ -251,6 +252,6 @@ def _row(security: Security, at: datetime) -> dict[str, object]:
     return row | {"on_list": True, "first_seen_at": at, "updated_at": at}
 
 
-def _held(row: Row[tuple[object, ...]]) -> HeldSecurity:
-    values = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name for it
-    return HeldSecurity(**values | {"venue": Venue(row.venue), "kind": SecurityKind(row.kind)})
+def _held(row: Row[Any]) -> HeldSecurity:
+    security_id, symbol, name, venue, kind, *rest = row  # in the order of the table, which is the class's own
+    return HeldSecurity(security_id, symbol, name, Venue(venue), SecurityKind(kind), *rest)

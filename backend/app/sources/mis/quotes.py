@@ -82,7 +82,7 @@ def _row(line: Any) -> Row:
     if isinstance(trade, dict):
         del cells["trade"]
         cells |= {f"trade.{key}": value for key, value in trade.items()}
-    return row_of(((parsing.field_name(key), value) for key, value in cells.items()), _READ)
+    return row_of([parsing.field_name(key) for key in cells], cells.values(), _READ)
 
 
 def _is_placeholder(row: Row) -> bool:
