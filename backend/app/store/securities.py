@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, func, insert, or_, select, text, update
+from sqlalchemy import Connection, Select, func, insert, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from app.errors import InvalidRow, TooManyInvalidRows
@@ -252,6 +252,6 @@ def _row(security: Security, at: datetime) -> dict[str, object]:
     return row | {"on_list": True, "first_seen_at": at, "updated_at": at}
 
 
-def _held(row: Row[Any]) -> HeldSecurity:
+def _held(row: Sequence[Any]) -> HeldSecurity:
     security_id, symbol, name, venue, kind, *rest = row  # in the order of the table, which is the class's own
     return HeldSecurity(security_id, symbol, name, Venue(venue), SecurityKind(kind), *rest)
