@@ -17,6 +17,7 @@ from app.cli import (
     diagnosis,
     export,
     operations,
+    referee,
     runs,
     schedules,
     status,
@@ -53,6 +54,7 @@ app.command("replay", rich_help_panel="Data")(backfill.replay)
 app.add_typer(catch_up.catch_up, name="catch-up", rich_help_panel="Data")
 app.add_typer(export.export, name="export", rich_help_panel="Data")
 app.add_typer(operations.calendar, name="calendar", rich_help_panel="Data")
+app.add_typer(referee.referee, name="referee", rich_help_panel="Data")
 app.command("wait-ready", rich_help_panel="Look")(backfill.wait_ready)
 app.add_typer(runs.runs, name="runs", rich_help_panel="Look")
 app.command("bars", rich_help_panel="Look")(bars.bars)

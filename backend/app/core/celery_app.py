@@ -213,6 +213,7 @@ app.conf.update(
         "app.tasks.backfill_bars": {"queue": "backfill", "priority": 1},
         "app.tasks.replay_archive": {"queue": "backfill", "priority": 1},
         "app.tasks.catch_up": {"queue": "backfill", "priority": 1},
+        "app.tasks.compare_sources": {"queue": "backfill", "priority": 1},
     },
     beat_schedule={
         # Tied to this application: else a crontab takes the zone of whichever application is current.

@@ -5,6 +5,7 @@ from app.tasks.qlib_tasks import export_parquet, sync_qlib
 from app.tasks.stock_data import (
     backfill_bars,
     catch_up,
+    compare_sources,
     replay_archive,
     sync_corporate_actions,
     sync_daily_prices,
@@ -18,6 +19,7 @@ __all__ = [
     "backfill_bars",
     "catch_up",
     "cleanup_old_cache",
+    "compare_sources",
     "export_parquet",
     "replay_archive",
     "sync_corporate_actions",

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from app.core import wiring
 from app.core.config import load_universes
+from app.core.referee import OtherName
 from app.errors import InvalidParameter
 from app.market.calendar import FIRST_DAY, TAIPEI
 from app.market.security import BAR_VENUES, Venue, is_symbol
@@ -60,19 +61,6 @@ class Parameters(BaseModel):
         return self
 
 
-def _with_daily_bars(venue: Venue | None) -> Venue | None:
-    if venue is not None and venue not in BAR_VENUES:
-        raise ValueError(f"{venue} publishes no daily bars of its whole market; {' and '.join(BAR_VENUES)} do")
-    return venue
-
-
-def _not_in_the_future(day: date | None) -> date | None:
-    today = wiring.now().astimezone(TAIPEI).date()
-    if day is not None and day > today:
-        raise ValueError(f"it lies in the future; today in Taipei is {today}")
-    return day
-
-
 Symbol = Annotated[str, BeforeValidator(_a_symbol), Field(json_schema_extra={"pattern": "^[0-9A-Z]{4,6}$"})]
 
 StockIds = Annotated[
@@ -102,3 +90,11 @@ OneVenue = Annotated[
     Venue | None, AfterValidator(_with_daily_bars), Field(description="TWSE or TPEX; both when left out")
 ]
 Again = Annotated[bool, Field(description="ask for what is held, too, and record what the exchange changed since")]
+OtherSource = Annotated[OtherName, Field(description="who is compared with: finmind, or finlab (optional package)")]
+Sample = Annotated[
+    int, Field(strict=True, ge=1, le=5_000, description="so many securities, drawn; as many as there are: all of them")
+]
+Seed = Annotated[
+    Annotated[int, Field(strict=True, ge=0, lt=2**32)] | None,
+    Field(description="draws the sample; the run's own when left out, and told in its result"),
+]

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from app.core.catching_up import limits
 from app.core.celery_app import app
 from app.core.config import get_settings
+from app.core.referee import other_source, seed_of
 from app.errors import NotASession
 from app.market.calendar import TAIPEI
 from app.services import catch_up as service
 from app.services.backfill import Wanted
 from app.services.backfill import backfill_bars as backfill
 from app.services.context import Context
+from app.services.referee import compare_bars, draw
 from app.services.replay import replay_archive as replay
 from app.services.report import Report
 from app.services.securities import choose_securities
@@ -26,7 +29,20 @@ from app.services.sync_some_bars import sync_some_bars
 from app.store.engine import transaction
 from app.store.securities import HeldSecurity
 from app.tasks._base import QuantLabTask
-from app.tasks.parameters import Again, Datasets, Days, EndDate, FirstDay, LongDays, OneVenue, StockIds, Universe
+from app.tasks.parameters import (
+    Again,
+    Datasets,
+    Days,
+    EndDate,
+    FirstDay,
+    LongDays,
+    OneVenue,
+    OtherSource,
+    Sample,
+    Seed,
+    StockIds,
+    Universe,
+)
 
 
 @app.task(bind=True, name="app.tasks.sync_stock_list", soft_time_limit=600, time_limit=660)
@@ -105,6 +121,32 @@ def sync_market_figures(
     context = self.context()
     start, end = last_days(context, days, end_date)
     return sync_figures(context, start=start, end=end, datasets=datasets)
+
+
+@app.task(bind=True, name="app.tasks.compare_sources", soft_time_limit=3600, time_limit=3660)
+def compare_sources(
+    self: QuantLabTask,
+    source: OtherSource = "finmind",
+    stock_ids: StockIds = None,
+    sample: Sample = 20,
+    *,
+    days: LongDays = 30,
+    end_date: EndDate = None,
+    seed: Seed = None,
+) -> Report:
+    """Compare held bars with those of another source, by sample or by name; what is held stays as it is."""
+    context = self.context()
+    start, end = last_days(context, days, end_date)
+    chosen = _choose(context, stock_ids, None, default="all")
+    if stock_ids is None:
+        seed = seed_of(context.run_id) if seed is None else seed
+        chosen = draw(chosen, sample, seed=seed)
+    other = other_source(source, context, get_settings())
+    report = compare_bars(context, other, chosen, start=start, end=end)
+    if stock_ids is not None:
+        return report
+    told = f"{len(chosen)} securities, drawn with the seed {seed}. {report.reason}"
+    return replace(report, reason=told, details={**report.details, "seed": seed, "symbols": [x.symbol for x in chosen]})
 
 
 @app.task(bind=True, name="app.tasks.sync_latest_prices", soft_time_limit=600, time_limit=660)

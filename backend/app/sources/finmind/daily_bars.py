@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import date, time
+from datetime import date
 from typing import Any, ClassVar
 
 from app.errors import InvalidRow, NoData, RateLimited, SourceChanged, SourceRefused, WrongDate
@@ -28,8 +28,6 @@ COLUMNS = (
     "spread",
     "Trading_turnover",
 )
-PUBLISHED_BY = time(19, 0)
-"""Taipei. It takes over a session's tables from 17:30 on; before this nothing is made of a day that it lacks."""
 
 TOLERANCES: Mapping[str, Tolerance] = dict.fromkeys(BAR_FIELDS, EXACT)
 """It copies the exchanges' own cells: shares, TWD, counts, and prices with all their decimals. Nothing is rounded."""
