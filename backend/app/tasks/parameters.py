@@ -61,6 +61,19 @@ class Parameters(BaseModel):
         return self
 
 
+def _with_daily_bars(venue: Venue | None) -> Venue | None:
+    if venue is not None and venue not in BAR_VENUES:
+        raise ValueError(f"{venue} publishes no daily bars of its whole market; {' and '.join(BAR_VENUES)} do")
+    return venue
+
+
+def _not_in_the_future(day: date | None) -> date | None:
+    today = wiring.now().astimezone(TAIPEI).date()
+    if day is not None and day > today:
+        raise ValueError(f"it lies in the future; today in Taipei is {today}")
+    return day
+
+
 Symbol = Annotated[str, BeforeValidator(_a_symbol), Field(json_schema_extra={"pattern": "^[0-9A-Z]{4,6}$"})]
 
 StockIds = Annotated[
