@@ -8,7 +8,10 @@
     │   ├── UnknownSymbol             a symbol that no securities list holds
     │   ├── UnknownTask               a name that no task has
     │   ├── UnknownSchedule           a name that no schedule has
-    │   └── UnknownRun                an id that no run in the ledger has
+    │   ├── UnknownRun                an id that no run in the ledger has
+    │   ├── UnknownRow                an id that no quarantined row has
+    │   ├── AlreadyDecided            a quarantined row that is no longer open
+    │   └── NotStorable               a quarantined row of which there are no values that could be stored
     ├── NotAuthorised                 the admin token is missing or wrong; nothing was done
     ├── SourceError                   an exchange's site (carries .site)
     │   ├── RetriableSourceError      try again later (carries .retry_after seconds, or None)
@@ -94,6 +97,18 @@ class UnknownSchedule(InvalidParameter):
 
 class UnknownRun(InvalidParameter):
     """An id that no run in the ledger has."""
+
+
+class UnknownRow(InvalidParameter):
+    """An id that no quarantined row has."""
+
+
+class AlreadyDecided(InvalidParameter):
+    """A quarantined row that is no longer open."""
+
+
+class NotStorable(InvalidParameter):
+    """A quarantined row of which there are no values that could be stored."""
 
 
 class NotAuthorised(QuantLabError):

@@ -11,13 +11,16 @@ from loguru import logger
 from starlette.exceptions import HTTPException
 
 from app.errors import (
+    AlreadyDecided,
     ConfigurationError,
     InvalidParameter,
     NotAuthorised,
+    NotStorable,
     QuantLabError,
     RateLimited,
     SourceError,
     StoreUnavailable,
+    UnknownRow,
     UnknownRun,
     UnknownSchedule,
     UnknownSymbol,
@@ -30,6 +33,9 @@ STATUS: tuple[tuple[type[QuantLabError], int], ...] = (
     (UnknownTask, 404),
     (UnknownRun, 404),
     (UnknownSchedule, 404),
+    (UnknownRow, 404),
+    (AlreadyDecided, 409),
+    (NotStorable, 409),
     (InvalidParameter, 422),
     (NotAuthorised, 401),
     (StoreUnavailable, 503),

@@ -17,6 +17,7 @@ from app.cli import (
     diagnosis,
     export,
     operations,
+    quarantine,
     referee,
     runs,
     schedules,
@@ -59,6 +60,7 @@ app.command("wait-ready", rich_help_panel="Look")(backfill.wait_ready)
 app.add_typer(runs.runs, name="runs", rich_help_panel="Look")
 app.command("bars", rich_help_panel="Look")(bars.bars)
 app.command("revisions", rich_help_panel="Look")(bars.revisions)
+app.add_typer(quarantine.quarantine, name="quarantine", rich_help_panel="Look")
 app.command("actions", rich_help_panel="Look")(actions.actions)
 app.command("status", rich_help_panel="Look")(status.status)
 app.command("monitor", rich_help_panel="Look")(status.monitor)

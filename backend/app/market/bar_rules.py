@@ -145,11 +145,13 @@ def session_fault(session: date, *, today: date, is_session: bool) -> str | None
 def _turnover_fits(bar: Bar, facts: Facts, times: int | Fraction) -> bool:
     """Whether turnover ÷ volume lies from low ÷ *times* to high × *times*, whatever was rounded off."""
     volume, turnover, high, low = bar.volume, bar.turnover, bar.high, bar.low
-    if volume is None or turnover is None or high is None or low is None:
+    if volume is None or turnover is None or high is None or low is None or bar.open is None or bar.close is None:
         return True
-    paid, most, least = turnover * 10_000, volume, volume
-    if low * least <= paid <= high * most:
+    paid = turnover * 10_000
+    if low * volume <= paid <= high * volume:
         return True
+    # Where they are out of order, that is another rule's business.
+    high, low = max(high, low, bar.open, bar.close), min(high, low, bar.open, bar.close)
     most, least = volume + facts.volume_step - 1, max(volume - facts.volume_step + 1, 0)
     slack = (facts.turnover_step - 1) * 10_000
     return low * least <= (paid + slack) * times and paid - slack <= high * most * times

@@ -31,8 +31,7 @@ class Passed:
     blocked: tuple[RejectedRow, ...]
     """With those of the parser. A row that breaks two rules is there twice."""
     warnings: tuple[RejectedRow, ...]
-    held_back: int
-    """How many rows of the reply are not among ``rows``."""
+    """Of rows that may be stored."""
 
 
 class Gate:
@@ -67,8 +66,7 @@ class Gate:
         return Passed(
             rows=tuple(bar for bar in parsed.rows if (bar.symbol, bar.session) not in out) if out else parsed.rows,
             blocked=(*parsed.rejected, *blocked),
-            warnings=tuple(row for row in doubted if row.severity is Severity.WARNING),
-            held_back=len(parsed.rejected) + len(out),
+            warnings=tuple(row for row in doubted if (row.symbol, row.session) not in out),
         )
 
     def _session_faults(self, connection: Connection, venue: Venue, days: set[date], today: date) -> Mapping[date, str]:

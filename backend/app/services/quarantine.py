@@ -37,10 +37,13 @@ def set_aside(
     Raises:
         TooManyInvalidRows: more than a fifth of the rows: nothing of the reply is stored.
     """
-    if len(rejected) > max(FEW, LARGEST_SHARE * of):
+    # What was read and then judged may have broken several rules.
+    judged = {(row.symbol, row.session) for row in rejected if row.parsed is not None}
+    number = sum(row.parsed is None for row in rejected) + len(judged)
+    if number > max(FEW, LARGEST_SHARE * of):
         first = next(iter(rejected))
         message = (
-            f"{len(rejected)} of {of} rows of {venue} {dataset} break rules, more than {LARGEST_SHARE:.0%}: nothing of "
+            f"{number} of {of} rows of {venue} {dataset} break rules, more than {LARGEST_SHARE:.0%}: nothing of "
             f"this reply is stored. The first: {first.reason}"
         )
         raise TooManyInvalidRows(message, rule=first.rule)
@@ -48,4 +51,4 @@ def set_aside(
     seen = quarantine.add(connection, found, venue=venue, dataset=dataset, run_id=run_id, at=at)
     if whole:
         quarantine.mend(connection, venue, dataset, *whole, symbol=symbol, but=seen, at=at)
-    return len(rejected)
+    return number

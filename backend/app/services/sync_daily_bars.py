@@ -121,7 +121,7 @@ def store_session(
     beside = coverage.rows_beside(connection, unit.venue, day)
     far = row_count_fault(fetched, beside)
     more = _too_many(day, fetched, beside, far) if far and fetched > (beside or 0) else ()
-    set_aside(
+    quarantined = set_aside(
         connection,
         passed.blocked,
         of=fetched,
@@ -152,7 +152,7 @@ def store_session(
             fetched=fetched,
             stored=written.stored,
             unchanged=written.unchanged,
-            quarantined=passed.held_back,
+            quarantined=quarantined,
         ),
         shortfall,
     )

@@ -77,8 +77,7 @@ def sync_month_bars(
             asked = _within(parsed, start, end)
             fetched = len(asked.rows) + len(asked.rejected)
             passed = gate.judge(connection, asked, venue=unit.venue, dataset=DATASET, today=context.today())
-            quarantined = passed.held_back
-            set_aside(
+            quarantined = set_aside(
                 connection,
                 passed.blocked,
                 of=fetched,

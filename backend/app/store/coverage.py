@@ -70,6 +70,14 @@ WHERE (c.expected, c.held, c.quarantined, c.explained, c.missing)
 """
 )
 
+_RECOUNT = text("""
+UPDATE coverage c SET expected = c.expected - c.quarantined + open.number, quarantined = open.number, recorded_at = :at
+FROM (SELECT count(*) AS number FROM quarantine q
+    WHERE q.released_at IS NULL AND q.severity = 'blocking'
+        AND q.dataset = :dataset AND q.venue = :venue AND q.session = :session) AS open
+WHERE c.dataset = :dataset AND c.venue = :venue AND c.session = :session AND c.quarantined <> open.number
+""")
+
 _UNHELD = text(
     _CELLS
     + """
@@ -123,6 +131,15 @@ def account_again(connection: Connection, venue: Venue, *, since: date, at: date
     days = list(connection.scalars(query))
     account(connection, venue, days, at=at)
     return len(days)
+
+
+def account_set_aside(connection: Connection, dataset: str, venue: Venue, session: date, *, at: datetime) -> None:
+    """Count anew what waits in quarantine of a session, after somebody decided on a row of it."""
+    if dataset == BARS:
+        account(connection, venue, [session], at=at)
+    else:
+        asked = {"dataset": dataset, "venue": venue.value, "session": session, "at": at}
+        connection.execute(_RECOUNT, asked)
 
 
 def rows_beside(connection: Connection, venue: Venue, session: date) -> int | None:

@@ -12,6 +12,7 @@ from app.core.config import load_universes
 from app.core.referee import OtherName
 from app.errors import InvalidParameter
 from app.market.calendar import FIRST_DAY, TAIPEI
+from app.market.quality import RULES
 from app.market.security import BAR_VENUES, Venue, is_symbol
 from app.services.sync_figures import fields_of
 
@@ -61,6 +62,12 @@ class Parameters(BaseModel):
         return self
 
 
+def _a_rule(value: str | None) -> str | None:
+    if value is not None and value not in RULES:
+        raise ValueError(f"there is no such rule; there are {', '.join(RULES)}")
+    return value
+
+
 def _with_daily_bars(venue: Venue | None) -> Venue | None:
     if venue is not None and venue not in BAR_VENUES:
         raise ValueError(f"{venue} publishes no daily bars of its whole market; {' and '.join(BAR_VENUES)} do")
@@ -101,6 +108,14 @@ EndDate = Annotated[
 FirstDay = Annotated[date, Field(description="the first day, YYYY-MM-DD, 2004-02-11 at the earliest", ge=FIRST_DAY)]
 OneVenue = Annotated[
     Venue | None, AfterValidator(_with_daily_bars), Field(description="TWSE or TPEX; both when left out")
+]
+OnlyQuarantined = Annotated[
+    bool, Field(description="only sessions of which rows wait in quarantine, after a parser or a rule was mended")
+]
+OneRule = Annotated[
+    str | None,
+    AfterValidator(_a_rule),
+    Field(description="with `quarantined`: only rows that break this rule, such as ohlc-order"),
 ]
 Again = Annotated[bool, Field(description="ask for what is held, too, and record what the exchange changed since")]
 OtherSource = Annotated[OtherName, Field(description="who is compared with: finmind, or finlab (optional package)")]

@@ -15,6 +15,7 @@ from app.services import catch_up as service
 from app.services.backfill import Wanted
 from app.services.backfill import backfill_bars as backfill
 from app.services.context import Context
+from app.services.decisions import reparse
 from app.services.referee import compare_bars, draw
 from app.services.replay import replay_archive as replay
 from app.services.report import Report
@@ -36,7 +37,9 @@ from app.tasks.parameters import (
     EndDate,
     FirstDay,
     LongDays,
+    OneRule,
     OneVenue,
+    OnlyQuarantined,
     OtherSource,
     Sample,
     Seed,
@@ -84,9 +87,18 @@ def backfill_bars(
 
 
 @app.task(bind=True, name="app.tasks.replay_archive", soft_time_limit=3600, time_limit=3660)
-def replay_archive(self: QuantLabTask, start: FirstDay, end: EndDate = None) -> Report:
+def replay_archive(
+    self: QuantLabTask,
+    start: FirstDay,
+    end: EndDate = None,
+    *,
+    quarantined: OnlyQuarantined = False,
+    rule: OneRule = None,
+) -> Report:
     """Rebuild the tables from the archived replies, by today's parsers, without a request."""
     context = self.context()
+    if quarantined:
+        return reparse(context, start=start, end=end or context.today(), rule=rule)
     return replay(context, start=start, end=end or context.today())
 
 
