@@ -11,7 +11,8 @@ from datetime import date
 from hashlib import sha256
 
 from app.market.comparison import compare
-from app.market.gaps import promised_at
+from app.market.gaps import FEWEST_EXPECTED, promised_at
+from app.market.security import Venue
 from app.services.backfill import for_a_while
 from app.services.context import Context
 from app.services.other_sources import OtherSource, Theirs
@@ -20,16 +21,21 @@ from app.services.units import Stored, Unit, UnitWork, do_units
 from app.store import differences
 from app.store.bar_reads import read_bars
 from app.store.counts import Counts
+from app.store.coverage import BARS, read_coverage
 from app.store.engine import Connection, transaction
 from app.store.securities import HeldSecurity
 
 
 @dataclass(slots=True)
 class _Aside:
-    """What has no place in a unit's counts; of this attempt alone."""
+    """What has no place in a unit's counts; of this attempt alone.
+
+    Sessions of a security of which the other source says nothing, and its bars of sessions that are a gap here.
+    """
 
     gone: int = 0
     not_there: int = 0
+    not_here: int = 0
 
 
 def draw(securities: Sequence[HeldSecurity], number: int, *, seed: int) -> list[HeldSecurity]:
@@ -62,6 +68,7 @@ def compare_bars(
     last = min(end, context.today())
     # Until its bars are promised, a session that one side lacks says nothing.
     due = [day for day in calendar.sessions_between(start, last) if day < context.today() or promised_at(day) <= began]
+    whole = _whole_sessions(context, start, last)
     by_scope = {f"{one.symbol} {start}…{end}": one for one in securities}
     aside = _Aside()
 
@@ -72,7 +79,8 @@ def compare_bars(
         security = by_scope[unit.scope]
         ours = {bar.session: bar for bar in read_bars(connection, security.symbol, start=start, end=end)}
         told = [day for day in due if theirs.known and theirs.known[0] <= day <= theirs.known[1]]
-        judged = [day for day in told if _is_readable(day, theirs)]
+        here = [day for day in told if day in ours or (security.venue, day) in whole]
+        judged = [day for day in here if _is_readable(day, theirs)]
         tolerances = {name: one for name, one in other.tolerances.items() if name in theirs.fields}
         found = compare(security.symbol, judged, ours=ours, theirs=theirs.bars, tolerances=tolerances)
         settled = differences.settle(
@@ -87,6 +95,7 @@ def compare_bars(
         )
         aside.gone += settled.gone
         aside.not_there += len(due) - len(told)
+        aside.not_here += sum(day in theirs.bars for day in told) - sum(day in theirs.bars for day in here)
         one_sided = len(found.differences) - found.different
         counts = Counts(
             expected=found.compared + one_sided,
@@ -102,6 +111,17 @@ def compare_bars(
     with transaction(context.engine) as connection:
         seen = differences.tally(connection, other.name, run_id=context.run_id, since=began)
     return _with_result(report, other, seen, aside)
+
+
+def _whole_sessions(context: Context, start: date, end: date) -> set[tuple[Venue, date]]:
+    """Those whose market is held as good as whole: in others a bar that is not here is a gap, and no difference."""
+    with transaction(context.engine) as connection:
+        covered = read_coverage(connection, start=start, end=end, dataset=BARS)
+    return {
+        (one.venue, one.session)
+        for one in covered
+        if one.expected and one.expected - one.missing >= FEWEST_EXPECTED * one.expected
+    }
 
 
 def _is_readable(day: date, theirs: Theirs) -> bool:
@@ -126,10 +146,13 @@ def _with_result(report: Report, other: OtherSource, seen: differences.Tally, as
         "absent_here": seen.absent_here,
         "gone": aside.gone,
         "not_there": aside.not_there,
+        "not_here": aside.not_here,
     }
     sentence = (
         f"{compared:,} cells compared with {other.name}: {compared - seen.different:,} equal, {seen.different:,} "
         f"different; {seen.absent_there:,} bars absent there, {seen.absent_here:,} absent here."
     )
+    if aside.not_here:
+        sentence += f" It has {aside.not_here:,} bars of sessions that are a gap here: quantlab gaps."
     reason = f"{sentence} {report.reason}" if report.reason else sentence
     return replace(report, reason=reason, details={**report.details, "source": other.name, **result})

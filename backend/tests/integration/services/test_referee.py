@@ -212,6 +212,14 @@ def test_a_bar_that_we_lack_is_told_once_it_should_be_here(bench: Any) -> None:
     with transaction(bench.engine) as connection:
         connection.exec_driver_sql(f"DELETE FROM bars WHERE session = '{FRIDAY}' AND security_id = {security.id}")
     free = replace(bench.context, lease=None)
+    report = compare(bench, [symbol], context=free)
+    assert (report.details["absent_here"], report.details["not_here"]) == (0, 1), "the session was never fetched whole"
+    assert "quantlab gaps" in str(report.reason)
+    with transaction(bench.engine) as connection:
+        connection.exec_driver_sql(
+            "INSERT INTO coverage (dataset, venue, session, expected, held, quarantined, explained, missing, "
+            f"recorded_at) VALUES ('daily_bars', '{security.venue}', '{FRIDAY}', 1000, 990, 0, '{{}}', 10, now())"
+        )
     bench.at(datetime(2026, 11, 20, 20, 0, tzinfo=TAIPEI))
     assert compare(bench, [symbol], context=free).details["absent_here"] == 0, "its bars are promised by 21:30"
     bench.at(datetime(2026, 11, 20, 22, 0, tzinfo=TAIPEI))
