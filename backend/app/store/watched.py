@@ -160,7 +160,7 @@ def set_aside_of_last_session(connection: Connection) -> list[SetAside]:
     """What waits in quarantine of the newest session of which bars are held, by venue and dataset."""
     query = text("""
         WITH last AS (SELECT session FROM bars ORDER BY session DESC LIMIT 1)
-        SELECT q.venue, q.dataset, q.session, count(*) AS rows,
+        SELECT q.venue, q.dataset, q.session, count(DISTINCT coalesce(q.symbol, q.id::text)) AS rows,
             (SELECT count(*) FROM bars b JOIN securities s ON s.id = b.security_id
               WHERE b.session = q.session AND s.venue = q.venue) AS held
         FROM quarantine q JOIN last ON q.session = last.session

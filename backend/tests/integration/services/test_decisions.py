@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 from app.errors import AlreadyDecided, InvalidParameter, NotStorable, UnknownRow
 from app.market import bar_rules
 from app.market.bar import Bar
-from app.services import decisions, gate
+from app.services import decisions
 from app.services.sync_daily_bars import sync_daily_bars
 from app.services.sync_month_bars import sync_month_bars
 from app.services.sync_securities import sync_securities
@@ -39,6 +40,19 @@ class Spoiled:
             {**row, "最高價": f"{self.high / 10_000}"} if at in bad else row for at, row in enumerate(parsed.cells)
         )
         return replace(parsed, rows=rows, cells=cells)
+
+
+@pytest.fixture
+def rule(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Let one rule alone hold, whose judge the test brings; None: the real ones again."""
+    right = bar_rules.JUDGES, bar_rules._is_plain
+
+    def only(name: str | None, judge: Any = None) -> None:
+        judges, plain = right if name is None else (((name, judge),), lambda _bar, _facts: False)
+        monkeypatch.setattr(bar_rules, "JUDGES", judges)
+        monkeypatch.setattr(bar_rules, "_is_plain", plain)
+
+    return only
 
 
 def sync(bench: Any, *spoiled: str, high: int = 10_000) -> Any:
@@ -158,6 +172,23 @@ def test_what_cannot_be_decided(bench: Any, verb: Any) -> None:
         verb(bench.context, [row_id], **SAYS)
 
 
+def test_two_people_at_once_decide_once(bench: Any) -> None:
+    sync(bench, "2330")
+    (row_id,) = waiting(bench).values()
+
+    def go(verb: Any) -> str:
+        try:
+            return str(verb(bench.context, [row_id], **SAYS)[0].decision)
+        except AlreadyDecided:
+            return "too late"
+
+    with ThreadPoolExecutor(6) as pool:
+        said = list(pool.map(go, [decisions.release, decisions.dismiss] * 3))
+    (held,) = bench.rows("SELECT decision FROM quarantine")
+    assert sorted(said) == sorted([held.decision, *["too late"] * 5])
+    assert (high_of(bench, "2330") is not None) == (held.decision == "stored")
+
+
 def test_a_row_without_values_cannot_be_stored(bench: Any) -> None:
     bench.sandbox.fault("twse", "bad-cells", path="MI_INDEX", times=None)
     sync(bench, "2330")
@@ -177,11 +208,11 @@ def test_a_bar_of_the_future_is_not_stored(bench: Any) -> None:
     assert list(waiting(bench).values()) == [row_id]
 
 
-def test_a_warning_is_of_a_stored_row_and_only_closed(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_warning_is_of_a_stored_row_and_only_closed(bench: Any, rule: Any) -> None:
     def doubt(bar: Bar, _: bar_rules.Facts) -> str | None:
         return "Odd." if bar.symbol == "2330" else None
 
-    monkeypatch.setattr(bar_rules, "JUDGES", (("turnover-range", doubt),))
+    rule("turnover-range", doubt)
     report = sync(bench)
     assert (report.state, report.counts.quarantined, report.counts.stored) == ("SUCCESS", 0, WHOLE)
     assert covered(bench)[1] == 0
@@ -194,15 +225,14 @@ def test_a_warning_is_of_a_stored_row_and_only_closed(bench: Any, monkeypatch: p
     assert waiting(bench) == {}
 
 
-def test_after_a_rule_was_mended_the_archive_is_read_again(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_after_a_rule_was_mended_the_archive_is_read_again(bench: Any, rule: Any) -> None:
     def wrong(bar: Bar, _: bar_rules.Facts) -> str | None:
         return "A rule that somebody got wrong." if bar.symbol in ("2330", "6488") else None
 
-    right = bar_rules.JUDGES
-    monkeypatch.setattr(bar_rules, "JUDGES", (("tick-size", wrong),))
+    rule("tick-size", wrong)
     sync_daily_bars(bench.context, start=DAY - timedelta(days=1), end=DAY)
     assert len(bench.rows("SELECT * FROM quarantine")) == 4
-    monkeypatch.setattr(bar_rules, "JUDGES", right)
+    rule(None)
     bench.sandbox.forget_requests()
 
     assert decisions.reparse(bench.context, start=DAY, end=DAY, rule="ohlc-order").state == "SKIPPED"
@@ -219,15 +249,10 @@ def test_after_a_rule_was_mended_the_archive_is_read_again(bench: Any, monkeypat
     assert not sum(sum(counts.values()) for counts in bench.sandbox.requests().values()), "nobody was asked"
 
 
-def test_too_many_bad_rows_refuse_the_whole_reply(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_many_bad_rows_refuse_the_whole_reply(bench: Any, rule: Any) -> None:
     """Ticks that change for the whole market are a change of the market's rules, not of its rows."""
-    monkeypatch.setattr(bar_rules, "JUDGES", (("tick-size", lambda bar, _: "No tick." if bar.close else None),))
+    rule("tick-size", lambda bar, _: "No tick." if bar.close else None)
     sync_securities(bench.context)
     with pytest.raises(Exception, match=r"break rules, more than 20%: nothing of this reply is stored"):
         sync_daily_bars(bench.context, start=DAY, end=DAY)
     assert bench.number("SELECT count(*) FROM bars") + bench.number("SELECT count(*) FROM quarantine") == 0
-
-
-def test_the_gate_is_the_one_that_is_tested() -> None:
-    """``broken_by`` reads the table of judges when it is called; otherwise the tests above would test nothing."""
-    assert gate.broken_by is bar_rules.broken_by

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.market.bar import Bar
-from app.market.bar_rules import Facts, broken_by, session_fault
+from app.market.bar_rules import JUDGES, Facts, broken_by, session_fault
 from app.market.calendar import is_session
 from app.market.limits import limit_percent
 from app.market.quality import RULES, Severity
@@ -144,6 +144,21 @@ def test_turnover_near_its_price_is_fine_and_in_lots_is_not(price: int, volume: 
         assert [rule for rule in rules(bar, Facts()) if rule != "ohlc-order"] == []
         for wrong in (replace(bar, turnover=turnover * 1_000), replace(bar, volume=volume * 1_000)):
             assert rules(wrong, Facts()) == ["volume-unit"]
+
+
+near = st.integers(90, 110).map(lambda cents: cents * 1_000) | st.sampled_from([99_900, 100_500, 500, 10_000_500])
+
+
+@given(st.tuples(near, near, near, near), near | st.none(), st.integers(0, 3), st.integers(0, 40), st.data())
+def test_the_quick_look_never_overlooks_what_a_judge_sees(
+    four: tuple[int, int, int, int], change: int | None, volume: int, turnover: int, data: st.DataObject
+) -> None:
+    kind = data.draw(st.sampled_from([None, SecurityKind.STOCK, SecurityKind.ETF]))
+    facts = Facts(kind, data.draw(st.sampled_from([None, 7, 10])), data.draw(near | st.none()))
+    prices = sorted(four) if data.draw(st.booleans()) else list(four)
+    opened, high, low, close = prices[1], prices[3], prices[0], prices[2]
+    bar = Bar("2330", DAY, opened, high, low, close, None if change is None else close - change, volume, turnover, 1)
+    assert [one.rule for one in broken_by(bar, facts)] == [rule for rule, judge in JUDGES if judge(bar, facts)]
 
 
 @pytest.mark.needs_shared
