@@ -20,16 +20,16 @@ TABLES: Mapping[str, str] = {
     "close": "price:收盤價",
     "volume": "price:成交股數",
 }
-"""Field → table. It has none of the change and of the number of trades."""
-OPTIONAL: Mapping[str, str] = {"turnover": "price:成交金額"}
+"""Field → table. It has none of the change."""
+OPTIONAL: Mapping[str, str] = {"turnover": "price:成交金額", "trades": "price:成交筆數"}
 """Left out where the account has no such table."""
 
 _CENT = Tolerance(PRICE_SCALE // 100 // 2 - 1, "its prices are floats: less than half of the smallest tick apart")
-_SHARE = Tolerance(0, "its volumes are whole shares, which a float holds exactly")
+_COUNT = Tolerance(0, "shares and trades are whole numbers, which a float holds exactly")
 _FLOAT = Tolerance(1, "its turnover is a float, and whole TWD may round either way")
 TOLERANCES: Mapping[str, Tolerance] = {
     **dict.fromkeys(("open", "high", "low", "close"), _CENT),
-    "volume": _SHARE,
+    **dict.fromkeys(("volume", "trades"), _COUNT),
     "turnover": _FLOAT,
 }
 

@@ -62,11 +62,18 @@ class FinLab:
         except ImportError as error:
             message = f"The package finlab is not installed (it is optional, and of the GPL-3): {INSTALL}"
             raise ConfigurationError(message) from error
+        login = package.login
         try:
-            package.login(self._token)
-            tables = {field: data.get(name) for field, name in TABLES.items()}
+            login(self._token)
+            package.login = _never_ask
+            return self._get(data)
         except Exception as error:
             raise self._in_our_words(error) from None  # the package's own sentence, or its cause, may quote the token
+        finally:
+            package.login = login
+
+    def _get(self, data: Any) -> dict[str, Any]:
+        tables = {field: data.get(name) for field, name in TABLES.items()}
         for field, name in OPTIONAL.items():
             try:
                 tables[field] = data.get(name)
@@ -85,3 +92,8 @@ class FinLab:
         if any(word in said.lower() for word in ("token", "login", "permission", "vip")):
             return SourceRefused(f"{SITE} refuses this account: {said}", site=SITE)
         return SourceUnavailable(f"{SITE} gave no table ({type(error).__name__}: {said})", site=SITE)
+
+
+def _never_ask(*_: object, **__: object) -> None:
+    """In the place of the package's login while it fetches: at a wrong token it would open a browser and wait."""
+    raise RuntimeError("the token is not valid")

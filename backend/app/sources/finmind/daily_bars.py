@@ -95,12 +95,8 @@ def _bar(row: Row, query: RangeQuery) -> Bar:
 def _within(session: date, query: RangeQuery) -> date:
     """The session, if it was asked for; else the whole reply answers another question: WrongDate."""
     if not query.start <= session <= query.end:
-        raise WrongDate(
-            f"{Site.FINMIND} was asked for {query.start} to {query.end} and answered with {session}",
-            site=Site.FINMIND,
-            asked=query.start,
-            found=session,
-        )
+        message = f"{Site.FINMIND} was asked for {query.start} to {query.end} and answered with {session}"
+        raise WrongDate(message, site=Site.FINMIND, asked=query.start, found=session, rule="date-echo")
     return session
 
 

@@ -59,8 +59,10 @@ def test_nothing_is_known_beyond_the_cutoff() -> None:
 
 def test_the_turnover_is_there_or_not() -> None:
     assert fields_of(tables()) == set(TABLES)
-    more = tables(turnover=table([1.0, NAN, NAN], [2e9, NAN, NAN]))
-    assert fields_of(more) == {*TABLES, "turnover"}
+    more = tables(turnover=table([1.0, NAN, NAN], [2e9, NAN, NAN]), trades=table([1.0, NAN, NAN], [7.0, NAN, NAN]))
+    assert fields_of(more) == {*TABLES, "turnover", "trades"}
+    assert fields_of(more) == set(TOLERANCES)
+    assert known_of("6488", more).bars[date(2026, 11, 18)].trades == 7
     assert known_of("6488", more).bars[date(2026, 11, 18)].turnover == 2_000_000_000
 
 
@@ -81,8 +83,10 @@ class Package:
         self.asked: list[str] = []
         self.tokens: list[str] = []
 
+        self.package = SimpleNamespace(login=self.tokens.append)
+
     def __call__(self, name: str) -> Any:
-        return {"finlab": SimpleNamespace(login=self.tokens.append), "finlab.data": SimpleNamespace(get=self.get)}[name]
+        return {"finlab": self.package, "finlab.data": SimpleNamespace(get=self.get)}[name]
 
     def get(self, name: str) -> Any:
         self.asked.append(name)
@@ -101,15 +105,15 @@ def test_each_table_is_asked_for_once() -> None:
     package = Package(lacks="price:成交金額")
     source = finlab(package)
     assert source.tables() is source.tables()
-    assert set(source.tables()) == set(TABLES)
-    assert len(package.asked) == len(TABLES) + 1
+    assert set(source.tables()) == {*TABLES, "trades"}
+    assert len(package.asked) == len(TABLES) + 2
     assert package.tokens == [TOKEN]
 
 
 @pytest.mark.parametrize(
     ("said", "error"),
     [
-        ("Usage exceed 500 MB/day. Please consider upgrade to VIP program.", RateLimited),
+        ("Usage exceed 500 MB/day. Daily download quota exceeded; resets daily at 08:00 UTC+8.", RateLimited),
         (f"the login token {TOKEN} is wrong", SourceRefused),
         ("Connection reset by peer", SourceUnavailable),
     ],
@@ -122,6 +126,19 @@ def test_what_the_package_says_becomes_ours_and_is_said_once(said: str, error: t
             source.tables()
         assert TOKEN not in str(caught.value)
     assert len(package.asked) == 1, "twenty securities are no twenty refusals"
+
+
+def test_the_package_may_not_ask_a_person() -> None:
+    package = Package()
+
+    def fetch(_: str) -> Any:
+        package.package.login()  # as finlab 2.2.20 does at a token that is wrong: a browser, or a prompt
+
+    package.get = fetch  # type: ignore[method-assign]
+    with pytest.raises(SourceRefused, match="token is not valid"):
+        finlab(package).tables()
+    package.package.login("again")
+    assert package.tokens == [TOKEN, "again"], "the package's own way is back"
 
 
 @pytest.mark.parametrize(("hour", "left"), [(13, 11 * 3600), (23, 3600), (0, 24 * 3600)])
