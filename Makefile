@@ -30,16 +30,17 @@ test: install ## run the tests with coverage (ARGS='-k name' for some of them)
 	@$(RUN)/pytest -n $(WORKERS) --dist loadgroup $(if $(strip $(ARGS)),$(ARGS),--cov --cov-report=term)
 
 lint: install ## check style, types, layers, docker-compose.yml and Dockerfile
-	@$(RUN)/ruff check . ../tools ../benchmarks
-	@$(RUN)/ruff format --check . ../tools ../benchmarks
+	@$(RUN)/ruff check . ../tools ../benchmarks ../client
+	@$(RUN)/ruff format --check . ../tools ../benchmarks ../client
 	@$(RUN)/mypy
+	@cd client && ../.venv/bin/mypy
 	@$(RUN)/lint-imports
 	@.venv/bin/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
 	@.venv/bin/hadolint Dockerfile
 
 format: install ## put the code into form
-	@$(RUN)/ruff check --fix-only --quiet . ../tools ../benchmarks
-	@$(RUN)/ruff format . ../tools ../benchmarks
+	@$(RUN)/ruff check --fix-only --quiet . ../tools ../benchmarks ../client
+	@$(RUN)/ruff format . ../tools ../benchmarks ../client
 
 chaos: install ## hurt a real platform in every way, then at random (ARGS='--minutes 10 --seed 2330')
 	@cd backend && QUANTLAB_CHAOS=full ../.venv/bin/pytest tests/chaos

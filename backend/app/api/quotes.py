@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
 from app.api.replies import Price, Reply, ThePlatform, failures
@@ -56,13 +57,13 @@ class QuotesReply(Reply):
     quotes: list[QuoteRow]
 
 
-@router.get("", summary="Latest quotes", responses=failures(422))
+@router.get("", summary="Latest quotes", response_model=QuotesReply, responses=failures(422))
 def get_quotes(
     platform: ThePlatform,
     symbols: Annotated[
         str | None, Query(description="symbols by commas; all fresh ones when left out", examples=["2330,2317"])
     ] = None,
-) -> QuotesReply:
+) -> Response:
     """Quotes that app.tasks.sync_latest_prices fetched within the last five minutes."""
     wanted = None if symbols is None else [part.strip() for part in symbols.split(",") if part.strip()]
     if wanted is not None:
@@ -71,11 +72,13 @@ def get_quotes(
             raise InvalidParameter(f"symbols is {symbols!r}: write symbols such as 2330 with commas between them.")
         if len(wanted) > MOST_SYMBOLS:
             raise InvalidParameter(f"{len(wanted)} symbols are asked for; {MOST_SYMBOLS} at most, or none for all.")
-    quotes = cache.load(platform.redis, wanted, now=now())
-    held = {quote["symbol"] for quote in quotes}
-    return QuotesReply(
-        source=platform.settings.quantlab_source,
-        count=len(quotes),
-        absent=sorted(set(wanted or ()) - held),
-        quotes=[QuoteRow.model_validate(quote) for quote in quotes],
-    )
+    texts = cache.load_texts(platform.redis, wanted, now=now())
+    head = {
+        "source": platform.settings.quantlab_source,
+        "count": len(texts),
+        "fresh_seconds": QUOTES.ttl,
+        "absent": sorted(set(wanted or ()) - texts.keys()),
+    }
+    # They were written as QuoteRow has them: passed on as text, 2,700 of them take no longer than Redis does.
+    opened = json.dumps(head).removesuffix("}").encode()
+    return Response(opened + b', "quotes":[' + b",".join(texts.values()) + b"]}", media_type="application/json")

@@ -47,7 +47,8 @@ def as_json(quote: Quote, *, fetched_at: datetime) -> dict[str, Any]:
 def save(client: redis.Redis, quotes: Iterable[Quote], *, at: datetime) -> int:
     """Write *quotes* fetched at the instant *at*; returns how many."""
     fields: dict[str | bytes, bytes | float | int | str] = {
-        quote.symbol: json.dumps(as_json(quote, fetched_at=at), ensure_ascii=False) for quote in quotes
+        quote.symbol: json.dumps(as_json(quote, fetched_at=at), ensure_ascii=False, separators=(",", ":"))
+        for quote in quotes
     }
     if fields:
         with redis_errors(), client.pipeline() as pipe:
@@ -66,15 +67,31 @@ def last_saved(client: redis.Redis) -> datetime | None:
 
 
 def load(client: redis.Redis, symbols: Sequence[str] | None = None, *, now: datetime) -> list[dict[str, Any]]:
-    """The quotes that are younger than their life, by symbol; all of them without *symbols*.
+    """The quotes that are younger than their life, by symbol; all of them without *symbols*."""
+    return [json.loads(text) for text in load_texts(client, symbols, now=now).values()]
+
+
+def load_texts(client: redis.Redis, symbols: Sequence[str] | None = None, *, now: datetime) -> dict[str, bytes]:
+    """The same as symbol → JSON text, as it was written: for who passes it on.
 
     The hash lives as long as its newest write, so each quote's own age is checked as well.
     """
+    held: dict[bytes, Any]
     with redis_errors():
         if symbols is None:
-            values = list(cast("dict[bytes, bytes]", client.hgetall(QUOTES.pattern)).values())
+            held = cast("dict[bytes, bytes]", client.hgetall(QUOTES.pattern))
         else:
-            values = cast("list[Any]", client.hmget(QUOTES.pattern, list(symbols))) if symbols else []
-    quotes = [json.loads(value) for value in values if value is not None]
-    fresh = [q for q in quotes if (now - datetime.fromisoformat(q["fetched_at"])).total_seconds() < QUOTES.ttl]
-    return sorted(fresh, key=lambda quote: str(quote["symbol"]))
+            names = sorted({symbol.encode() for symbol in symbols})
+            values = cast("list[Any]", client.hmget(QUOTES.pattern, cast("Any", names))) if names else []
+            held = dict(zip(names, values, strict=True))
+    fetched = {symbol: _fetched_at(text) for symbol, text in held.items() if text is not None}
+    # Many were fetched at one instant: each instant is read once.
+    fresh = {
+        at for at in set(fetched.values()) if (now - datetime.fromisoformat(at.decode())).total_seconds() < QUOTES.ttl
+    }
+    return {symbol.decode(): held[symbol] for symbol in sorted(fetched) if fetched[symbol] in fresh}
+
+
+def _fetched_at(text: bytes) -> bytes:
+    """Of a quote as ``save`` writes it, without reading the rest: it stands last."""
+    return text[text.rindex(b':"') + 2 : -2]

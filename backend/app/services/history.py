@@ -46,9 +46,9 @@ def read_history(
     """
     if start and end and start > end:
         raise InvalidParameter(f"start {start} is later than end {end}.")
-    if securities.find(connection, symbol) is None:
-        raise UnknownSymbol(f"No securities list holds {symbol!r}. If it is new, run app.tasks.sync_stock_list first.")
     found = read_bars(connection, symbol, start=start, end=end, limit=limit + 1, as_of=as_of)
+    if not found and securities.find(connection, symbol) is None:
+        raise UnknownSymbol(f"No securities list holds {symbol!r}. If it is new, run app.tasks.sync_stock_list first.")
     factors = Factors()
     if adjustment:
         first, last = held_range(connection, symbol, as_of=as_of) or (None, None)

@@ -6,7 +6,11 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from pydantic import BaseModel
 
+from app.api.bars import BarsReply
+from app.api.many_bars import ManyBarsReply
+from app.api.quotes import QuotesReply
 from app.core.wiring import Platform
 from app.market.corporate_action import ActionKind, CorporateAction
 from app.store.corporate_actions import write_actions
@@ -78,6 +82,29 @@ def test_prices_are_exact_text_and_absence_is_null(seeded: Platform, web: Web) -
     assert (body["adjusted"], body["method"]) == ("none", None)
     assert [body["bars"][1][name] for name in ("open", "close", "volume")] == [None, None, 0]
     assert [body["bars"][2][name] for name in ("low", "change")] == ["900.005", "0.005"]
+
+
+@pytest.mark.parametrize(
+    ("path", "model"),
+    [
+        ("/api/v1/bars/2330?adjusted=back", BarsReply),
+        ("/api/v1/bars?symbols=2330", ManyBarsReply),
+        ("/api/v1/quotes", QuotesReply),
+    ],
+)
+def test_replies_written_by_hand_are_those_of_the_documentation(
+    seeded: Platform, web: Web, path: str, model: type[BaseModel]
+) -> None:
+    body = get(web, path)
+    documented = model.model_validate(body).model_dump(mode="json")
+    assert keys(documented) == keys(body)
+    for rows in ("bars", "quotes"):
+        assert [keys(row) for row in documented.get(rows, [])] == [keys(row) for row in body.get(rows, [])]
+    assert body.get("bars", body.get("quotes"))
+
+
+def keys(row: Any) -> set[str]:
+    return set(row)
 
 
 SPLIT = CorporateAction("2330", date(2026, 11, 20), ActionKind.SPLIT, 9_985_000, 2_496_300)

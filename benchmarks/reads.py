@@ -1,0 +1,181 @@
+"""Reading: a whole panel, one security's history over the API, and all latest quotes over the API.
+
+Each beside its limit, in turn on the same servers: the panel beside PostgreSQL's own COPY to /dev/null, the history
+beside the bare SQL that has its rows, the quotes beside the bare Redis read of their hash. The web is a uvicorn
+process of its own, asked over a connection that stays.
+"""
+
+from __future__ import annotations
+
+import http.client
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import psycopg
+import redis
+from sqlalchemy import Engine, text
+
+from app.cache import quotes
+from app.cache.keys import QUOTES
+from app.market.bar import BAR_FIELDS
+from app.market.quote import Quote
+from app.market.security import Venue
+from app.runtime.ports import free_port
+from app.store.bar_reads import read_panel
+from app.store.engine import snapshot
+from app.store.securities import ids_for
+from benchmarks.panel import Panel, load
+from benchmarks.server import command, database, valkey
+
+BACKEND = Path(__file__).resolve().parents[1] / "backend"
+BARS = 250
+TIMES = 300
+SYMBOL = "1001"
+"""Whole: it has a bar of every session."""
+MOST_OF_SQL, MOST_OF_REDIS, FEWEST_OF_COPY = 3.0, 2.0, 0.4
+
+
+def main() -> int:
+    panel = Panel.make()
+    with database() as engine, valkey() as (url, _), redis.Redis.from_url(url) as cache:
+        load(engine, panel)
+        rows, ours, limit = _panel(engine)
+        with _web(engine, url) as port:
+            one = _get(port, f"/api/v1/bars/{SYMBOL}?limit={BARS}")
+            history, sql = _side_by_side(one, _history_sql(engine), times=TIMES)
+            _save_quotes(cache, panel.symbols)
+            every = _get(port, "/api/v1/quotes")
+            latest, bare = _side_by_side(every, lambda: cache.hgetall(QUOTES.pattern), times=TIMES)
+    print(f"Reading {rows:,} bars of {len(panel.symbols):,} securities in {len(panel.days):,} sessions")
+    print(f"  the whole panel into arrays, rows/s {ours:>12,.0f}   limit: COPY to /dev/null {limit:>12,.0f}")
+    print(
+        f"  {BARS} bars of one security, p50 ms  {history * 1e3:>12.2f}   limit: the bare SQL      {sql * 1e3:>12.2f}"
+    )
+    print(f"  all latest quotes, p50 ms          {latest * 1e3:>12.2f}   limit: the bare HGETALL  {bare * 1e3:>12.2f}")
+    met = {
+        f"the panel ÷ COPY at least {FEWEST_OF_COPY} ({ours / limit:.2f})": ours / limit >= FEWEST_OF_COPY,
+        f"the history ÷ its SQL at most {MOST_OF_SQL} ({history / sql:.2f})": history / sql <= MOST_OF_SQL,
+        f"the quotes ÷ their HGETALL at most {MOST_OF_REDIS} ({latest / bare:.2f})": latest / bare <= MOST_OF_REDIS,
+    }
+    for sentence, good in met.items():
+        print(f"  {'met   ' if good else 'MISSED'} {sentence}")
+    return sum(not good for good in met.values())
+
+
+def _panel(engine: Engine) -> tuple[int, float, float]:
+    """How many bars; rows a second of all fields into arrays, and of the same columns to /dev/null by the server."""
+    names = ", ".join(("session", "security_id", *BAR_FIELDS))
+    ours, limit = [], []
+    with snapshot(engine) as connection:
+        rows, first, last = connection.execute(text("SELECT count(*), min(session), max(session) FROM bars")).one()
+    for _ in range(3):
+        began = time.perf_counter()
+        with snapshot(engine) as connection:
+            held = sum(len(part) for part in read_panel(connection, start=first, end=last))
+        ours.append(rows / (time.perf_counter() - began))
+        if held != rows:
+            raise SystemExit(f"{held} bars were read where {rows} are held")
+        began = time.perf_counter()
+        command(engine, f"COPY (SELECT {names} FROM bars) TO '/dev/null' (FORMAT BINARY)")
+        limit.append(rows / (time.perf_counter() - began))
+    return rows, statistics.median(ours), statistics.median(limit)
+
+
+def _side_by_side(one: Callable[[], object], other: Callable[[], object], *, times: int) -> tuple[float, float]:
+    """Median seconds of each, in turn."""
+    seconds: tuple[list[float], list[float]] = ([], [])
+    for number in range(times + 20):
+        for function, taken in zip((one, other), seconds, strict=True):
+            began = time.perf_counter()
+            function()
+            if number >= 20:  # the first ones connect, import and fill caches
+                taken.append(time.perf_counter() - began)
+    return statistics.median(seconds[0]), statistics.median(seconds[1])
+
+
+def _history_sql(engine: Engine) -> Callable[[], object]:
+    """The statement that has these rows, prepared, on a connection that stays."""
+    with engine.connect() as connection:
+        security = ids_for(connection, [SYMBOL])[SYMBOL]
+    url = engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    connection = psycopg.connect(url, autocommit=True)
+    query = (
+        f"SELECT session, {', '.join(BAR_FIELDS)} FROM bars WHERE security_id = %s ORDER BY session DESC LIMIT {BARS}"
+    )
+
+    def ask() -> object:
+        rows = connection.execute(query, [security], prepare=True).fetchall()
+        if len(rows) != BARS:
+            raise SystemExit(f"{len(rows)} bars instead of {BARS}")
+        return rows
+
+    return ask
+
+
+def _get(port: int, path: str) -> Callable[[], object]:
+    connection = http.client.HTTPConnection("127.0.0.1", port)
+
+    def ask() -> object:
+        connection.request("GET", path)
+        reply = connection.getresponse()
+        body = reply.read()
+        if reply.status != 200:
+            raise SystemExit(body.decode())
+        return body
+
+    return ask
+
+
+@contextmanager
+def _web(engine: Engine, redis_url: str) -> Iterator[int]:
+    port = free_port()
+    with TemporaryDirectory(prefix="quantlab-bench-") as home:
+        environment = {
+            **os.environ,
+            "QUANTLAB_HOME": home,
+            "QUANTLAB_SOURCE": "sandbox",
+            "DATABASE_URL": engine.url.set(drivername="postgresql").render_as_string(hide_password=False),
+            **dict.fromkeys(("REDIS_URL", "CELERY_BROKER_URL", "CELERY_RESULT_BACKEND"), redis_url),
+        }
+        words = [sys.executable, "-m", "uvicorn", "app.main:app", "--port", str(port), "--no-access-log"]
+        words += ["--log-level", "warning"]
+        with subprocess.Popen(words, cwd=BACKEND, env=environment, stdout=subprocess.DEVNULL) as server:
+            try:
+                _wait(port, server)
+                yield port
+            finally:
+                server.terminate()
+
+
+def _wait(port: int, server: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            _get(port, "/health/live")()
+        except OSError:
+            if server.poll() is not None or time.monotonic() > deadline:
+                raise SystemExit("the web does not start") from None
+            time.sleep(0.1)
+        else:
+            return
+
+
+def _save_quotes(cache: redis.Redis, symbols: list[str]) -> None:
+    at = datetime.now(UTC)
+    book = ((100_0000, 5_000),) * 5
+    made = [
+        Quote(
+            one, f"公司{one}", Venue.TWSE, at, last=100_0000, open=99_0000, high=101_0000, low=98_0000,
+            reference=99_5000, limit_up=109_0000, limit_down=89_0000, volume=1_000_000, bids=book, asks=book,
+        )
+        for one in symbols
+    ]  # fmt: skip
+    quotes.save(cache, made, at=at)
