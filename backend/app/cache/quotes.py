@@ -76,20 +76,24 @@ def load_texts(client: redis.Redis, symbols: Sequence[str] | None = None, *, now
 
     The hash lives as long as its newest write, so each quote's own age is checked as well.
     """
-    held: dict[bytes, Any]
     with redis_errors():
-        if symbols is None:
-            held = cast("dict[bytes, bytes]", client.hgetall(QUOTES.pattern))
+        if symbols is None:  # without their keys, for each value costs a client more than its bytes
+            values = cast("list[Any]", client.hvals(QUOTES.pattern))
         else:
-            names = sorted({symbol.encode() for symbol in symbols})
-            values = cast("list[Any]", client.hmget(QUOTES.pattern, cast("Any", names))) if names else []
-            held = dict(zip(names, values, strict=True))
-    fetched = {symbol: _fetched_at(text) for symbol, text in held.items() if text is not None}
+            values = cast("list[Any]", client.hmget(QUOTES.pattern, list(symbols))) if symbols else []
+    texts: list[bytes] = sorted(text for text in values if text is not None)  # each begins with its symbol
+    fetched = [_fetched_at(text) for text in texts]
     # Many were fetched at one instant: each instant is read once.
-    fresh = {
-        at for at in set(fetched.values()) if (now - datetime.fromisoformat(at.decode())).total_seconds() < QUOTES.ttl
-    }
-    return {symbol.decode(): held[symbol] for symbol in sorted(fetched) if fetched[symbol] in fresh}
+    fresh = {at for at in set(fetched) if (now - datetime.fromisoformat(at.decode())).total_seconds() < QUOTES.ttl}
+    return {_symbol(text): text for text, at in zip(texts, fetched, strict=True) if at in fresh}
+
+
+_FIRST = len('{"symbol":"')
+
+
+def _symbol(text: bytes) -> str:
+    """Of a quote as ``save`` writes it, without reading the rest: it stands first."""
+    return text[_FIRST : text.index(b'"', _FIRST)].decode()
 
 
 def _fetched_at(text: bytes) -> bytes:
