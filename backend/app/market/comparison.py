@@ -56,12 +56,16 @@ def compare(
     ours: Mapping[date, Bar],
     theirs: Mapping[date, Bar],
     tolerances: Mapping[str, Tolerance],
+    rounded: Mapping[str, int] | None = None,
 ) -> Comparison:
     """Compare *symbol*'s bars of *sessions*, days on which the market was open, in the fields of *tolerances*.
 
     A cell differs where both publish a value and they lie further apart than the field's tolerance. A session for
     which one side has a close and the other has none is a difference of the close. Any other cell that only one side
     publishes is none: volumes without a price (odd lots), say, are told by some and not by others.
+
+    *rounded* has, by field, the multiple to which a value of ours may have been rounded: one that is such a multiple
+    is the same as all that lie nearer to it than that.
     """
     compared = 0
     found: list[Difference] = []
@@ -77,6 +81,8 @@ def compare(
                     found.append(Difference(symbol, session, field, mine, their))
                 continue
             compared += 1
-            if abs(mine - their) > tolerances[field].units:
+            multiple = (rounded or {}).get(field)
+            leeway = multiple - 1 if multiple and mine % multiple == 0 else 0
+            if abs(mine - their) > max(tolerances[field].units, leeway):
                 found.append(Difference(symbol, session, field, mine, their))
     return Comparison(compared, tuple(found))

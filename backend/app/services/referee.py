@@ -5,14 +5,14 @@ What is held came from the exchanges and stays: bars are only read here. A unit 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from hashlib import sha256
 
 from app.market.comparison import compare
 from app.market.gaps import FEWEST_EXPECTED, promised_at
-from app.market.security import Venue
+from app.market.security import Venue, lot_size
 from app.services.backfill import for_a_while
 from app.services.context import Context
 from app.services.other_sources import OtherSource, Theirs
@@ -79,10 +79,20 @@ def compare_bars(
         security = by_scope[unit.scope]
         ours = {bar.session: bar for bar in read_bars(connection, security.symbol, start=start, end=end)}
         told = [day for day in due if theirs.known and theirs.known[0] <= day <= theirs.known[1]]
+        aside.not_there += len(due) - len(told)
+        # Before its listing there are prices of the emerging board, which are not kept.
+        told = [day for day in told if day in ours or day >= (security.listed_on or day)]
         here = [day for day in told if day in ours or (security.venue, day) in whole]
         judged = [day for day in here if _is_readable(day, theirs)]
         tolerances = {name: one for name, one in other.tolerances.items() if name in theirs.fields}
-        found = compare(security.symbol, judged, ours=ours, theirs=theirs.bars, tolerances=tolerances)
+        found = compare(
+            security.symbol,
+            judged,
+            ours=ours,
+            theirs=theirs.bars,
+            tolerances=tolerances,
+            rounded=_rounded(security),
+        )
         settled = differences.settle(
             connection,
             other.name,
@@ -94,7 +104,6 @@ def compare_bars(
             at=context.clock(),
         )
         aside.gone += settled.gone
-        aside.not_there += len(due) - len(told)
         aside.not_here += sum(day in theirs.bars for day in told) - sum(day in theirs.bars for day in here)
         one_sided = len(found.differences) - found.different
         counts = Counts(
@@ -111,6 +120,13 @@ def compare_bars(
     with transaction(context.engine) as connection:
         seen = differences.tally(connection, other.name, run_id=context.run_id, since=began)
     return _with_result(report, other, seen, aside)
+
+
+def _rounded(security: HeldSecurity) -> Mapping[str, int]:
+    """What TPEx's month histories, from which some bars come, round to: whole lots, and thousands of TWD."""
+    if security.venue is not Venue.TPEX:
+        return {}
+    return {"volume": lot_size(security.symbol), "turnover": 1_000}
 
 
 def _whole_sessions(context: Context, start: date, end: date) -> set[tuple[Venue, date]]:

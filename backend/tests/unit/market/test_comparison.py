@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import date
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -38,6 +39,20 @@ def test_within_the_tolerance_is_equal() -> None:
     some = {"close": Tolerance(50, "it rounds")}
     assert of(BAR, replace(BAR, close=9_985_050), **some).differences == ()
     assert of(BAR, replace(BAR, close=9_984_949), **some).different == 1
+
+
+@pytest.mark.parametrize(("ours", "theirs", "same"), [(5000, 5999, True), (5000, 4001, True), (5000, 6000, False)])
+def test_what_may_be_rounded_here_is_the_same_as_what_it_rounds(ours: int, theirs: int, same: bool) -> None:
+    for mine, equal in ((ours, same), (ours + 1, False)):
+        found = compare(
+            "6488",
+            [DAY],
+            ours={DAY: replace(BAR, volume=mine)},
+            theirs={DAY: replace(BAR, volume=theirs)},
+            tolerances=ALL,
+            rounded={"volume": 1000},
+        )
+        assert (found.differences == ()) == equal, "a value that is no multiple was not rounded"
 
 
 def test_a_bar_that_one_side_lacks_is_one_difference_of_the_close() -> None:
