@@ -28,7 +28,8 @@
     ├── StoreError
     │   └── StoreUnavailable          PostgreSQL or Redis does not answer; try again later
     ├── ExportError                   the previous export stays published
-    │   └── ExportBusy                an earlier attempt may still hold the folder; try again later
+    │   ├── ExportBusy                an earlier attempt may still hold the folder; try again later
+    │   └── StaleFiles                files to go on from are not those that were made; all is written anew
     ├── Interruption                  the run stops here, between two units; what is stored stays
     │   ├── Cancelled                 an operator took it back: it ends as CANCELLED
     │   ├── GivenBack                 another attempt goes on with it: the worker stops, or fresh work waits
@@ -189,6 +190,10 @@ class ExportError(QuantLabError):
 
 class ExportBusy(ExportError):
     """The folder is held, perhaps by an attempt of this very run that was given up for dead."""
+
+
+class StaleFiles(ExportError):
+    """Files that an export was to go on from are not those that were once made."""
 
 
 class Interruption(QuantLabError):

@@ -6,6 +6,7 @@
     <root>/.building-<id>/        being built, or left by a process that died
     <root>/snapshot-<time>/       finished, never changed again
     <root>/current -> snapshot-<time>
+    <root>/.spare                 the last that was no longer kept, whose files the next export may overwrite
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from app.errors import AlreadyRunning, ExportError
 
 CURRENT = "current"
 MANIFEST = "manifest.json"
+_SPARE = ".spare"
 
 
 @contextmanager
@@ -53,13 +55,18 @@ def exclusive(root: Path) -> Iterator[None]:
 
 
 @contextmanager
-def building(root: Path, name: str, *, size: int) -> Iterator[Path]:
+def building(root: Path, name: str, *, size: int, reuse: bool = False) -> Iterator[Path]:
     """A folder to build a tree of *size* bytes in; removed unless it was published.
+
+    With *reuse* it is the spare one, as it was left, if there is one; else it is empty.
 
     Raises:
         ExportError: the disk is full, or another fault of it; nothing of the attempt is left.
     """
-    free = shutil.disk_usage(root).free
+    spare = root / _SPARE
+    if not reuse:
+        shutil.rmtree(spare, ignore_errors=True)
+    free = shutil.disk_usage(root).free + int((manifest_of(spare) or {}).get("bytes", 0))
     if free < size:
         raise ExportError(
             f"The export needs {size / 1e6:,.0f} MB in {root} and {free / 1e6:,.0f} MB are free: make room, or lower "
@@ -67,7 +74,10 @@ def building(root: Path, name: str, *, size: int) -> Iterator[Path]:
         )
     folder = root / f".building-{name}"
     try:
-        folder.mkdir()
+        if spare.exists():
+            spare.rename(folder)
+        else:
+            folder.mkdir()
         yield folder
     except OSError as error:
         why = error.strerror or str(error)
@@ -92,22 +102,43 @@ def publish(root: Path, folder: Path, manifest: Mapping[str, Any], *, at: dateti
 
 def read_manifest(root: Path) -> dict[str, Any] | None:
     """The manifest of the current export; None when there is none, or when files of it are gone or cut."""
+    current = (root / CURRENT).resolve()
+    return manifest_of(current) if is_whole(current) else None
+
+
+def manifest_of(snapshot: Path) -> dict[str, Any] | None:
+    """The manifest of a snapshot; None when there is none that can be read."""
     try:
-        current = (root / CURRENT).resolve(strict=True)
-        manifest: dict[str, Any] = json.loads((current / MANIFEST).read_text(encoding="utf-8"))
-        extent = _extent(current)
+        manifest = json.loads((snapshot / MANIFEST).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    return manifest if all(manifest.get(name) == value for name, value in extent.items()) else None
+    return manifest if isinstance(manifest, dict) else None
 
 
-def remove_old(root: Path, *, keep: int) -> int:
-    """Keep the newest *keep* snapshots, and the current one in any case; returns how many were removed."""
+def is_whole(snapshot: Path) -> bool:
+    """Whether the files of a snapshot are as many and as long as its manifest says; their bytes are not read."""
+    manifest = manifest_of(snapshot)
+    try:
+        return manifest is not None and all(manifest.get(name) == size for name, size in _extent(snapshot).items())
+    except OSError:
+        return False
+
+
+def remove_old(root: Path, *, keep: int, spare: bool = False) -> int:
+    """Keep the newest *keep* snapshots, and the current one in any case; returns how many were removed.
+
+    With *spare* the newest of the others is set aside for the next export to overwrite. Nobody finds it by its name
+    any more, and its bytes stay until then: who is reading a file of it reads it to the end.
+    """
     current = (root / CURRENT).resolve()
     snapshots = sorted((path for path in root.glob("snapshot-*") if path.is_dir()), reverse=True)
     old = [path for path in snapshots[max(keep, 1) :] if path != current]
-    for path in old:
-        shutil.rmtree(path)
+    for number, path in enumerate(old):
+        if spare and number == 0:
+            shutil.rmtree(root / _SPARE, ignore_errors=True)
+            path.rename(root / _SPARE)
+        else:
+            shutil.rmtree(path)
     return len(old)
 
 

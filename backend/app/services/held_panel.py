@@ -78,10 +78,17 @@ class HeldPanel:
         for session in self.calendar:
             digest.update(f"{session}\n".encode())
         for held in self.ranges:
-            factors = self.factors_by_id[held.id]
-            steps = " ".join(map(str, (*factors.ex_dates, *map(float, factors.values))))
-            digest.update(f"{held.symbol} {held.first} {held.last} {held.bars} {held.digest} {steps}\n".encode())
+            what = f"{held.symbol} {held.first} {held.last} {held.bars} {held.digest} {self.steps[held.id]}\n"
+            digest.update(what.encode())
         return digest.hexdigest()
+
+    @cached_property
+    def steps(self) -> dict[int, str]:
+        """The factors of each security in words: equal ones are equal."""
+        return {
+            security_id: " ".join(map(str, (*factors.ex_dates, *map(float, factors.values))))
+            for security_id, factors in self.factors_by_id.items()
+        }
 
     def details(self) -> dict[str, Any]:
         """What a run reports of it."""

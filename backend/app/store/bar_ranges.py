@@ -23,24 +23,24 @@ class HeldRange:
     digest: int
 
 
-def held_ranges(connection: Connection, *, fields: Sequence[str]) -> list[HeldRange]:
-    """One entry a security with bars, in order of symbol."""
+def held_ranges(connection: Connection, *, fields: Sequence[str], after: date | None = None) -> list[HeldRange]:
+    """One entry a security with bars (*after* a session, if given), in order of symbol.
+
+    The digest of all bars is that of the bars up to a session, exclusive-or that of the bars after it.
+    """
     # PostgreSQL hashes whole rows, NULLs included, with a 64-bit hash that it also partitions by. Each row contains
     # its session and rows are unique by it, so no two of them cancel out.
     row = func.hash_record_extended(
         tuple_(bars.c.session, *(bars.c[name] for name in fields)), literal(0, BigInteger), type_=BigInteger
     )
-    held = (
-        select(
-            bars.c.security_id,
-            func.min(bars.c.session).label("first"),
-            func.max(bars.c.session).label("last"),
-            func.count().label("bars"),
-            func.bit_xor(row).label("digest"),
-        )
-        .group_by(bars.c.security_id)
-        .subquery()
-    )
+    rows = select(
+        bars.c.security_id,
+        func.min(bars.c.session).label("first"),
+        func.max(bars.c.session).label("last"),
+        func.count().label("bars"),
+        func.bit_xor(row).label("digest"),
+    ).group_by(bars.c.security_id)
+    held = (rows if after is None else rows.where(bars.c.session > after)).subquery()
     query = (
         select(securities.c.id, securities.c.symbol, held.c.first, held.c.last, held.c.bars, held.c.digest)
         .join_from(held, securities, securities.c.id == held.c.security_id)

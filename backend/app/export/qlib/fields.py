@@ -58,6 +58,11 @@ class Block:
     def __len__(self) -> int:
         return len(self.days)
 
+    def first(self, bars: int) -> Block:
+        """Only the first so many *bars*: a block that had more room than was needed."""
+        fields = {name: column[:bars] for name, column in self.fields.items()}
+        return Block(self.sessions, self.instruments[:bars], self.days[:bars], fields)
+
     def fill(self, start: int, bars: RawBars) -> int:
         """Put *bars* at *start*; returns where the next part goes. Raises ExportError when there is no room."""
         end = start + len(bars)

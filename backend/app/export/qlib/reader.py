@@ -42,16 +42,8 @@ class TreeReader:
         Raises:
             ExportError: the file is absent or not a row of float32 that begins with a place.
         """
-        # Text and the system's own calls: a Path and a file object each would double the time of a whole tree.
-        path = f"{self.folder}/features/{symbol.lower()}/{field}.day.bin"
-        try:
-            descriptor = os.open(path, os.O_RDONLY)
-        except OSError as error:
-            raise ExportError(f"{path} cannot be read: {error.strerror}.") from error
-        try:
-            content = os.read(descriptor, os.fstat(descriptor).st_size)
-        finally:
-            os.close(descriptor)
+        path = self._path(symbol, field)
+        content = _content(path)
         if len(content) < 8 or len(content) % 4:
             raise ExportError(f"{path} has {len(content)} bytes: no start and whole float32 values.")
         numbers = np.frombuffer(content, "<f4")
@@ -60,12 +52,21 @@ class TreeReader:
             raise ExportError(f"{path} begins with {start}, which is no place in the calendar.")
         return int(start), numbers[1:]
 
-    def panel(self, symbols: Sequence[str], field: str, sessions: range) -> Floats:
-        """*field* as [symbols, sessions], NaN outside of a symbol's range."""
-        panel = np.full((len(symbols), len(sessions)), np.nan, np.float32)
-        for row, symbol in zip(panel, symbols, strict=True):
-            start, values = self.feature(symbol, field)
-            begin, end = max(start, sessions.start), min(start + len(values), sessions.stop)
-            if begin < end:
-                row[begin - sessions.start : end - sessions.start] = values[begin - start : end - start]
-        return panel
+    def contents(self, symbol: str, fields: Sequence[str]) -> list[bytes]:
+        """The files of *fields*, as they are. Raises ExportError when one cannot be read."""
+        return [_content(self._path(symbol, field)) for field in fields]
+
+    def _path(self, symbol: str, field: str) -> str:
+        return f"{self.folder}/features/{symbol.lower()}/{field}.day.bin"
+
+
+def _content(path: str) -> bytes:
+    # Text and the system's own calls: a Path and a file object each would double the time of a whole tree.
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except OSError as error:
+        raise ExportError(f"{path} cannot be read: {error.strerror}.") from error
+    try:
+        return os.read(descriptor, os.fstat(descriptor).st_size)
+    finally:
+        os.close(descriptor)

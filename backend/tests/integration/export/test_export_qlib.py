@@ -10,7 +10,9 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psycopg
@@ -19,6 +21,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import app.services.export_qlib as service
+import app.services.qlib_tree as tree_service
 from app.errors import RETRIABLE, AlreadyRunning, ExportBusy, ExportError, StoreUnavailable
 from app.export.publish import exclusive
 from app.export.qlib.reader import TreeReader
@@ -105,7 +108,7 @@ def test_what_is_held_is_exported(context: Context, root: Path) -> None:
 def test_the_manifest_tells_what_it_is(context: Context, root: Path) -> None:
     store(context, BARS)
     export_qlib(context, keep=3)
-    manifest = service.read_manifest(root)
+    manifest = service.manifest_of(root / "current")
     assert manifest is not None
     assert manifest["source"] == "sandbox"
     assert manifest["exported_at"] == "2024-01-05T14:30:00+00:00"
@@ -267,7 +270,7 @@ def test_the_same_in_many_small_blocks(context: Context, root: Path, monkeypatch
     export_qlib(context, keep=3)
     whole = files(root / "current")
     (root / "current").unlink()
-    monkeypatch.setattr(service, "CELLS", 1)
+    monkeypatch.setattr(tree_service, "CELLS", 1)
     export_qlib(context, keep=3)
     assert files(root / "current") == whole
 
@@ -284,7 +287,7 @@ def test_old_snapshots_go(context: Context, root: Path) -> None:
 def test_what_is_written_meanwhile_is_not_seen(context: Context, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ranges are read first, bars later: both from the one state in which the export began."""
     store(context, BARS)
-    monkeypatch.setattr(service, "CELLS", 1)
+    monkeypatch.setattr(tree_service, "CELLS", 1)
 
     def write_meanwhile(done: int, total: int, what: str) -> None:
         if what.startswith("sessions"):
@@ -305,20 +308,20 @@ def test_what_goes_wrong_leaves_the_previous_export(
     export_qlib(context, keep=3)
     before, names = files(root / "current"), sorted(root.iterdir())
     store(context, [replace(TSMC, close=600_0000)])
-    append = "app.export.qlib.writer._append_bytes"
+    write_at = "app.export.qlib.writer._write_at"
     if fault == "disk full":
 
-        def full(path: str, content: bytes) -> None:
+        def full(path: str, content: bytes, offset: int, *, size: int | None) -> None:
             raise OSError(28, "No space left on device")
 
-        monkeypatch.setattr(append, full)
+        monkeypatch.setattr(write_at, full)
         sentence = "No space left on device. The previous export stays"
     else:
 
-        def one_off(path: str, content: bytes) -> None:
+        def one_off(path: str, content: bytes, offset: int, *, size: int | None) -> None:
             Path(path).write_bytes(content if "2330" not in path else content[:-1] + b"\1")
 
-        monkeypatch.setattr(append, one_off)
+        monkeypatch.setattr(write_at, one_off)
         sentence = "of 2330 at place 2 of the calendar reads back as"
     with pytest.raises(ExportError, match=sentence):
         export_qlib(context, keep=3)
@@ -356,10 +359,11 @@ import os, sys, time
 from datetime import UTC, datetime
 from pathlib import Path
 import app.services.export_qlib as service
+import app.services.qlib_tree as tree_service
 from app.services.context import Context, Lease
 from app.store.engine import make_engine
 
-service.CELLS = 1
+tree_service.CELLS = 1
 def stop_in_the_middle(done, total, what):
     if done >= 3:
         print("half way", flush=True)
@@ -394,7 +398,8 @@ def test_a_crash_in_the_middle_leaves_the_previous_export(context: Context, root
 
     assert export_qlib(context, keep=1).state == "SUCCESS"
     assert TreeReader(root / "current").feature("2330", "close")[1][0] == 600
-    assert sorted(path.name.split("-")[0] for path in root.iterdir()) == [".lock", "current", "snapshot"]
+    names = [path.name.split("-")[0] for path in root.iterdir()]
+    assert sorted(names) == [".lock", ".spare", "current", "snapshot"]
 
 
 cell = st.one_of(st.none(), st.integers(1, 2**31 - 1))
@@ -418,7 +423,7 @@ def test_whatever_is_held_survives_the_journey(
     bars = [Bar(symbol, DAY1 + timedelta(days=day), *values) for (symbol, day), values in held.items()]
     store(context, bars)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(service, "CELLS", cells)
+        patch.setattr(tree_service, "CELLS", cells)
         export_qlib(context, keep=1)
     tree = TreeReader(context.data_dir / "exports/qlib/current")
     assert set(tree.instruments()) == {symbol for symbol, _ in held}
@@ -435,3 +440,110 @@ def test_whatever_is_held_survives_the_journey(
                 else:
                     assert value == np.float32(raw if name == "volume" else raw / 10_000)
     assert len(tree.calendar()) == len(days)
+
+
+def ticking(context: Context) -> Context:
+    """The same with a clock that goes on, so that snapshots have names in order."""
+    seconds = count()
+    return replace(context, clock=lambda: AT + timedelta(seconds=next(seconds)))
+
+
+# What may happen between two exports: bars of some securities on some days, with values; an action; nothing.
+step = st.fixed_dictionaries(
+    {
+        "bars": st.lists(
+            st.tuples(st.sampled_from(["0050", "1101", "2330", "00687C"]), st.integers(0, 7), st.integers(1, 400)),
+            max_size=6,
+        ),
+        "action": st.none() | st.tuples(st.sampled_from(["0050", "2330"]), st.integers(1, 7), st.integers(40, 99)),
+    }
+)
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=st.lists(step, min_size=3, max_size=7), cells=st.sampled_from([2, 1000]))
+def test_whatever_happens_in_between_an_increment_equals_a_fresh_export(
+    context: Context, tmp_path_factory: pytest.TempPathFactory, steps: list[dict[str, Any]], cells: int
+) -> None:
+    """New sessions, older ones that come late, revisions, new securities, actions: byte for byte, record included.
+
+    One snapshot is kept, so that from the third export on each is made over the files of the one before the last.
+    """
+    with psycopg.connect(context.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)) as wipe:
+        wipe.execute("TRUNCATE bars, revisions, corporate_actions")
+    grows = ticking(replace(context, data_dir=tmp_path_factory.mktemp("grows")))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tree_service, "CELLS", cells)
+        patch.setattr(tree_service, "MOST_ANEW", 0.8)  # so that few securities do not mean that all are read
+        for number, one in enumerate(steps):
+            # Sessions mostly follow each other, as they do.
+            bars = {
+                (symbol, day if number % 2 else number): Bar(
+                    symbol, DAY1 + timedelta(days=day if number % 2 else number), *[price * 100] * 4, None, price, price
+                )
+                for symbol, day, price in one["bars"]
+            }
+            if bars:
+                store(context, list(bars.values()))
+            if one["action"]:
+                symbol, day, percent = one["action"]
+                with transaction(context.engine) as connection:
+                    register_unlisted(connection, Venue.TWSE, {symbol: symbol}, at=AT)
+                    ex_date = DAY1 + timedelta(days=day)
+                    action = CorporateAction(symbol, ex_date, ActionKind.DIVIDEND, 100_0000, percent * 1_0000)
+                    period = (ex_date, ex_date)
+                    write_actions(connection, [action], period=period, source=symbol, run_id=None, at=AT)
+            report = export_qlib(grows, keep=1)
+            fresh = replace(context, data_dir=tmp_path_factory.mktemp("fresh"))
+            export_qlib(fresh, keep=1)
+            if report.state == "SUCCESS":
+                found, expected = (files(one.data_dir / "exports/qlib/current") for one in (grows, fresh))
+                for tree in (found, expected):
+                    tree.pop("manifest.json")  # tells when it was made
+                assert {name for name in found if found[name] != expected.get(name)} == set()
+                assert found.keys() == expected.keys()
+
+
+def test_a_new_day_is_added_to_an_earlier_tree(context: Context, root: Path) -> None:
+    """Only the new bars are read, and those of a security with a new action or a revised bar."""
+    context = ticking(context)
+    days = [DAY1 + timedelta(days=number) for number in range(6)]
+    symbols = ["0050", "2330", "1101", "1102", "1103", "1104", "1105", "1106", "1107"]
+    bars = [replace(TSMC, symbol=symbol, session=day) for symbol in symbols for day in days]
+    for upto in (3, 4):
+        store(context, [bar for bar in bars if bar.session < days[upto]])
+        assert export_qlib(context, keep=1).counts.fetched == upto * 9  # there is no tree to go on from yet
+    store(context, [bar for bar in bars if bar.session < days[5]])
+    report = export_qlib(context, keep=1)
+    assert report.counts.as_dict() == {
+        "expected": 45, "fetched": 18, "stored": 18, "unchanged": 27, "quarantined": None
+    }  # fmt: skip
+    store(context, bars)
+    store(context, [replace(TSMC, session=days[1], volume=1)])
+    assert export_qlib(context, keep=1).counts.fetched == 2 * 9 + 4  # 2330 anew
+    act(context, SPLIT)
+    assert export_qlib(context, keep=1).counts.fetched == 9 + 5
+
+
+def test_an_earlier_tree_that_was_damaged_is_not_gone_on_from(context: Context, root: Path) -> None:
+    context = ticking(context)
+    store(context, BARS)
+    for volume in (1, 2):
+        store(context, [replace(TSMC, volume=volume)])
+        export_qlib(context, keep=1)
+    path = root / ".spare/features/0050/close.day.bin"
+    path.write_bytes(path.read_bytes()[:-1] + b"\1")
+    store(context, [replace(TSMC, session=DAY3 + timedelta(days=3))])
+    report = export_qlib(context, keep=1)
+    assert (report.state, report.counts.fetched) == ("SUCCESS", 7)
+    assert TreeReader(root / "current").feature("0050", "close")[1].tolist() == [131.25]
+
+
+def test_what_is_no_longer_kept_cannot_be_found_by_its_name(context: Context, root: Path) -> None:
+    context = ticking(context)
+    for volume in (1, 2, 3, 4):
+        store(context, [replace(TSMC, volume=volume)])
+        export_qlib(context, keep=2)
+    assert sorted(path.name.split("-")[0] for path in root.iterdir()) == [
+        ".lock", ".spare", "current", "snapshot", "snapshot"
+    ]  # fmt: skip

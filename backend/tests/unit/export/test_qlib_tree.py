@@ -48,7 +48,7 @@ def bar(close: int, *, change: int = ABSENT, volume: int = 1000, turnover: int =
 
 def write_tree(folder: Path, instruments: list[Instrument], bars: RawBars, *, cells: int = 1_000_000) -> TreeReader:
     writer = TreeWriter(folder, CALENDAR, instruments, {})
-    for sessions in blocks(len(CALENDAR), len(instruments), cells=cells):
+    for sessions in blocks(range(len(CALENDAR)), len(instruments), cells=cells):
         chosen = (bars.days >= sessions.start) & (bars.days < sessions.stop)
         values = {name: column[chosen] for name, column in bars.values.items()}
         part = RawBars(bars.instruments[chosen], bars.days[chosen], values, ABSENT, bars.factors[chosen])
@@ -168,7 +168,7 @@ def verify(tree: TreeReader, *, second_close: int = 101_0000) -> int:
     bars = raw_bars([(0, 0, bar(100_0000)), (0, 2, bar(second_close)), (1, 1, bar(50_0000))])
     instruments = [Instrument("2330", 0, 2), Instrument("2317", 1, 1)]
     verify_lists(tree, CALENDAR, instruments, {})
-    return verify_block(tree, instruments, block_of(range(3), bars))
+    return verify_block(tree, instruments, block_of(range(3), bars)).filled
 
 
 def test_a_good_tree_is_verified(tree: TreeReader) -> None:
