@@ -87,10 +87,18 @@ class SharedQuota:
             self._client.set(QUOTA_REST.of(site), reason, ex=life)
 
     def _refuse_while_it_rests(self, site: str) -> None:
-        with self._client.pipeline() as pipe:
-            pipe.get(QUOTA_REST.of(site))
-            pipe.ttl(QUOTA_REST.of(site))
-            reason, left = pipe.execute()
-        if reason is not None:
-            sentence = f"{site} is left alone for another {max(left, 1)} s, as it asked: {reason.decode()}"
-            raise RateLimited(sentence, site=site, retry_after=max(left, 1))
+        if rest := resting(self._client, site):
+            left, sentence = rest
+            raise RateLimited(sentence, site=site, retry_after=left)
+
+
+def resting(client: redis.Redis, site: str) -> tuple[int, str] | None:
+    """For how many seconds *site* still rests, and a sentence that says why; None while it does not."""
+    key = QUOTA_REST.of(site)
+    with redis_errors(), client.pipeline() as pipe:
+        pipe.get(key)
+        pipe.ttl(key)
+        reason, left = pipe.execute()
+    if reason is None:
+        return None
+    return max(left, 1), f"{site} is left alone for another {max(left, 1)} s, as it asked: {reason.decode()}"

@@ -59,7 +59,7 @@ def all_checks(platform: Platform) -> dict[str, Callable[[], Finding]]:
         "queues": lambda: checks.check_backlog(queue_lengths(platform.redis)),
         "ledger": lambda: checks.check_ledger(lambda: _neglected(platform)),
         "last runs": lambda: _last_runs(platform, code),
-        "breakers": lambda: checks.check_breakers(platform.breaker, list(Site)),
+        "breakers": lambda: checks.check_breakers(platform.breaker, platform.redis, list(Site)),
         "disk": lambda: checks.check_disk(settings.data_dir),
         "clock": lambda: checks.check_clock(platform.redis),
         "archive": lambda: checks.check_archive(settings.data_dir / "archive"),

@@ -17,6 +17,7 @@ from celery import Celery
 
 from app.cache.breaker import SharedBreaker
 from app.cache.client import redis_errors
+from app.cache.quota import resting
 from app.errors import ConfigurationError
 from app.ops.alerts.channels import open_channels
 from app.ops.health import Finding, Level
@@ -95,9 +96,12 @@ def check_ledger(count: Callable[[], tuple[int, int]]) -> Finding:
     return Finding("ledger", Level.ERROR, detail, remedy)
 
 
-def check_breakers(breaker: SharedBreaker, sites: Collection[str]) -> Finding:
-    """Every site may be asked."""
+def check_breakers(breaker: SharedBreaker, client: redis.Redis, sites: Collection[str]) -> Finding:
+    """Every site may be asked: no breaker is open, and none rests because its quota is used up."""
     shut = {site: state for site in sites if (state := breaker.state(site))}
+    rests = [rest[1] for site in sites if (rest := resting(client, site))]
+    if rests and not shut:
+        return Finding("breakers", Level.WARNING, " ".join(rests), "Wait: what wanted it is tried again by itself.")
     if not shut:
         return Finding("breakers", Level.OK, "Every site may be asked.")
     detail = " ".join(f"{site} is not asked until {state['until']}: {state['reason']}" for site, state in shut.items())

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from typer.testing import Result
 
+from app.cache.quota import SharedQuota
 from app.core.celery_app import app
 from app.core.config import get_settings, load_settings
 from app.core.referee import other_source, seed_of
@@ -115,3 +116,14 @@ def test_finminds_pace_follows_its_token(monkeypatch: pytest.MonkeyPatch) -> Non
     assert load_settings().finmind_pace == 12, "an empty one is none"
     monkeypatch.setenv("FINMIND_SECONDS_PER_REQUEST", "0.5")
     assert load_settings().finmind_pace == 0.5
+
+
+def test_the_doctor_tells_of_a_site_that_rests(platform: Platform, run: Run) -> None:
+    SharedQuota(platform.redis, seconds=1).rest(
+        "finmind", 1800, "finmind says that the hour's requests are used up (402)."
+    )
+    told = " ".join(run("doctor").output.split())
+    assert "finmind is left alone for another" in told
+    assert "Every site may be asked" not in told
+    assert run("breaker", "close", "finmind").exit_code == 0
+    assert "Every site may be asked" in " ".join(run("doctor").output.split())
