@@ -2,7 +2,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help up install test lint format chaos fuzz docs bench lock clean
+.PHONY: help up install test lint format chaos truth fuzz docs bench lock clean
 
 PYTHON ?= python3
 SOURCE ?= sandbox
@@ -45,6 +45,10 @@ format: install ## put the code into form
 chaos: install ## hurt a real platform in every way, then at random (ARGS='--minutes 10 --seed 2330')
 	@cd backend && QUANTLAB_CHAOS=full ../.venv/bin/pytest tests/chaos
 	@$(RUN)/python -m tests.chaos $(ARGS)
+
+truth: install ## take the real panels beside the project through everything, from an empty database to the real Qlib
+	@$(PYTHON) tools/install.py --qlib
+	@cd backend && QUANTLAB_TRUTH=full ../.venv/bin/pytest -s tests/integration/services/test_panels.py
 
 fuzz: install ## give the parsers 100,000 malformed replies (ARGS='--replies 5000 --base 100000')
 	@$(RUN)/python -m tests.fuzz $(ARGS)
