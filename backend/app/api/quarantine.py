@@ -15,9 +15,9 @@ from app.errors import InvalidParameter, UnknownRow
 from app.market.quality import RULES, Severity, Subject
 from app.market.security import Venue
 from app.services import decisions
-from app.store import quarantine as store
+from app.store import quarantine_reads as store
 from app.store.engine import transaction
-from app.store.quarantine import Filter, HeldRow
+from app.store.quarantine_reads import Filter, HeldRow
 
 router = APIRouter(prefix="/api/v1/quarantine", tags=["quarantine"])
 

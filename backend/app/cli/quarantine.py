@@ -20,9 +20,9 @@ from app.market.calendar import FIRST_DAY
 from app.market.quality import RULES
 from app.market.security import Venue
 from app.services import decisions
-from app.store import quarantine as store
+from app.store import quarantine_reads as store
 from app.store.engine import transaction
-from app.store.quarantine import Filter, HeldRow
+from app.store.quarantine_reads import Filter, HeldRow
 
 REPLAY = "app.tasks.replay_archive"
 
@@ -82,10 +82,12 @@ def list_rows(
     if not rows:
         typer.echo("No such row waits." if not every else "There is no such row.")
         return
-    made = table(">id", "session", "venue", "dataset", "symbol", "rule", "severity", "state", "reason")
+    made = table(">id", "session", "of", "rule", "state", "reason")
     for row in rows:
-        who = (str(row.id), str(row.session or ""), row.venue.value, row.dataset, row.symbol or "")
-        made.add_row(*who, row.rule, row.severity, row.decision or "open", row.reason[:90])
+        whose = " ".join(filter(None, (row.venue.value, row.dataset, row.symbol)))
+        state = row.decision or ("open" if row.severity == "blocking" else row.severity)
+        made.add_row(str(row.id), str(row.session or ""), whose, row.rule, state, row.reason)
+    made.expand, made.columns[-1].ratio, made.columns[-1].no_wrap = True, 1, True  # the reason alone gives way
     console().print(made)
     counts = ", ".join(f"{name} {number:,}" for name, number in by_rule.items())
     console().print(f"{len(rows):,} of {total:,}: {counts}", markup=False)

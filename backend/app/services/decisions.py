@@ -13,9 +13,9 @@ from app.market.quality import RULES, Severity
 from app.services.context import Context
 from app.services.replay import Waiting, replay_archive
 from app.services.report import Report
-from app.store import bars, coverage, quarantine
+from app.store import bars, coverage, quarantine, quarantine_reads
 from app.store.engine import Connection, transaction
-from app.store.quarantine import Decision, Filter, HeldRow
+from app.store.quarantine_reads import Decision, Filter, HeldRow
 
 BAR_DATASETS = ("daily_bars", "month_bars")
 LONGEST_NOTE = 1_000
@@ -49,7 +49,7 @@ def reparse(context: Context, *, start: date, end: date, rule: str | None = None
         raise InvalidParameter(f"There is no rule {rule!r}; there are {', '.join(RULES)}.")
     which = Filter(rule=rule, start=start, end=end)
     with transaction(context.engine) as connection:
-        waiting = quarantine.list_rows(connection, which, limit=None)
+        waiting = quarantine_reads.list_rows(connection, which, limit=None)
     wanted: set[Waiting] = {(row.dataset, row.venue, row.session) for row in waiting if row.session is not None}
     if not wanted:
         of = f" of the rule {rule}" if rule else ""
@@ -57,7 +57,7 @@ def reparse(context: Context, *, start: date, end: date, rule: str | None = None
     days = [day for _, _, day in wanted]
     report = replay_archive(context, start=min(days), end=max(days), only=wanted)
     with transaction(context.engine) as connection:
-        after = {row.id: row for one in waiting if (row := quarantine.get(connection, one.id))}
+        after = {row.id: row for one in waiting if (row := quarantine_reads.get(connection, one.id))}
     mended = sum(row.decision == "mended" for row in after.values())
     left = sum(row.decision is None for row in after.values())
     told = f"{mended} of {len(waiting)} rows are mended, {left} still wait."
@@ -84,7 +84,7 @@ def _decide(context: Context, ids: Collection[int], decision: Decision, *, by: s
         for dataset, venue, session in {(_covered(row), row.venue, row.session) for row in held}:
             if session is not None:
                 coverage.account_set_aside(connection, dataset, venue, session, at=now)
-        rows = (quarantine.get(connection, row_id) for row_id in sorted(set(closed)))
+        rows = (quarantine_reads.get(connection, row_id) for row_id in sorted(set(closed)))
         return [row for row in rows if row is not None]
 
 
@@ -94,7 +94,7 @@ def _open_row(connection: Connection, row_id: int) -> HeldRow:
     Raises:
         UnknownRow, AlreadyDecided.
     """
-    held = quarantine.get(connection, row_id, lock=True)
+    held = quarantine_reads.get(connection, row_id, lock=True)
     if held is None:
         raise UnknownRow(f"There is no quarantined row {row_id}; `quantlab quarantine list` shows those that wait.")
     if held.decision is not None:
@@ -113,7 +113,7 @@ def _same_row(connection: Connection, held: HeldRow) -> list[int]:
         start=held.session,
         end=held.session,
     )
-    found = quarantine.list_rows(connection, which, limit=None)
+    found = quarantine_reads.list_rows(connection, which, limit=None)
     alike = {row.id for row in found if (row.raw, row.symbol, row.session) == (held.raw, held.symbol, held.session)}
     return sorted({held.id, *alike})
 

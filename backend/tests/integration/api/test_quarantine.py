@@ -11,7 +11,7 @@ from app.core.wiring import Platform, now
 from app.market.quality import RULES, Severity
 from app.market.security import Venue
 from app.sources.base import RejectedRow
-from app.store import quarantine
+from app.store import quarantine, quarantine_reads
 from app.store.bar_reads import read_bars
 from app.store.engine import transaction
 
@@ -35,7 +35,7 @@ def ids(seeded: Platform) -> dict[str, int]:
     ]
     with transaction(seeded.engine) as connection:
         quarantine.add(connection, rows, venue=Venue.TWSE, dataset="daily_bars", run_id="run-1", at=now())
-        return {row.rule: row.id for row in quarantine.list_rows(connection)}
+        return {row.rule: row.id for row in quarantine_reads.list_rows(connection)}
 
 
 def test_what_waits(web: Web, ids: dict[str, int]) -> None:

@@ -12,9 +12,9 @@ from sqlalchemy import Connection
 
 from app.errors import ConfigurationError
 from app.market.security import Venue
-from app.store import leases, provenance, quarantine, sessions, units
+from app.store import leases, provenance, quarantine, quarantine_reads, sessions, units
 from app.store.counts import Counts
-from app.store.quarantine import Filter
+from app.store.quarantine_reads import Filter
 from tests.integration.store.samples import DAY, NOW, versions
 
 LATER = NOW + timedelta(hours=1)
@@ -86,32 +86,32 @@ def test_the_same_bad_row_is_one_open_row(connection: Connection) -> None:
     assert len(first) == 2
     assert sorted(add(connection, Row(), unread, hours=1)) == sorted(first)
     assert len(add(connection, Row(raw={"最高價": "9"}), Row(rule="other"), hours=2)) == 2
-    held = quarantine.list_rows(connection, Filter(start=DAY, end=DAY))
+    held = quarantine_reads.list_rows(connection, Filter(start=DAY, end=DAY))
     assert [(one.rule, one.seen_at, one.last_seen_at) for one in held] == [
         ("other", NOW + timedelta(hours=2), NOW + timedelta(hours=2)),
         ("price_order", NOW + timedelta(hours=2), NOW + timedelta(hours=2)),
         ("price_order", NOW, LATER),
     ]
     assert held[-1].raw == {"最高價": "1", "最低價": "2"}
-    assert quarantine.count_rows(connection) == 4
-    assert [one.symbol for one in quarantine.list_rows(connection, Filter(rule="other"))] == ["2330"]
-    assert quarantine.count_by_rule(connection) == {"price_order": 3, "other": 1}
+    assert quarantine_reads.count_rows(connection) == 4
+    assert [one.symbol for one in quarantine_reads.list_rows(connection, Filter(rule="other"))] == ["2330"]
+    assert quarantine_reads.count_by_rule(connection) == {"price_order": 3, "other": 1}
 
 
 def test_values_and_severity_are_kept(connection: Connection) -> None:
     add(connection, Row(parsed={"volume": 2**63 - 1, "close": None}, severity="warning"))  # type: ignore[dict-item]
-    (held,) = quarantine.list_rows(connection, Filter(severity="warning"))
+    (held,) = quarantine_reads.list_rows(connection, Filter(severity="warning"))
     assert held.parsed == {"volume": 2**63 - 1, "close": None}
-    assert quarantine.list_rows(connection, Filter(severity="blocking")) == []
+    assert quarantine_reads.list_rows(connection, Filter(severity="blocking")) == []
 
 
 def test_filters_and_pages(connection: Connection) -> None:
     add(connection, *(Row(symbol=str(number)) for number in range(1000, 1005)), Row(session=date(2024, 5, 3)))
-    assert quarantine.count_rows(connection, Filter(venue=Venue.TPEX)) == 0
-    assert quarantine.count_rows(connection, Filter(dataset="month_bars")) == 0
-    assert quarantine.count_rows(connection, Filter(venue=Venue.TWSE, dataset="daily_bars", end=DAY)) == 5
-    assert quarantine.count_rows(connection, Filter(symbol="1003")) == 1
-    pages = [quarantine.list_rows(connection, limit=4, offset=offset) for offset in (0, 4, 8)]
+    assert quarantine_reads.count_rows(connection, Filter(venue=Venue.TPEX)) == 0
+    assert quarantine_reads.count_rows(connection, Filter(dataset="month_bars")) == 0
+    assert quarantine_reads.count_rows(connection, Filter(venue=Venue.TWSE, dataset="daily_bars", end=DAY)) == 5
+    assert quarantine_reads.count_rows(connection, Filter(symbol="1003")) == 1
+    pages = [quarantine_reads.list_rows(connection, limit=4, offset=offset) for offset in (0, 4, 8)]
     assert [len(page) for page in pages] == [4, 2, 0]
     assert len({one.id for page in pages for one in page}) == 6
 
@@ -122,8 +122,8 @@ def test_a_persons_word_on_a_row_holds_for_the_very_same_row(connection: Connect
     assert quarantine.decide(connection, [first], decision, by="mei", note="seen", at=LATER) == 1
     assert quarantine.decide(connection, [first], decision, by="mei", note="again", at=LATER) == 0
     assert add(connection, Row(), hours=2) == []
-    assert quarantine.list_rows(connection) == []
-    held = quarantine.get(connection, first)
+    assert quarantine_reads.list_rows(connection) == []
+    held = quarantine_reads.get(connection, first)
     assert held
     assert (held.decision, held.decided_by, held.note, held.released_at) == (decision, "mei", "seen", LATER)
     other = [Row(rule="other"), Row(raw={"最高價": "1"}), Row(session=date(2024, 5, 3)), Row(symbol="2317")]
@@ -139,14 +139,14 @@ def test_what_is_not_seen_again_is_mended_and_may_come_back(connection: Connecti
     asked = {"symbol": None, "at": LATER}
     assert quarantine.mend(connection, Venue.TPEX, "daily_bars", DAY, DAY, but=[], **asked) == 0
     assert quarantine.mend(connection, Venue.TWSE, "daily_bars", DAY, DAY, but=[first], **asked) == 1
-    assert {one.id for one in quarantine.list_rows(connection)} == {first, later}
-    found = quarantine.get(connection, second)
+    assert {one.id for one in quarantine_reads.list_rows(connection)} == {first, later}
+    found = quarantine_reads.get(connection, second)
     assert found
     assert (found.decision, found.decided_by) == ("mended", None)
     assert add(connection, Row(symbol="2317"), hours=3)[0] not in (first, second)
     asked["symbol"] = "2330"
     assert quarantine.mend(connection, Venue.TWSE, "daily_bars", DAY, date(2024, 5, 3), but=[], **asked) == 2
-    assert [one.symbol for one in quarantine.list_rows(connection)] == ["2317"]
+    assert [one.symbol for one in quarantine_reads.list_rows(connection)] == ["2317"]
 
 
 def test_nothing_to_set_aside(connection: Connection) -> None:

@@ -15,7 +15,7 @@ def find(facts: Facts) -> list[Breach]:
         Breach(
             f"{one.dataset} of {one.venue}",
             f"{one.rows:,} rows of {one.dataset} of {one.venue} of {one.session} wait in quarantine, beside "
-            f"{one.held:,} bars that are held.",
+            f"{one.held:,} bars that are held. `quantlab quarantine list` shows them.",
         )
         for one in facts.set_aside()
         if one.rows > max(FEW, SHARE * one.held)
