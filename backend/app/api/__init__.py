@@ -9,6 +9,7 @@ from app.api import (
     coverage,
     differences,
     docs,
+    exports,
     figures,
     health,
     many_bars,
@@ -39,5 +40,6 @@ ROUTERS = (
     schedules.router,
     calendar.router,
     alerts.router,
+    exports.router,
     docs.router,
 )

@@ -14,6 +14,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from app.cli import snapshots
 from app.cli.data import follow
 from app.cli.output import AsJson
 from app.core import queue
@@ -29,17 +30,39 @@ export = typer.Typer(help="Files for research, and what was exported.", no_args_
 PAGE = 100_000
 """Bars in memory at once."""
 
+_Force = Annotated[
+    bool, typer.Option("--force", help="though nothing has changed, or though somebody went back to an earlier one")
+]
 _Wait = Annotated[bool, typer.Option("--wait/--no-wait", help="watch it, or only queue it and print its id")]
 
 
+@export.command("qlib")
+def export_qlib(force: _Force = False, wait: _Wait = True, as_json: AsJson = False) -> None:
+    """Bring `exports/qlib/current` to what is held, by its task: the tree that Qlib reads, verified before it is seen.
+
+    Exit codes are those of `quantlab sync`.
+    """
+    _run("sync_qlib", force=force, wait=wait, as_json=as_json)
+
+
 @export.command("parquet")
-def export_parquet(wait: _Wait = True, as_json: AsJson = False) -> None:
+def export_parquet(force: _Force = False, wait: _Wait = True, as_json: AsJson = False) -> None:
     """Bring `exports/parquet/current` to what is held, by its task: Parquet files, one a year, with a manifest.
 
     Exit codes are those of `quantlab sync`.
     """
-    name = queue.full_name("export_parquet")
-    follow(queue.start_task(name, {}, trigger="manual"), name, wait=wait, timeout=7200, as_json=as_json)
+    _run("export_parquet", force=force, wait=wait, as_json=as_json)
+
+
+def _run(task: str, *, force: bool, wait: bool, as_json: bool) -> None:
+    name = queue.full_name(task)
+    started = queue.start_task(name, {"force": True} if force else {}, trigger="manual")
+    follow(started, name, wait=wait, timeout=7200, as_json=as_json)
+
+
+export.command("list")(snapshots.list_exports)
+export.command("verify")(snapshots.verify)
+export.command("rollback")(snapshots.rollback)
 
 
 @export.command("csv")

@@ -94,10 +94,15 @@ def publish(root: Path, folder: Path, manifest: Mapping[str, Any], *, at: dateti
     os.sync()
     snapshot = _free_name(root, at)
     folder.rename(snapshot)
+    point_at(root, snapshot)
+    return snapshot
+
+
+def point_at(root: Path, snapshot: Path) -> None:
+    """Make *snapshot* the current one, in one step."""
     link = root / f".current-{snapshot.name}"
     link.symlink_to(snapshot.name)
     link.replace(root / CURRENT)
-    return snapshot
 
 
 def read_manifest(root: Path) -> dict[str, Any] | None:

@@ -18,6 +18,7 @@ from app.export import parquet
 from app.export.bar_frame import as_numbers, bar_frame
 from app.export.factor_panel import FactorPanel, factor_panel
 from app.export.publish import building, publish, read_manifest, remove_old
+from app.export.snapshots import why_held
 from app.market.adjustment import Adjustment, Direction, Method, factors_of
 from app.market.bar import BAR_FIELDS
 from app.services.alone import alone
@@ -42,10 +43,11 @@ TOTAL_RETURN = Adjustment(Direction.BACK, Method.TOTAL_RETURN)
 SPLIT_ONLY = Adjustment(Direction.BACK, Method.SPLIT_ONLY)
 
 
-def export_parquet(context: Context, *, keep: int) -> Report:
+def export_parquet(context: Context, *, keep: int, force: bool = False) -> Report:
     """Bring ``<data_dir>/exports/parquet/current`` to what the database holds; *keep* snapshots stay.
 
-    Nothing to export, or nothing new: SKIPPED, and what is published stays as it is.
+    Nothing to export, nothing new, or somebody went back to an earlier snapshot: SKIPPED, and what is published stays
+    as it is. With *force* the last two do not count.
 
     Raises:
         ExportError: it could not be written, or did not read back as what the database holds; the previous one stays.
@@ -56,6 +58,8 @@ def export_parquet(context: Context, *, keep: int) -> Report:
     began = time.monotonic()
     context.progress(0, 1, "looking at what is held")
     with alone(context, root), snapshot(context.engine) as connection:
+        if not force and (reason := why_held(root)):
+            return Report("SKIPPED", reason)
         held = HeldPanel.read(connection, TOTAL_RETURN, fields=BAR_FIELDS)
         if not held.ranges:
             return Report("SKIPPED", "There are no daily bars to export yet: run app.tasks.sync_daily_prices first.")
@@ -63,7 +67,7 @@ def export_parquet(context: Context, *, keep: int) -> Report:
         details = {**held.details(), "path": str(root / "current")}
         previous = read_manifest(root)
         fingerprint = held.fingerprint(FORMAT, list(parquet.BAR_SCHEMA), parquet.NOTES, tables.digest())
-        if previous and previous.get("fingerprint") == fingerprint:
+        if previous and previous.get("fingerprint") == fingerprint and not force:
             counts = Counts(expected=held.bars, fetched=0, stored=0, unchanged=held.bars)
             reason = f"Nothing has changed since the export of {previous.get('exported_at')}."
             return Report("SKIPPED", reason, counts, details)

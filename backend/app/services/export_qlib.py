@@ -14,6 +14,7 @@ from loguru import logger
 from app.errors import StaleFiles
 from app.export.publish import CURRENT, building, is_whole, manifest_of, publish, remove_old
 from app.export.qlib.layout import FIELDS, size_of
+from app.export.snapshots import why_held
 from app.market.adjustment import Adjustment, Direction, Method
 from app.services.alone import alone
 from app.services.context import Context
@@ -40,10 +41,18 @@ NOTES = {
 }
 
 
-def export_qlib(context: Context, *, keep: int) -> Report:
+def look(connection: Connection, named: Universes) -> tuple[HeldPanel, Universes, str]:
+    """What is held, its universes, and the fingerprint of what would be exported of it."""
+    held = HeldPanel.read(connection, ADJUSTMENT)
+    universes = named_universes(connection, named, held=[one.symbol for one in held.ranges])
+    return held, universes, held.fingerprint(FORMAT, FIELDS, NOTES, universes)
+
+
+def export_qlib(context: Context, *, keep: int, force: bool = False) -> Report:
     """Bring ``<data_dir>/exports/qlib/current`` to what the database holds; *keep* snapshots stay.
 
-    Nothing to export, or nothing new: SKIPPED, and what is published stays as it is.
+    Nothing to export, nothing new, or somebody went back to an earlier snapshot: SKIPPED, and what is published stays
+    as it is. With *force* the last two do not count.
 
     Raises:
         ExportError: it could not be written, or did not read back as what the database holds; the previous one stays.
@@ -54,14 +63,15 @@ def export_qlib(context: Context, *, keep: int) -> Report:
     began = time.monotonic()
     context.progress(0, 1, "looking at what is held")
     with alone(context, root), snapshot(context.engine) as connection:
-        held = HeldPanel.read(connection, ADJUSTMENT)
+        if not force and (reason := why_held(root)):
+            return Report("SKIPPED", reason)
+        held, universes, fingerprint = look(connection, context.universes)
         if not held.ranges:
             return Report("SKIPPED", "There are no daily bars to export yet: run app.tasks.sync_daily_prices first.")
-        universes = named_universes(connection, context.universes, held=[one.symbol for one in held.ranges])
         details = {**held.details(), "path": str(root / "current")}
         previous = manifest_of(root / CURRENT)
-        fingerprint = held.fingerprint(FORMAT, FIELDS, NOTES, universes)
-        if previous and previous.get("fingerprint") == fingerprint and is_whole((root / CURRENT).resolve()):
+        same = previous is not None and previous.get("fingerprint") == fingerprint
+        if previous and same and not force and is_whole((root / CURRENT).resolve()):
             counts = Counts(expected=held.bars, fetched=0, stored=0, unchanged=held.bars)
             reason = f"Nothing has changed since the export of {previous.get('exported_at')}."
             return Report("SKIPPED", reason, counts, details)

@@ -119,6 +119,18 @@ def build(
     return done
 
 
+def compare(connection: Connection, held: HeldPanel, universes: Universes, folder: Path) -> int:
+    """Compare a finished tree with what is *held*, bar by bar; returns how many. Raises ExportError on a difference."""
+    tree = TreeReader(folder)
+    verify_lists(tree, held.calendar, held.instruments, universes)
+    bars = 0
+    for span in blocks(range(len(held.calendar)), len(held.ranges), cells=CELLS):
+        block = _read(connection, held, span, None)
+        verify_block(tree, held.instruments, block)
+        bars += len(block)
+    return bars
+
+
 def _read(connection: Connection, held: HeldPanel, span: range, numbers: Sequence[int] | None) -> Block:
     """The bars of the sessions at the places *span* of the calendar, of the instruments *numbers* (None: all)."""
     days = held.calendar[span.start : span.stop]

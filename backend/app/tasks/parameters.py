@@ -117,6 +117,9 @@ OneRule = Annotated[
     AfterValidator(_a_rule),
     Field(description="with `quarantined`: only rows that break this rule, such as ohlc-order"),
 ]
+Force = Annotated[
+    bool, Field(description="export though nothing has changed, or though somebody went back to an earlier snapshot")
+]
 Again = Annotated[bool, Field(description="ask for what is held, too, and record what the exchange changed since")]
 OtherSource = Annotated[OtherName, Field(description="who is compared with: finmind, or finlab (optional package)")]
 Sample = Annotated[

@@ -1,0 +1,73 @@
+"""``quantlab export list | verify | rollback``: what was exported, whether it still is so, and going back."""
+
+from __future__ import annotations
+
+import getpass
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from app.cli.output import AsJson, console, local, print_json, print_source, table
+from app.core.wiring import get_platform
+from app.export.snapshots import Snapshot, list_snapshots
+from app.services import exports
+
+_Name = Annotated[str | None, typer.Argument(metavar="SNAPSHOT", help="its name, as `quantlab export list` shows it")]
+_Kind = Annotated[str, typer.Option(help="qlib or parquet")]
+
+
+def list_exports(as_json: AsJson = False) -> None:
+    """List the snapshots of every kind, the newest first: what they hold, which is current, and whether it is whole.
+
+    Each was read back and compared with the database before it could be seen. `whole`: it has as many files and bytes
+    as then; `quantlab export verify` reads them.
+    """
+    found = list_snapshots(get_platform().settings.data_dir / "exports")
+    if as_json:
+        print_json([asdict(one) for one in found])
+        return
+    print_source()
+    if not found:
+        typer.echo("Nothing was exported yet: quantlab export qlib")
+        return
+    made = table("kind", "snapshot", "exported", "sessions", ">securities", ">bars", ">files", ">MB", "is")
+    for one in found:
+        span = f"{one.first_session} … {one.last_session}" if one.first_session else ""
+        size = f"{one.bytes / 1e6:,.1f}" if one.bytes is not None else ""
+        numbers = ("" if value is None else f"{value:,}" for value in (one.securities, one.bars, one.files))
+        made.add_row(one.kind, one.name, local(one.exported_at), span, *numbers, size, _state(one))
+    console().print(made)
+
+
+def verify(name: _Name = None, *, kind: _Kind = "qlib", as_json: AsJson = False) -> None:
+    """Read a snapshot back, the current one when none is named, and say whether it still is what was published.
+
+    Checksums of all files; and bar by bar against the database while that is what the snapshot was made of.
+    Exit code 1 when something is wrong, with the file or the cell.
+    """
+    verified = exports.verify(get_platform().context(), kind, name)
+    if as_json:
+        facts = {"snapshot": verified.snapshot.name, "files": verified.files, "bars": verified.bars}
+        print_json({**facts, "sentence": verified.sentence})
+        return
+    bars = "" if verified.bars is None else f", {verified.bars:,} bars"
+    typer.echo(f"{verified.snapshot.name} is well: {verified.files:,} files{bars}. {verified.sentence}")
+
+
+def rollback(name: _Name = None, *, kind: _Kind = "qlib") -> None:
+    """Make an earlier snapshot current, in one step: the one before the current one, when none is named.
+
+    It stays: runs of the task end as SKIPPED and say so, until `quantlab export qlib --force` exports what is held.
+    """
+    chosen = exports.roll_back(get_platform().context(), kind, name, by=getpass.getuser())
+    typer.echo(f"{chosen.name} is current, and stays so until: quantlab export {kind} --force")
+
+
+def _state(one: Snapshot) -> Text:
+    if not one.whole:
+        return Text("damaged", "red")
+    if one.rolled_back_to:
+        return Text("current, rolled back to", "yellow")
+    return Text("current", "green") if one.current else Text("whole", "dim")

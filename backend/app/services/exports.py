@@ -1,0 +1,84 @@
+"""What was exported: go back to an earlier snapshot, and look again whether one still is what it was."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.errors import ExportError, InvalidParameter
+from app.export import snapshots
+from app.export.publish import exclusive, is_whole, manifest_of
+from app.export.qlib.layout import FIELDS
+from app.export.qlib.reader import TreeReader
+from app.export.qlib.record import read_record
+from app.services.context import Context
+from app.services.export_qlib import look
+from app.services.qlib_tree import compare
+from app.store.engine import snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """A snapshot whose bytes are those that were published; with ``bars`` every bar was held against the database."""
+
+    snapshot: Path
+    files: int
+    bars: int | None
+    sentence: str
+
+
+def folder_of(context: Context, kind: str) -> Path:
+    """The folder of a kind of export. Raises InvalidParameter when nothing of that kind was exported."""
+    exports = context.data_dir / "exports"
+    kinds = sorted(path.name for path in exports.glob("*") if path.is_dir())
+    if kind not in kinds:
+        raise InvalidParameter(f"There is no export of the kind {kind!r}; there are {', '.join(kinds) or 'none yet'}.")
+    return exports / kind
+
+
+def roll_back(context: Context, kind: str, name: str | None, *, by: str) -> Path:
+    """Make the snapshot *name*, or the one before the current one, current; exports leave it so until one is forced.
+
+    Raises:
+        InvalidParameter: there is none to go back to.
+        AlreadyRunning: an export is being built.
+        ExportError: files of it are gone or cut.
+    """
+    root = folder_of(context, kind)
+    with exclusive(root):
+        return snapshots.roll_back(root, name, by=by, at=context.clock())
+
+
+def verify(context: Context, kind: str, name: str | None) -> Verified:
+    """Read a snapshot back: its checksums, and while the database holds what it was made of, every bar.
+
+    Raises:
+        InvalidParameter: there is no such snapshot.
+        ExportError: names the file or the cell that is wrong.
+    """
+    path = snapshots.find_snapshot(folder_of(context, kind), name)
+    if not is_whole(path):
+        raise ExportError(f"Files of {path.name} are gone or cut: export again, or go back to another one.")
+    manifest = manifest_of(path) or {}
+    if wrong := snapshots.wrong_files(path):
+        raise ExportError(f"{wrong[0]} of {path.name} is not what was published ({len(wrong)} such files).")
+    if kind == "qlib":
+        _check_sums(path)
+        with snapshot(context.engine) as connection:
+            held, universes, fingerprint = look(connection, context.universes)
+            if held.ranges and fingerprint == manifest.get("fingerprint"):
+                bars = compare(connection, held, universes, path)
+                return Verified(path, manifest["files"], bars, "It is what the database holds now, bar by bar.")
+    return Verified(path, manifest["files"], None, "Its bytes are those that were verified when it was published.")
+
+
+def _check_sums(path: Path) -> None:
+    """Raise ExportError unless the files of each security have the checksum of the record."""
+    record = read_record(path)
+    if record is None:
+        raise ExportError(f"The record of {path.name} cannot be read: export again.")
+    tree = TreeReader(path)
+    for symbol, made in record[1].items():
+        if zlib.crc32(b"".join(tree.contents(symbol, FIELDS))) != made.crc:
+            raise ExportError(f"The files of {symbol} in {path.name} are not those that were published.")

@@ -1,0 +1,69 @@
+"""``quantlab export list | verify | rollback`` and ``GET /api/v1/exports`` say the same of what was exported."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+
+from typer.testing import Result
+
+from app.core.wiring import Platform
+from app.errors import InvalidParameter
+from app.export.snapshots import list_snapshots
+from app.market.bar import BAR_FIELDS, Bar
+from app.services.export_parquet import export_parquet
+from app.services.export_qlib import export_qlib
+from app.store.bars import write_bars
+from app.store.engine import transaction
+from tests.integration.conftest import NOW
+
+Run = Callable[..., Result]
+
+
+def change(platform: Platform, volume: int) -> None:
+    bar = Bar("2330", NOW.date(), 9_990_000, 9_995_000, 9_000_050, 9_990_000, 50, volume, 1_998_000, 5)
+    with transaction(platform.engine) as connection:
+        write_bars(connection, [bar], fields=BAR_FIELDS, source="test", run_id=None, at=NOW)
+
+
+def test_what_was_exported(run: Run, seeded: Platform) -> None:
+    assert "Nothing was exported yet: quantlab export qlib" in run("export", "list").output
+    assert json.loads(run("export", "list", "--json").output) == []
+    for volume in (1, 2):
+        change(seeded, volume)
+        export_qlib(seeded.context(), keep=3)
+    export_parquet(replace(seeded.context(), clock=lambda: NOW), keep=3)
+
+    newest, older = [one for one in list_snapshots(seeded.settings.data_dir / "exports") if one.kind == "qlib"]
+    rows = [line.split() for line in run("export", "list").output.splitlines() if "snapshot-" in line]
+    assert [(row[0], row[1], row[-1]) for row in rows] == [
+        ("parquet", "snapshot-20261123T070000.000000Z", "current"),
+        ("qlib", newest.name, "current"),
+        ("qlib", older.name, "whole"),
+    ]
+    assert rows[0][4:9] == ["2026-11-19", "…", "2026-11-23", "1", "3"]
+    told = json.loads(run("export", "list", "--json").output)
+    assert [one["name"] for one in told] == [rows[0][1], newest.name, older.name]
+
+    assert "is well" in run("export", "verify").output
+    assert ", 3 bars. It is what the database holds now" in run("export", "verify").output
+    assert "Its bytes are those that were verified" in run("export", "verify", older.name).output
+    assert json.loads(run("export", "verify", "--json").output)["bars"] == 3
+
+    assert (
+        f"{older.name} is current, and stays so until: quantlab export qlib --force" in run("export", "rollback").output
+    )
+    again = run("export", "rollback")
+    assert isinstance(again.exception, InvalidParameter)
+    assert "nothing to go back to" in str(again.exception)
+    states = [line.split()[-3:] for line in run("export", "list").output.splitlines() if "rolled" in line]
+    assert states == [["rolled", "back", "to"]]
+    assert isinstance(run("export", "verify", "--kind", "orc").exception, InvalidParameter)
+
+
+def test_an_export_is_queued_by_its_task(run: Run, seeded: Platform) -> None:
+    queued = json.loads(run("export", "qlib", "--force", "--no-wait", "--json").output)
+    assert queued["task"] == "app.tasks.sync_qlib"
+    shown = json.loads(run("runs", "show", queued["id"], "--json").output)
+    assert shown["parameters"] == {"force": True}
