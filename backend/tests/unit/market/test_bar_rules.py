@@ -161,6 +161,23 @@ def test_the_quick_look_never_overlooks_what_a_judge_sees(
     assert [one.rule for one in broken_by(bar, facts)] == [rule for rule, judge in JUDGES if judge(bar, facts)]
 
 
+whole = st.integers(0, 2**63 - 1) | st.none()
+
+
+@given(
+    st.tuples(prices, prices, prices, prices), st.integers(-(2**31) + 1, 2**31 - 1), whole, whole, prices | st.none()
+)
+def test_whatever_the_store_can_hold_is_judged_in_a_sentence(
+    four: tuple[int, int, int, int], change: int, volume: int | None, turnover: int | None, reference: int | None
+) -> None:
+    bar = Bar("2330", DAY, *four, change, volume, turnover, 1)
+    for facts in (Facts(), replace(SHARE, reference=reference), replace(SHARE, volume_step=1_000, turnover_step=1_000)):
+        for one in (*broken_by(bar, facts), *broken_by(replace(bar, change=None), facts)):
+            assert one.rule in RULES
+            assert one.reason.endswith(".")
+            assert len(one.reason) < 300
+
+
 @pytest.mark.needs_shared
 def test_a_good_panel_breaks_no_blocking_rule(shared_data: Path) -> None:
     """306,232 bars of TWSE's shares. The 39 warnings are of first sessions, and of days that lost their X."""
