@@ -48,7 +48,8 @@ def _is_due(one: Step, asked: datetime | None, facts: Facts) -> bool:
 def _breaks(one: Step, facts: Facts) -> bool:
     if one.kind in _FREELY and one.change is not None and one.close - one.change == one.previous:
         return False  # the venue itself compares with that close: nothing happened but trading
-    percent = limit_percent(one.symbol, one.kind, sessions_since_listing=_sessions_since_listing(one, facts))
+    young = _sessions_since_listing(one, facts)
+    percent = limit_percent(one.symbol, one.kind, sessions_since_listing=young, session=one.session)
     if percent is None:
         return False
     step = abs(one.close - one.expected)
