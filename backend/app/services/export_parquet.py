@@ -28,7 +28,7 @@ from app.services.held_panel import HeldPanel
 from app.services.report import Report
 from app.store.bar_columns import ABSENT, EPOCH, joined
 from app.store.bar_ranges import totals
-from app.store.bar_reads import read_panel
+from app.store.bar_reads import count_by_session, read_panel
 from app.store.corporate_actions import actions_by_security
 from app.store.counts import Counts
 from app.store.engine import Connection, snapshot
@@ -93,10 +93,10 @@ def _build(connection: Connection, held: HeldPanel, tables: Tables, folder: Path
     split_only = factor_panel(
         {one.id: factors_of(actions.get(one.id, ()), SPLIT_ONLY, first=one.first, last=one.last) for one in held.ranges}
     )
-    done = 0
+    done, by_session = 0, count_by_session(connection)
     for year in range(held.calendar[0].year, held.calendar[-1].year + 1):
         first, last = date(year, 1, 1), date(year, 12, 31)
-        bars = sum(count for session, count in held.bars_by_session.items() if session.year == year)
+        bars = sum(count for session, count in by_session.items() if session.year == year)
         if not bars:
             continue
         progress(done, held.bars, f"bars of {year}")

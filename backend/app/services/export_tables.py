@@ -12,6 +12,7 @@ from app.export import parquet
 from app.market.bar import to_decimal
 from app.services.held_panel import HeldPanel
 from app.store import sessions
+from app.store.bar_reads import count_by_session
 from app.store.corporate_actions import HeldAction, list_actions
 from app.store.engine import Connection
 from app.store.securities import HeldSecurity, list_securities
@@ -47,11 +48,12 @@ class Tables:
         )
         trading = sessions.trading_calendar(connection)
         days = sorted({*trading.sessions_between(held.calendar[0], held.calendar[-1]), *held.calendar})
+        by_session = count_by_session(connection)
         return cls(
             pl.DataFrame([_security(one) for one in listed], schema=_SECURITY, orient="row"),
             pl.DataFrame([_action(one) for one in acted], schema=_ACTION, orient="row"),
             pl.DataFrame(
-                [(day, held.bars_by_session.get(day, 0)) for day in days],
+                [(day, by_session.get(day, 0)) for day in days],
                 schema={"session": pl.Date, "bars": pl.Int64},
                 orient="row",
             ),

@@ -15,8 +15,7 @@ from app.export.qlib.fields import RAW_FIELDS
 from app.export.qlib.layout import Instrument
 from app.market.adjustment import Adjustment, Factors, factors_of
 from app.store import provenance, sessions
-from app.store.bar_ranges import HeldRange, held_ranges
-from app.store.bar_reads import count_by_session
+from app.store.bar_ranges import HeldRange, held_ranges, held_sessions
 from app.store.corporate_actions import actions_by_security
 from app.store.engine import Connection
 
@@ -26,7 +25,7 @@ class HeldPanel:
     """The *ranges* of all held bars by symbol, the *calendar* of their sessions, and what *factors* adjust them."""
 
     ranges: list[HeldRange]
-    bars_by_session: Mapping[date, int]
+    calendar: list[date]
     source: str | None
     sessions_missing: int
     factors_by_id: Mapping[int, Factors]
@@ -36,22 +35,17 @@ class HeldPanel:
     def read(cls, connection: Connection, adjustment: Adjustment, *, fields: Sequence[str] = RAW_FIELDS) -> HeldPanel:
         """What is held, within the connection's transaction; *fields* are those that the export has."""
         ranges = held_ranges(connection, fields=fields)
-        by_session = count_by_session(connection)
+        calendar = held_sessions(connection)
         missing = 0
-        if by_session:
+        if calendar:
             trading = sessions.trading_calendar(connection)
-            missing = len(set(trading.sessions_between(min(by_session), max(by_session))) - by_session.keys())
+            missing = len(set(trading.sessions_between(calendar[0], calendar[-1])).difference(calendar))
         actions = actions_by_security(connection)
         factors = {
             held.id: factors_of(actions.get(held.id, ()), adjustment, first=held.first, last=held.last)
             for held in ranges
         }
-        return cls(ranges, by_session, provenance.held_source(connection), missing, factors)
-
-    @cached_property
-    def calendar(self) -> list[date]:
-        """Every session of which a bar is held, in order."""
-        return list(self.bars_by_session)
+        return cls(ranges, calendar, provenance.held_source(connection), missing, factors)
 
     @cached_property
     def bars(self) -> int:

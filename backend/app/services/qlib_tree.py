@@ -134,14 +134,10 @@ def compare(connection: Connection, held: HeldPanel, universes: Universes, folde
 def _read(connection: Connection, held: HeldPanel, span: range, numbers: Sequence[int] | None) -> Block:
     """The bars of the sessions at the places *span* of the calendar, of the instruments *numbers* (None: all)."""
     days = held.calendar[span.start : span.stop]
-    room = sum(held.bars_by_session[day] for day in days)
     if not days:
         return Block.empty(span, 0)
-    symbols = None
-    if numbers is not None:
-        symbols = [held.ranges[number].symbol for number in numbers]
-        room = min(room, len(days) * len(symbols))
-    block = Block.empty(span, room)
+    symbols = None if numbers is None else [held.ranges[number].symbol for number in numbers]
+    block = Block.empty(span, len(days) * (len(held.ranges) if symbols is None else len(symbols)))
     places = np.array([day.toordinal() - EPOCH for day in held.calendar], np.int64)
     ids = np.array([one.id for one in held.ranges], np.int64)
     order = np.argsort(ids)
@@ -151,8 +147,6 @@ def _read(connection: Connection, held: HeldPanel, span: range, numbers: Sequenc
         factors = held.factors.factors_at(part.ids, part.sessions + EPOCH)
         raw = RawBars(instruments, _places(places, part.sessions), part.values, ABSENT, factors)
         filled = block.fill(filled, raw)
-    if filled != room and numbers is None:
-        raise ExportError(f"The database counts {room} bars from {days[0]} to {days[-1]} and gave {filled}.")
     return block.first(filled)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from sqlalchemy import BigInteger, Connection, func, literal, select, tuple_
+from sqlalchemy import BigInteger, Connection, func, literal, select, text, tuple_
 
 from app.store.tables import bars, securities
 
@@ -47,6 +47,16 @@ def held_ranges(connection: Connection, *, fields: Sequence[str], after: date | 
         .order_by(securities.c.symbol)
     )
     return [HeldRange(*found) for found in connection.execute(query)]
+
+
+def held_sessions(connection: Connection) -> list[date]:
+    """Every session of which a bar is held, in order: a step in the key each, not a look at every bar."""
+    query = text(
+        "WITH RECURSIVE held(session) AS (SELECT min(session) FROM bars UNION ALL "
+        "SELECT (SELECT min(session) FROM bars WHERE session > held.session) FROM held WHERE held.session IS NOT NULL) "
+        "SELECT session FROM held WHERE session IS NOT NULL ORDER BY session"
+    )
+    return list(connection.scalars(query))
 
 
 def totals(connection: Connection, *, start: date, end: date, fields: Sequence[str]) -> dict[str, tuple[int, int]]:
