@@ -42,8 +42,9 @@ def bars(days: Sequence[date], *, seed: int = 1) -> list[Bar]:
     """Every security on every day, by day and symbol."""
     random = np.random.default_rng(seed)
     size = (len(days), SECURITIES)
-    close = random.integers(100_000, 10_000_000, size) // 100 * 100
-    spread = random.integers(1, 500, size) * 100
+    # Every price is on a tick and within the limits of its reference, or the gate would set the market aside.
+    close = random.integers(1, 20, size) * 500_000
+    spread = random.integers(1, 3, size) * 10_000
     volume = random.integers(1_000, 100_000_000, size)
     traded = random.random(size) >= UNTRADED
     made = []
