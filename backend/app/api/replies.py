@@ -11,8 +11,19 @@ from app.core.config import Settings, get_settings
 from app.core.wiring import Platform, get_platform
 
 Price = Annotated[str | None, Field(description="TWD, exact decimal text; null where the exchange publishes none")]
-ThePlatform = Annotated[Platform, Depends(get_platform)]
-TheSettings = Annotated[Settings, Depends(get_settings)]
+
+
+# Coroutines, for they are as good as done: FastAPI would give a plain function a turn in another thread.
+async def _platform() -> Platform:
+    return get_platform()
+
+
+async def _settings() -> Settings:
+    return get_settings()
+
+
+ThePlatform = Annotated[Platform, Depends(_platform)]
+TheSettings = Annotated[Settings, Depends(_settings)]
 
 
 class Reply(BaseModel):

@@ -9,21 +9,27 @@ from app.errors import InvalidParameter, UnknownSymbol
 from app.market.adjustment import Adjustment, Factors, factors_of
 from app.market.bar import Bar
 from app.store import securities
-from app.store.bar_reads import held_range, read_bars
+from app.store.bar_reads import BarValues, held_range, read_bar_rows
 from app.store.corporate_actions import list_actions
 from app.store.engine import Connection
 
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """Raw *bars*, oldest first, and the *factors* of each session: 1 unless they are to be adjusted.
+    """Raw *rows* of *symbol*, oldest first, and the *factors* of each session: 1 unless they are to be adjusted.
 
     *more*: the range holds older bars than these.
     """
 
-    bars: list[Bar]
+    symbol: str
+    rows: list[BarValues]
     factors: Factors
     more: bool
+
+    @property
+    def bars(self) -> list[Bar]:
+        """The rows as bars."""
+        return [Bar(self.symbol, *row) for row in self.rows]
 
 
 def read_history(
@@ -46,7 +52,7 @@ def read_history(
     """
     if start and end and start > end:
         raise InvalidParameter(f"start {start} is later than end {end}.")
-    found = read_bars(connection, symbol, start=start, end=end, limit=limit + 1, as_of=as_of)
+    found = read_bar_rows(connection, symbol, start=start, end=end, limit=limit + 1, as_of=as_of)
     if not found and securities.find(connection, symbol) is None:
         raise UnknownSymbol(f"No securities list holds {symbol!r}. If it is new, run app.tasks.sync_stock_list first.")
     factors = Factors()
@@ -54,4 +60,4 @@ def read_history(
         first, last = held_range(connection, symbol, as_of=as_of) or (None, None)
         actions = [held.action for held in list_actions(connection, symbol=symbol, as_of=as_of)]
         factors = factors_of(actions, adjustment, first=first, last=last)
-    return History(found[-limit:], factors, more=len(found) > limit)
+    return History(symbol, found[-limit:], factors, more=len(found) > limit)

@@ -140,7 +140,7 @@ def _own_errors() -> Iterator[None]:
         raise StoreUnavailable("All connections to PostgreSQL are in use; try again later.") from error
     except (OperationalError, psycopg.OperationalError) as error:
         raise StoreUnavailable(f"PostgreSQL could not do it: {_first_line(error)}.") from error
-    except DataError as error:
+    except (DataError, psycopg.DataError) as error:
         raise InvalidParameter(f"PostgreSQL cannot take a value: {_first_line(error)}.") from None
     except DBAPIError as error:
         if error.connection_invalidated or isinstance(error.orig, psycopg.errors.IdleInTransactionSessionTimeout):

@@ -190,6 +190,7 @@ def test_bars_of_a_range_newest_first_to_stay(seeded: Platform, web: Web) -> Non
     ("path", "status", "error", "sentence"),
     [
         ("/api/v1/bars/9999", 404, "UnknownSymbol", "No securities list holds '9999'"),
+        ("/api/v1/bars/2330%00", 422, "InvalidParameter", "PostgreSQL cannot take a value"),
         ("/api/v1/bars/2330?start=2026-02-30", 422, "InvalidParameter", "start is '2026-02-30'"),
         ("/api/v1/bars/2330?start=2026-02-03&end=2026-02-02", 422, "InvalidParameter", "is later than end 2026-02-02"),
         ("/api/v1/bars/2330?limit=0", 422, "InvalidParameter", "limit is '0'"),
