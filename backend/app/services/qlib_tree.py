@@ -138,23 +138,22 @@ def _read(connection: Connection, held: HeldPanel, span: range, numbers: Sequenc
         return Block.empty(span, 0)
     symbols = None if numbers is None else [held.ranges[number].symbol for number in numbers]
     block = Block.empty(span, len(days) * (len(held.ranges) if symbols is None else len(symbols)))
-    places = np.array([day.toordinal() - EPOCH for day in held.calendar], np.int64)
-    ids = np.array([one.id for one in held.ranges], np.int64)
-    order = np.argsort(ids)
+    place_of = _places([day.toordinal() - days[0].toordinal() for day in days])
+    instrument_of = _places([one.id for one in held.ranges])
     filled = 0
     for part in read_panel(connection, start=days[0], end=days[-1], symbols=symbols, fields=RAW_FIELDS):
-        instruments = order[_places(ids[order], part.ids)]
+        instruments = instrument_of[np.minimum(part.ids, len(instrument_of) - 1)]
+        places = place_of[part.sessions + EPOCH - days[0].toordinal()]
+        if part.ids.max() >= len(instrument_of) or instruments.min() < 0 or places.min() < 0:
+            raise ExportError("A bar is of a security or session that is not counted; the previous export stays.")
         factors = held.factors.factors_at(part.ids, part.sessions + EPOCH)
-        raw = RawBars(instruments, _places(places, part.sessions), part.values, ABSENT, factors)
+        raw = RawBars(instruments, places + span.start, part.values, ABSENT, factors)
         filled = block.fill(filled, raw)
     return block.first(filled)
 
 
-def _places(known: NDArray[np.int64], wanted: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Where each of *wanted* stands in the sorted *known*."""
-    places = np.minimum(np.searchsorted(known, wanted), len(known) - 1)
-    if (known[places] != wanted).any():
-        raise ExportError(
-            "A bar belongs to no security or session that the database counts; the previous export stays."
-        )
+def _places(known: Sequence[int]) -> NDArray[np.int64]:
+    """Where each number stands in *known*, as an array to look it up in: many times faster than to search. Else -1."""
+    places = np.full(max(known) + 1, -1)
+    places[list(known)] = np.arange(len(known))
     return places

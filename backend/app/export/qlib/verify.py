@@ -65,6 +65,8 @@ def verify_block(
     begun = np.array([number for number in chosen if instruments[number].first < sessions.stop], np.int64)
     order = np.argsort(block.instruments, kind="stable")
     of_block, days = block.instruments[order], block.days[order] - sessions.start
+    row_of = np.full(len(instruments), -1)
+    row_of[begun] = np.arange(len(begun)) % _GROUP
     bounds = np.searchsorted(of_block, [*begun[::_GROUP], len(instruments)])
     there, wanted = np.zeros(len(FIELDS), np.int64), np.zeros(len(FIELDS), np.int64)
     crcs: dict[int, int] = {}
@@ -73,7 +75,7 @@ def verify_block(
         panel = np.full((len(group), len(FIELDS), len(sessions)), np.nan, np.float32)
         for row, number in zip(panel, group.tolist(), strict=True):
             crcs[number] = _read(tree, instruments[number], sessions, grown.get(number), into=row)
-        places, cells = order[first:last], (np.searchsorted(group, of_block[first:last]), days[first:last])
+        places, cells = order[first:last], (row_of[of_block[first:last]], days[first:last])
         for number, name in enumerate(FIELDS):
             found, expected = panel[cells[0], number, cells[1]], block.fields[name][places]
             wrong = ~((found == expected) | (np.isnan(found) & np.isnan(expected)))

@@ -82,11 +82,13 @@ class TreeWriter:
         chosen = np.arange(len(self._instruments)) if numbers is None else np.array(numbers, np.int64)
         by_instrument = np.argsort(block.instruments, kind="stable")
         instruments, days = block.instruments[by_instrument], block.days[by_instrument] - sessions.start
+        row_of = np.full(len(self._instruments), -1)
+        row_of[chosen] = np.arange(len(chosen)) % _GROUP
         for start in range(0, len(chosen), _GROUP):
             group = chosen[start : start + _GROUP]
             first, last = np.searchsorted(instruments, [group[0], group[-1] + 1])
             panel = np.full((len(group), len(FIELDS), len(sessions)), np.nan, FLOAT)
-            rows = np.searchsorted(group, instruments[first:last])
+            rows = row_of[instruments[first:last]]
             for number, name in enumerate(FIELDS):
                 panel[rows, number, days[first:last]] = block.fields[name][by_instrument[first:last]]
             for number, values in zip(group.tolist(), panel, strict=True):
