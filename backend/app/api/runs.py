@@ -9,11 +9,11 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query
 from pydantic import AwareDatetime, BaseModel, Field
 
-from app.api.access import Admin
+from app.api.access import TheChanger
 from app.api.replies import Reply, ThePlatform, failures
 from app.core import queue
 from app.core.queue import full_name
-from app.errors import UnknownRun
+from app.errors import UnknownRun, storable
 from app.market.security import Venue
 from app.store import runs as store
 from app.store import units
@@ -88,8 +88,15 @@ class UnitRow(BaseModel):
 class RunsReply(Reply):
     """Runs, newest first."""
 
+    total: int = Field(description="how many the filters select, on all pages")
     runs: list[RunRow]
     next_before: str | None = Field(description="the `before` of the next page; null on the last one")
+
+
+class RunsByTaskReply(Reply):
+    """The newest runs of each task."""
+
+    tasks: dict[str, list[RunRow]] = Field(description="by the task's full name, newest first; empty: it never ran")
 
 
 class RunReply(Reply):
@@ -108,34 +115,61 @@ def list_runs(
     state: State | None = None,
     trigger: Trigger | None = None,
     since: Annotated[AwareDatetime | None, Query(description="queued then or later, with time zone")] = None,
+    until: Annotated[AwareDatetime | None, Query(description="queued then or earlier, with time zone")] = None,
+    search: Annotated[
+        str | None,
+        Query(max_length=100, description="beginning of an id, or part of parameters, reason, error or worker"),
+    ] = None,
     before: Annotated[str | None, Query(description="id of the last run of the page before")] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
 ) -> RunsReply:
     """What was asked for, what ran, what it wrote and why it failed."""
-    name = None if task is None else full_name(task)
+    wanted: dict[str, Any] = {
+        "task": None if task is None else full_name(task),
+        "state": state,
+        "trigger": trigger,
+        "since": since,
+        "until": until,
+        "search": None if search is None else storable(search),
+    }
     with transaction(platform.engine) as connection:
         if before is not None and store.get(connection, before) is None:
             raise unknown_run(before)
-        found = store.list_runs(
-            connection, task=name, state=state, trigger=trigger, since=since, before=before, limit=limit + 1
-        )
+        found = store.list_runs(connection, **wanted, before=before, limit=limit + 1)
+        total = store.count_runs(connection, **wanted)
     page = found[:limit]
     return RunsReply(
         source=platform.settings.quantlab_source,
+        total=total,
         runs=[_row(run) for run in page],
         next_before=page[-1].id if len(found) > limit else None,
     )
 
 
-@router.post("/{run_id}/cancel", summary="Cancel a run", dependencies=[Admin], responses=failures(401, 404, 422))
+@router.get("/by-task", summary="The newest runs of each task", responses=failures(422))
+def list_by_task(
+    platform: ThePlatform, each: Annotated[int, Query(ge=1, le=100, description="so many of each")] = 20
+) -> RunsByTaskReply:
+    """How each task fared lately: for a list of tasks, in one question."""
+    names = [task.name for task in queue.list_tasks()]
+    with transaction(platform.engine) as connection:
+        found = store.newest_by_task(connection, names, each=each)
+    rows = {task: [_row(run) for run in held] for task, held in found.items()}
+    return RunsByTaskReply(source=platform.settings.quantlab_source, tasks=rows)
+
+
+@router.post("/{run_id}/cancel", summary="Cancel a run", responses=failures(401, 403, 404, 422))
 def cancel_run(
     platform: ThePlatform,
     run_id: str,
+    changer: TheChanger,
     *,
     at_once: Annotated[bool, Query(description="kill its process instead of waiting for a pause")] = False,
 ) -> RunReply:
     """Take it back: at once while it waits, between two of its units while it works. What is stored stays."""
-    queue.cancel_run(run_id, by="api", at_once=at_once)
+    with changer.change("run.cancel", run_id) as row:
+        run = queue.cancel_run(run_id, by=changer.by(), at_once=at_once)
+        row.after = {"task": run.task, "state": run.state, "at_once": at_once}
     return get_run(platform, run_id)
 
 

@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Connection, Row, Text, case, cast, func, null, select, text, tuple_, update
-from sqlalchemy.dialects.postgresql import JSONB, insert
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Text,
+    bindparam,
+    case,
+    cast,
+    func,
+    null,
+    or_,
+    select,
+    text,
+    true,
+    tuple_,
+    update,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, insert
 
 from app.store.counts import Counts, split_counts
 from app.store.tables import FINAL_STATES, UNFINISHED, WAITING_STATES, runs
@@ -239,11 +255,17 @@ def list_runs(
     state: str | None = None,
     trigger: str | None = None,
     since: datetime | None = None,
+    until: datetime | None = None,
+    search: str | None = None,
     before: str | None = None,
     limit: int = 50,
 ) -> list[Run]:
-    """Runs, newest wish first; *before* is the id of the last one of the page before (keyset paging)."""
-    query = select(runs).where(*_filters(task=task, state=state, trigger=trigger, since=since))
+    """Runs, newest wish first; *before* is the id of the last one of the page before (keyset paging).
+
+    *search* is the beginning of an id, or a part of the parameters, the reason, the error or the worker's name.
+    """
+    wanted = _filters(task=task, state=state, trigger=trigger, since=since, until=until, search=search)
+    query = select(runs).where(*wanted)
     if before is not None:
         last = select(runs.c.queued_at, runs.c.id).where(runs.c.id == before)
         query = query.where(tuple_(runs.c.queued_at, runs.c.id) < last.scalar_subquery())
@@ -258,10 +280,28 @@ def count_runs(
     state: str | None = None,
     trigger: str | None = None,
     since: datetime | None = None,
+    until: datetime | None = None,
+    search: str | None = None,
 ) -> int:
     """How many runs the same filters of ``list_runs`` select."""
-    filters = _filters(task=task, state=state, trigger=trigger, since=since)
+    filters = _filters(task=task, state=state, trigger=trigger, since=since, until=until, search=search)
     return connection.scalar(select(func.count()).select_from(runs).where(*filters)) or 0
+
+
+def newest_by_task(connection: Connection, tasks: Sequence[str], *, each: int) -> dict[str, list[Run]]:
+    """The *each* newest runs of every one of *tasks*, newest wish first."""
+    names = func.unnest(bindparam("tasks", list(tasks), ARRAY(Text))).table_valued("name")
+    newest = (
+        select(runs)
+        .where(runs.c.task == names.c.name)
+        .order_by(runs.c.queued_at.desc(), runs.c.id.desc())
+        .limit(each)
+        .lateral()
+    )
+    found: dict[str, list[Run]] = {task: [] for task in tasks}
+    for row in connection.execute(select(newest).select_from(names.join(newest, true()))):
+        found[row.task].append(from_row(row))
+    return found
 
 
 def stats(connection: Connection, *, since: datetime) -> list[TaskStats]:
@@ -298,11 +338,25 @@ def stats(connection: Connection, *, since: datetime) -> list[TaskStats]:
 
 
 def _filters(
-    *, task: str | None, state: str | None, trigger: str | None, since: datetime | None
+    *,
+    task: str | None,
+    state: str | None,
+    trigger: str | None,
+    since: datetime | None,
+    until: datetime | None = None,
+    search: str | None = None,
 ) -> list[ColumnElement[bool]]:
     wanted = {runs.c.task: task, runs.c.state: state, runs.c.trigger: trigger}
     filters: list[ColumnElement[bool]] = [column == value for column, value in wanted.items() if value is not None]
-    return filters if since is None else [*filters, runs.c.queued_at >= since]
+    if since is not None:
+        filters.append(runs.c.queued_at >= since)
+    if until is not None:
+        filters.append(runs.c.queued_at <= until)
+    if search:
+        texts = (cast(runs.c.parameters, Text), runs.c.reason, runs.c.error, runs.c.error_type, runs.c.worker)
+        held = [text.icontains(search, autoescape=True) for text in texts]
+        filters.append(or_(runs.c.id.startswith(search, autoescape=True), *held))
+    return filters
 
 
 def from_row(row: Row[Any]) -> Run:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,8 +11,10 @@ from pydantic import BaseModel
 from app.api.bars import BarsReply
 from app.api.many_bars import ManyBarsReply
 from app.api.quotes import QuotesReply
+from app.core import queue
 from app.core.wiring import Platform
 from app.market.corporate_action import ActionKind, CorporateAction
+from app.store import runs
 from app.store.corporate_actions import write_actions
 from app.store.engine import transaction
 from tests.integration.conftest import NOW
@@ -225,6 +227,45 @@ def test_only_fresh_quotes(seeded: Platform, web: Web) -> None:
     assert get(web, "/api/v1/quotes")["count"] == 1
 
 
+@pytest.mark.parametrize(
+    ("search", "found"),
+    [
+        ("run-", ["run-3", "run-2", "run-1"]),  # the beginning of an id
+        ("un-2", []),  # not a part of one
+        ("GAVE NO", ["run-2"]),
+        ("sourceunavail", ["run-2"]),
+        ('"days": 7', ["run-2", "run-1"]),
+        ("celery@test", ["run-2", "run-1"]),
+        ("%", []),
+        ("_", []),
+        ("\0", []),
+    ],
+)
+def test_runs_are_searched(seeded: Platform, web: Web, search: str, found: list[str]) -> None:
+    body = web.get("/api/v1/runs", params={"search": search}).json()
+    assert ([run["id"] for run in body["runs"]], body["total"]) == (found, len(found))
+
+
+def test_the_total_is_of_all_pages(seeded: Platform, web: Web) -> None:
+    assert get(web, "/api/v1/runs?limit=1")["total"] == 3
+    assert get(web, "/api/v1/runs?limit=1&before=run-2")["total"] == 3
+    assert get(web, "/api/v1/runs?trigger=schedule&limit=1")["total"] == 2
+
+
+def test_the_newest_runs_of_each_task(seeded: Platform, web: Web) -> None:
+    with transaction(seeded.engine) as connection:
+        for number in range(3):
+            at = NOW + timedelta(minutes=number)
+            task = "app.tasks.sync_stock_list"
+            runs.queue(connection, f"new-{number}", task=task, parameters={"n": number}, trigger="api", at=at)
+        runs.queue(connection, "gone", task="app.tasks.of_an_earlier_version", parameters={}, trigger="api", at=NOW)
+    held = get(web, "/api/v1/runs/by-task?each=2")["tasks"]
+    assert set(held) == {task.name for task in queue.list_tasks()}
+    assert [run["id"] for run in held["app.tasks.sync_stock_list"]] == ["new-2", "new-1"]
+    assert [run["id"] for run in held["app.tasks.sync_daily_prices"]] == ["run-2"]
+    assert held["app.tasks.catch_up"] == []
+
+
 def test_runs_by_filter_and_page(seeded: Platform, web: Web) -> None:
     def ids(query: str) -> list[str]:
         return [run["id"] for run in get(web, f"/api/v1/runs{query}")["runs"]]
@@ -233,6 +274,8 @@ def test_runs_by_filter_and_page(seeded: Platform, web: Web) -> None:
     assert ids("?task=sync_daily_prices") == ids("?state=FAILED") == ["run-2"]
     assert ids("?trigger=manual") == ["run-3"]
     assert ids("?since=2026-11-23T10:00:00%2B08:00") == ["run-3", "run-2"]
+    assert ids("?until=2026-11-23T10:00:00%2B08:00") == ["run-2", "run-1"]
+    assert ids("?until=2026-11-23T09:59:59%2B08:00") == ["run-1"]
     first = get(web, "/api/v1/runs?limit=2")
     assert first["next_before"] == "run-2"
     assert ids("?limit=2&before=run-2") == ["run-1"]

@@ -1,0 +1,90 @@
+/** Numbers, instants and durations as a person reads them. All times are Taipei's. */
+import { ref } from 'vue'
+
+import { language } from './choices'
+import { maybe, t } from './words'
+
+/** Milliseconds; turns each second, so that "12 s ago" stays true. */
+export const now = ref(Date.now())
+window.setInterval(() => (now.value = Date.now()), 1000)
+
+const zone = { timeZone: 'Asia/Taipei' } as const
+const stamp = new Intl.DateTimeFormat('sv-SE', { ...zone, dateStyle: 'short', timeStyle: 'medium' })
+const dayOf = new Intl.DateTimeFormat('sv-SE', { ...zone, dateStyle: 'short' })
+
+/** `2026-11-23 21:00:05` */
+export const instant = (text: string | null): string => (text ? stamp.format(new Date(text)) : '')
+/** `21:00`, with the day unless it is today. */
+export function brief(text: string | null): string {
+  if (!text) return ''
+  const whole = instant(text)
+  return whole.slice(0, 10) === today() ? whole.slice(11, 16) : whole.slice(5, 16)
+}
+/** Today in Taipei, `2026-11-23`. */
+export const today = (): string => dayOf.format(new Date(now.value))
+/** The day so many calendar days before another. */
+export function daysBefore(day: string, days: number): string {
+  return new Date(Date.parse(`${day}T00:00:00Z`) - days * 86_400_000).toISOString().slice(0, 10)
+}
+
+export const count = (value: number | null | undefined): string =>
+  value === null || value === undefined ? '–' : value.toLocaleString('en-US')
+
+export function percent(share: number | null | undefined, digits = 1): string {
+  if (share === null || share === undefined) return '–'
+  // Never round up to a whole that it is not.
+  const floored = Math.floor(share * 100 * 10 ** digits) / 10 ** digits
+  return share === 1 ? '100%' : `${floored.toFixed(digits)}%`
+}
+
+export function duration(seconds: number): string {
+  if (seconds < 10) return `${Math.max(seconds, 0).toFixed(1)} s`
+  const whole = Math.round(seconds)
+  if (whole < 60) return `${whole} s`
+  const two = (value: number): string => String(value).padStart(2, '0')
+  if (whole < 3600) return `${Math.floor(whole / 60)}m ${two(whole % 60)}s`
+  return `${Math.floor(whole / 3600)}h ${two(Math.floor((whole % 3600) / 60))}m`
+}
+
+export function secondsBetween(start: string | null, end: string | null): number | null {
+  return start ? ((end ? Date.parse(end) : now.value) - Date.parse(start)) / 1000 : null
+}
+
+export function ago(text: string): string {
+  const seconds = (now.value - Date.parse(text)) / 1000
+  if (seconds < 5) return t('just_now')
+  if (seconds < 60) return t('ago_s', { n: Math.floor(seconds) })
+  if (seconds < 3600) return t('ago_m', { n: Math.floor(seconds / 60) })
+  if (seconds < 86_400) return t('ago_h', { n: Math.floor(seconds / 3600) })
+  return t('ago_d', { n: Math.floor(seconds / 86_400) })
+}
+
+export const shortName = (task: string): string => task.replace('app.tasks.', '')
+export const taskName = (task: string): string => maybe(`n_${shortName(task)}`, shortName(task))
+export const datasetName = (dataset: string): string => maybe(`d_${dataset}`, dataset)
+
+const CHINESE: [RegExp, (found: RegExpMatchArray) => string][] = [
+  [/^daily (\d\d:\d\d)$/, (found) => `每日 ${found[1]}`],
+  [/^hourly at :(\d\d)$/, (found) => `每小時 ${found[1]} 分`],
+  [/^trading days (\d\d:\d\d)$/, (found) => `交易日 ${found[1]}`],
+  [/^\*\/(\d+) \S+ \* \* \* in trading sessions, (.+)$/, (found) => `交易日 ${found[2]} 每 ${found[1]} 分`],
+  [/^every (\d+) h$/, (found) => `每 ${found[1]} 小時`],
+  [/^every (\d+) min$/, (found) => `每 ${found[1]} 分鐘`],
+  [/^every (\d+) s$/, (found) => `每 ${found[1]} 秒`],
+  [/^at the (open|close) of each session$/, (found) => `交易日${found[1] === 'open' ? '開盤' : '收盤'}時`],
+  [
+    /^(\d+) min (after|before) the (open|close) of each session$/,
+    (found) => `交易日${found[3] === 'open' ? '開盤' : '收盤'}${found[2] === 'after' ? '後' : '前'} ${found[1]} 分`,
+  ],
+]
+
+/** A schedule's words; the server says them in English, and what has no translation stays so. */
+export function schedule(words: string): string {
+  if (language.value === 'en') return words
+  if (words.startsWith('paused: ')) return `${t('paused')}：${schedule(words.slice(8))}`
+  for (const [pattern, say] of CHINESE) {
+    const found = words.match(pattern)
+    if (found) return say(found)
+  }
+  return words
+}

@@ -1,0 +1,52 @@
+/** The page's one WebSocket. After each (re)connection every topic comes whole, so nothing can be missed. */
+import { ref, shallowReactive } from 'vue'
+
+import { expired } from './session'
+import type { Run } from './types'
+
+const TOPICS = ['runs', 'programs', 'alerts', 'queues'] as const
+const WAITS = [500, 1000, 2000, 4000, 8000]
+const NO_SESSION = 4401
+
+export const connected = ref(false)
+/** The newest snapshot of each topic, as it came; `runs` are the newest fifty. */
+export const topics = shallowReactive<{ runs: Run[]; programs: unknown; alerts: unknown; queues: unknown }>({
+  runs: [],
+  programs: null,
+  alerts: null,
+  queues: null,
+})
+
+let socket: WebSocket | null = null
+let tries = 0
+let timer = 0
+
+export function connect(): void {
+  window.clearTimeout(timer)
+  socket?.close()
+  const mine = new WebSocket(`${location.origin.replace(/^http/, 'ws')}/api/v1/live`)
+  socket = mine
+  mine.onopen = () => mine.send(JSON.stringify({ subscribe: TOPICS }))
+  mine.onmessage = (event: MessageEvent<string>) => {
+    connected.value = true
+    tries = 0
+    const { topic, data } = JSON.parse(event.data) as { topic: (typeof TOPICS)[number]; data: unknown }
+    if (topic === 'runs') topics.runs = data as Run[]
+    else topics[topic] = data
+  }
+  mine.onclose = (event) => {
+    if (socket !== mine) return
+    connected.value = false
+    socket = null
+    if (event.code === NO_SESSION) expired.value = true
+    else timer = window.setTimeout(connect, WAITS[Math.min(tries++, WAITS.length - 1)])
+  }
+}
+
+export function disconnect(): void {
+  window.clearTimeout(timer)
+  const old = socket
+  socket = null
+  old?.close()
+  connected.value = false
+}

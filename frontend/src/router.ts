@@ -1,0 +1,40 @@
+/** A deep link for everything; each panel is a chunk of its own, loaded when it is first looked at. */
+import {
+  CalendarClock, Database, Gauge, Grid3x3, ListChecks, RefreshCw, ShieldCheck, type LucideIcon,
+} from '@lucide/vue'
+import { createRouter, createWebHistory, type RouteRecordRaw } from 'vue-router'
+
+import type { Word } from './words'
+
+export interface Panel {
+  path: string
+  word: Word
+  icon: LucideIcon
+}
+
+/** The navigation, in its order. */
+export const PANELS: Panel[] = [
+  { path: '/overview', word: 'overview', icon: Gauge },
+  { path: '/sync', word: 'sync', icon: RefreshCw },
+  { path: '/runs', word: 'runs', icon: ListChecks },
+  { path: '/schedules', word: 'schedules', icon: CalendarClock },
+  { path: '/data', word: 'data', icon: Database },
+  { path: '/coverage', word: 'coverage', icon: Grid3x3 },
+  { path: '/quality', word: 'quality', icon: ShieldCheck },
+]
+
+const routes: RouteRecordRaw[] = [
+  { path: '/', redirect: '/overview' },
+  { path: '/overview', component: () => import('./panels/Overview.vue') },
+  { path: '/sync', component: () => import('./panels/Sync.vue') },
+  { path: '/runs', component: () => import('./panels/Runs.vue') },
+  { path: '/runs/:id', component: () => import('./panels/OneRun.vue'), props: true },
+  { path: '/schedules', component: () => import('./panels/Schedules.vue') },
+  { path: '/data', component: () => import('./panels/Securities.vue') },
+  { path: '/data/:symbol', component: () => import('./panels/OneSecurity.vue'), props: true },
+  { path: '/coverage', component: () => import('./panels/Coverage.vue') },
+  { path: '/quality', component: () => import('./panels/Quality.vue') },
+  { path: '/:rest(.*)*', component: () => import('./panels/NotFound.vue') },
+]
+
+export const router = createRouter({ history: createWebHistory('/admin'), routes })

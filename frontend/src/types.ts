@@ -1,0 +1,258 @@
+/** The shapes of the REST interface that the page reads; /docs has them whole. Instants are ISO text, prices exact text. */
+export type State =
+  | 'QUEUED' | 'STARTED' | 'RETRY' | 'SUCCESS' | 'PARTIAL' | 'FAILED' | 'SKIPPED' | 'CANCELLED' | 'LOST'
+export type Trigger = 'schedule' | 'manual' | 'api' | 'retry'
+export type Venue = 'TWSE' | 'TPEX' | 'EMERGING'
+export type Prices = 'synthetic' | 'replay' | 'real'
+
+export interface Me {
+  name: string
+  role: 'viewer' | 'admin'
+  expires_at: string
+  source: 'sandbox' | 'exchange'
+  prices: Prices
+  version: string
+}
+
+export interface Counts {
+  expected: number | null
+  fetched: number | null
+  stored: number | null
+  unchanged: number | null
+  quarantined: number | null
+}
+
+export interface Run {
+  id: string
+  task: string
+  parameters: Record<string, unknown>
+  trigger: Trigger
+  state: State
+  reason: string | null
+  queued_at: string
+  started_at: string | null
+  finished_at: string | null
+  worker: string | null
+  attempts: number
+  losses: number
+  schedule: string | null
+  due_at: string | null
+  late_seconds: number | null
+  run_after: string | null
+  cancel_by: string | null
+  counts: Counts
+  progress: { done: number; total: number; what: string } | null
+  error_type: string | null
+  error: string | null
+}
+
+export interface Unit {
+  dataset: string
+  venue: Venue
+  scope: string
+  session: string | null
+  state: State
+  reason: string | null
+  counts: Counts
+  error_type: string | null
+  error: string | null
+  finished_at: string
+}
+
+export interface RunReply {
+  run: Run
+  units: Unit[]
+  traceback: string | null
+}
+
+export interface RunsReply {
+  runs: Run[]
+  total: number
+  next_before: string | null
+}
+
+/** The part of JSON Schema that task parameters use. */
+export interface Schema {
+  type?: string
+  format?: string
+  enum?: string[]
+  const?: unknown
+  anyOf?: Schema[]
+  items?: Schema
+  default?: unknown
+  minimum?: number
+  maximum?: number
+  description?: string
+  examples?: string[]
+  $ref?: string
+}
+
+export interface Task {
+  name: string
+  summary: string
+  queue: string
+  schedules: string[]
+  next_fires: string[]
+  parameters: { properties: Record<string, Schema>; required: string[]; $defs?: Record<string, Schema> }
+}
+
+export interface Finding {
+  name: string
+  level: 'ok' | 'unknown' | 'warning' | 'error'
+  detail: string
+  remedy: string | null
+  programs: { name: string; state: string }[]
+}
+
+export interface Health {
+  status: 'ok' | 'degraded' | 'down'
+  findings: Finding[]
+}
+
+export interface Incident {
+  id: number
+  rule: string
+  subject: string
+  sentence: string
+  opened_at: string
+  closed_at: string | null
+}
+
+export interface Covered {
+  dataset: string
+  venue: Venue
+  session: string
+  expected: number
+  held: number
+  quarantined: number
+  explained: Record<string, number>
+  missing: number
+  share: number | null
+  recorded_at: string
+}
+
+export interface Ready {
+  dataset: string
+  session: string
+  ready: boolean
+  reason: string
+  shares: Record<string, number | null>
+  ready_at: string | null
+}
+
+export interface CatchUp {
+  steps: { dataset: string; venue: Venue | null; sessions: string[]; requests: number; minutes: number }[]
+  requests: Record<string, number>
+  minutes: number
+  left_for_later: number
+  run: string | null
+  paused: boolean
+  paused_by: string | null
+  next_at: string | null
+}
+
+export interface Security {
+  symbol: string
+  name: string
+  venue: Venue
+  kind: string
+  industry: string | null
+  listed_on: string | null
+  delisted_on: string | null
+  on_list: boolean
+}
+
+export interface Bar {
+  session: string
+  open: string | null
+  high: string | null
+  low: string | null
+  close: string | null
+  change: string | null
+  volume: number | null
+  turnover: number | null
+  trades: number | null
+}
+
+export interface Action {
+  symbol: string
+  ex_date: string
+  kind: string
+  previous_close: string | null
+  reference_price: string | null
+}
+
+export interface Revision {
+  symbol: string
+  session: string
+  field: string
+  old: string | null
+  new: string | null
+  seen_at: string
+}
+
+export interface ScheduleParts {
+  enabled: boolean
+  timing: string
+  parameters: Record<string, unknown>
+  misfire: 'skip' | 'latest' | 'all'
+  late_limit: number | null
+}
+
+export interface Schedule extends ScheduleParts {
+  name: string
+  task: string
+  words: string
+  defaults: ScheduleParts
+  overrides: Partial<ScheduleParts>
+  changed_by: string | null
+  changed_at: string | null
+  next_fires: string[]
+}
+
+export interface Day {
+  day: string
+  is_session: boolean
+  reason: string | null
+  overridden_by: string | null
+}
+
+export interface Quarantined {
+  id: number
+  venue: Venue
+  dataset: string
+  session: string | null
+  symbol: string | null
+  rule: string
+  reason: string
+  severity: 'blocking' | 'warning'
+  raw: Record<string, unknown>
+  parsed: Record<string, unknown> | null
+  seen_at: string
+  decision: string | null
+  decided_by: string | null
+  note: string | null
+}
+
+export interface QuarantineReply {
+  total: number
+  by_rule: Record<string, number>
+  rows: Quarantined[]
+}
+
+export interface Promised {
+  subject: string
+  when: string
+  kept: boolean | null
+  lacking: string[]
+  last_due: string | null
+}
+
+export interface Site {
+  site: string
+  pace: number
+  closed_since: string | null
+  closed_until: string | null
+  closed_because: string | null
+  rests: string | null
+}
