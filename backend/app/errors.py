@@ -10,9 +10,15 @@
     │   ├── UnknownSchedule           a name that no schedule has
     │   ├── UnknownRun                an id that no run in the ledger has
     │   ├── UnknownRow                an id that no quarantined row has
+    │   ├── UnknownUser               a name that no user has
+    │   ├── UnknownSession            an id that no session of a login has
+    │   ├── UnknownToken              an id that no API token has
     │   ├── AlreadyDecided            a quarantined row that is no longer open
+    │   ├── LastAdmin                 a change after which nobody could change anything
     │   └── NotStorable               a quarantined row of which there are no values that could be stored
-    ├── NotAuthorised                 the admin token is missing or wrong; nothing was done
+    ├── NotAuthorised                 it is not known who asks: no login, or a wrong one; nothing was done
+    ├── NotAllowed                    it is known, and may not do that, or not from there; nothing was done
+    ├── TooManyAttempts               logins are refused for a while (carries .retry_after seconds)
     ├── SourceError                   an exchange's site (carries .site)
     │   ├── RetriableSourceError      try again later (carries .retry_after seconds, or None)
     │   │   ├── SourceUnavailable     no answer, 5xx, cut off, time-out
@@ -104,6 +110,18 @@ class UnknownRow(InvalidParameter):
     """An id that no quarantined row has."""
 
 
+class UnknownUser(InvalidParameter):
+    """A name that no user has."""
+
+
+class UnknownSession(InvalidParameter):
+    """An id that no session of a login has."""
+
+
+class UnknownToken(InvalidParameter):
+    """An id that no API token has."""
+
+
 class AlreadyDecided(InvalidParameter):
     """A quarantined row that is no longer open."""
 
@@ -112,8 +130,23 @@ class NotStorable(InvalidParameter):
     """A quarantined row of which there are no values that could be stored."""
 
 
+class LastAdmin(InvalidParameter):
+    """A change after which nobody could come in and change anything."""
+
+
 class NotAuthorised(QuantLabError):
-    """What changes state needs the admin token, and it is missing or wrong."""
+    """It is not known who asks: neither a session nor a token came with it, or none that is good."""
+
+
+class NotAllowed(QuantLabError):
+    """It is known who asks, and that one may not do it, or not from another site's page."""
+
+
+class TooManyAttempts(QuantLabError):
+    """So many logins failed that none is looked at for ``retry_after`` seconds."""
+
+    def __init__(self, message: str, *, retry_after: int = 1, **facts: Any) -> None:
+        super().__init__(message, retry_after=retry_after, **facts)
 
 
 class SourceError(QuantLabError):

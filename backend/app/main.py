@@ -10,6 +10,7 @@ from fastapi.responses import RedirectResponse
 from loguru import logger
 
 from app import admin, api
+from app.api.access import Reader
 from app.api.errors import answer_errors
 from app.api.guard import Guard
 from app.core.config import Settings, get_settings
@@ -21,7 +22,7 @@ _DESCRIPTION = """\
 Taiwan market data: securities, daily bars and quotes of TWSE and TPEx, and the Celery runs that keep them.
 
 Prices are exact decimal text in TWD, volume in shares, instants in ISO 8601 with their zone. `null` is absent, never
-zero. What changes state needs the admin token (`quantlab token`).
+zero. What changes state needs a login, or a token (`quantlab token` prints the admin token); a viewer may only read.
 Every error is `{"error": type, "message": sentence}`.
 """
 _SYNTHETIC = "\n**These prices are NOT real**: they come from the sandbox exchange ({prices}).\n"
@@ -51,8 +52,10 @@ def create_app(settings: Settings) -> FastAPI:
     names = [*settings.quantlab_hosts.split(","), settings.host]
     web.add_middleware(Guard, names=names, prices=settings.prices)
     answer_errors(web)
-    for router in (*api.ROUTERS, *admin.ROUTERS):
+    for router in (*api.OPEN, *admin.ROUTERS):
         web.include_router(router)
+    for router in api.ROUTERS:
+        web.include_router(router, dependencies=[Reader] if settings.login_to_read else [])
 
     @web.get("/", include_in_schema=False)
     def start() -> RedirectResponse:

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
-from app.api.access import Admin
+from app.api.access import TheChanger
 from app.api.replies import Reply, ThePlatform, TheSettings, failures
 from app.core.alerts import send_test
 from app.store import incidents
@@ -68,8 +68,10 @@ def list_incidents(
     return IncidentsReply(source=platform.settings.quantlab_source, incidents=rows)
 
 
-@router.post("/test", summary="Send a test message", dependencies=[Admin], responses=failures(401))
-def test_channels(settings: TheSettings) -> TestReply:
+@router.post("/test", summary="Send a test message", responses=failures(401, 403))
+def test_channels(settings: TheSettings, changer: TheChanger) -> TestReply:
     """Tell every channel that this is a test; 503 with a sentence when none is set or an address is wrong."""
-    rows = [ChannelRow(channel=name, told=why is None, why=why) for name, why in send_test(settings)]
+    with changer.change("alerts.test", "channels") as row:
+        rows = [ChannelRow(channel=name, told=why is None, why=why) for name, why in send_test(settings)]
+        row.after = {"told": [one.channel for one in rows if one.told]}
     return TestReply(source=settings.quantlab_source, channels=rows)

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.api.access import Admin
+from app.api.access import TheChanger
 from app.api.replies import Reply, ThePlatform, TheSettings, failures
 from app.core.wiring import Platform, now
 from app.errors import InvalidParameter
@@ -50,7 +50,9 @@ class DayChange(BaseModel):
 
     state: Literal["open", "closed"]
     reason: str = Field(min_length=1, max_length=200, examples=["颱風"])
-    by: str = Field("api", min_length=1, max_length=100, description="who says so")
+    by: str | None = Field(
+        None, min_length=1, max_length=100, description="who says so; counts with the admin token only"
+    )
 
 
 @router.get("", summary="List days", responses=failures(422))
@@ -68,20 +70,32 @@ def list_days(
     return DaysReply(source=settings.quantlab_source, days=_days(platform, start, end))
 
 
-@router.put("/{day}", summary="Override a day", dependencies=[Admin], responses=failures(401, 422))
-def override_day(settings: TheSettings, platform: ThePlatform, day: date, change: DayChange) -> DayReply:
+@router.put("/{day}", summary="Override a day", responses=failures(401, 403, 422))
+def override_day(
+    settings: TheSettings, platform: ThePlatform, day: date, change: DayChange, changer: TheChanger
+) -> DayReply:
     """The market is open or closed that day, whatever the calendar knows; schedules hear of it within seconds."""
     _in_calendar(day)
-    with transaction(platform.engine) as connection:
-        sessions.override(connection, day, is_open=change.state == "open", reason=change.reason, by=change.by, at=now())
+    with changer.change("calendar.override", day.isoformat()) as row, transaction(platform.engine) as connection:
+        row.before = sessions.override_of(connection, day)
+        sessions.override(
+            connection,
+            day,
+            is_open=change.state == "open",
+            reason=change.reason,
+            by=changer.by(change.by),
+            at=now(),
+        )
+        row.after = sessions.override_of(connection, day)
     return DayReply(source=settings.quantlab_source, day=_days(platform, day, day)[0])
 
 
-@router.delete("/{day}", summary="Forget an override", dependencies=[Admin], responses=failures(401, 422))
-def forget_day(settings: TheSettings, platform: ThePlatform, day: date) -> DayReply:
+@router.delete("/{day}", summary="Forget an override", responses=failures(401, 403, 422))
+def forget_day(settings: TheSettings, platform: ThePlatform, day: date, changer: TheChanger) -> DayReply:
     """The calendar decides again. 422 where nothing was said of that day."""
     _in_calendar(day)
-    with transaction(platform.engine) as connection:
+    with changer.change("calendar.forget", day.isoformat()) as row, transaction(platform.engine) as connection:
+        row.before = sessions.override_of(connection, day)
         if not sessions.forget_override(connection, day):
             raise InvalidParameter(f"Nothing was said of {day} before.")
     return DayReply(source=settings.quantlab_source, day=_days(platform, day, day)[0])

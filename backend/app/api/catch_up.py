@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
-from app.api.access import Admin
+from app.api.access import TheChanger
 from app.api.replies import Reply, ThePlatform, failures
 from app.core import catching_up
 from app.core.catching_up import Standing
@@ -16,9 +16,6 @@ from app.core.wiring import Platform
 from app.market.security import Venue
 
 router = APIRouter(prefix="/api/v1/catch-up", tags=["catch-up"])
-
-BY = "api"
-"""Who: the admin token has no name."""
 
 
 class StepRow(BaseModel):
@@ -64,17 +61,19 @@ def get_plan(platform: ThePlatform, days: _Days = None) -> CatchUpReply:
     return _reply(platform, catching_up.look(platform, days=days))
 
 
-@router.post("/pause", summary="Pause it", dependencies=[Admin], responses=failures(401))
-def pause(platform: ThePlatform) -> CatchUpReply:
+@router.post("/pause", summary="Pause it", responses=failures(401, 403))
+def pause(platform: ThePlatform, changer: TheChanger) -> CatchUpReply:
     """Nothing is caught up by itself until resumed; a run under way ends after the session in hand, which stays."""
-    catching_up.pause(platform, by=BY)
+    with changer.change("catch-up.pause", catching_up.SCHEDULE) as row:
+        row.after = {"cancelled": catching_up.pause(platform, by=changer.by())}
     return _reply(platform, catching_up.look(platform))
 
 
-@router.post("/resume", summary="Resume it", dependencies=[Admin], responses=failures(401))
-def resume(platform: ThePlatform) -> CatchUpReply:
+@router.post("/resume", summary="Resume it", responses=failures(401, 403))
+def resume(platform: ThePlatform, changer: TheChanger) -> CatchUpReply:
     """It looks each hour again."""
-    catching_up.resume(by=BY)
+    with changer.change("catch-up.resume", catching_up.SCHEDULE):
+        catching_up.resume(by=changer.by())
     return _reply(platform, catching_up.look(platform))
 
 

@@ -14,17 +14,23 @@ from app.errors import (
     AlreadyDecided,
     ConfigurationError,
     InvalidParameter,
+    LastAdmin,
+    NotAllowed,
     NotAuthorised,
     NotStorable,
     QuantLabError,
     RateLimited,
     SourceError,
     StoreUnavailable,
+    TooManyAttempts,
     UnknownRow,
     UnknownRun,
     UnknownSchedule,
+    UnknownSession,
     UnknownSymbol,
     UnknownTask,
+    UnknownToken,
+    UnknownUser,
 )
 
 STATUS: tuple[tuple[type[QuantLabError], int], ...] = (
@@ -34,10 +40,16 @@ STATUS: tuple[tuple[type[QuantLabError], int], ...] = (
     (UnknownRun, 404),
     (UnknownSchedule, 404),
     (UnknownRow, 404),
+    (UnknownUser, 404),
+    (UnknownSession, 404),
+    (UnknownToken, 404),
     (AlreadyDecided, 409),
     (NotStorable, 409),
+    (LastAdmin, 409),
     (InvalidParameter, 422),
     (NotAuthorised, 401),
+    (NotAllowed, 403),
+    (TooManyAttempts, 429),
     (StoreUnavailable, 503),
     (ConfigurationError, 503),
     (RateLimited, 503),
@@ -61,8 +73,7 @@ def answer_errors(app: FastAPI) -> None:
         status = status_of(error)
         if status >= 500:
             logger.warning("Answered {}: {}", status, error)
-        headers = {"WWW-Authenticate": "Bearer"} if status == 401 else {"Retry-After": "5"} if status == 503 else None
-        return reply(status, type(error).__name__, str(error), headers)
+        return reply(status, type(error).__name__, str(error), _headers(status, error))
 
     @app.exception_handler(RequestValidationError)
     def malformed(_: Request, error: RequestValidationError) -> JSONResponse:
@@ -88,6 +99,12 @@ def reply(status: int, error: str, message: str, headers: Any = None) -> JSONRes
     return JSONResponse({"error": error, "message": message}, status, headers)
 
 
+def _headers(status: int, error: QuantLabError) -> dict[str, str] | None:
+    if isinstance(error, TooManyAttempts):
+        return {"Retry-After": str(error.retry_after)}
+    return {401: {"WWW-Authenticate": "Bearer"}, 503: {"Retry-After": "5"}}.get(status)
+
+
 def _in_words(part: Any) -> str:
     place = [str(word) for word in part["loc"] if word not in ("query", "path", "body", "header")]
     if part["type"] == "json_invalid":
@@ -95,5 +112,7 @@ def _in_words(part: Any) -> str:
     if part["type"] == "missing":
         return f"{'.'.join(place) or 'the body'} is missing"
     given = repr(part.get("input"))
+    if "password" in place or "password" in given:
+        return f"{'.'.join(place) or 'the body'}: {part['msg'].removeprefix('Value error, ')}"
     shown = given if len(given) <= 60 else f"{given[:60]}…"
     return f"{'.'.join(place) or 'the body'} is {shown}: {part['msg'].removeprefix('Value error, ')}"

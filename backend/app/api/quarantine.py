@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.api.access import Admin
+from app.api.access import TheChanger
 from app.api.replies import Reply, ThePlatform, failures
 from app.errors import InvalidParameter, UnknownRow
 from app.market.quality import RULES, Severity, Subject
@@ -89,7 +89,9 @@ class Word(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     note: str = Field(min_length=1, max_length=decisions.LONGEST_NOTE, description="why, for those who read it later")
-    by: str = Field("api", min_length=1, max_length=100, description="who says so")
+    by: str | None = Field(
+        None, min_length=1, max_length=100, description="who says so; counts with the admin token only"
+    )
 
 
 @router.get("", summary="List quarantined rows", responses=failures(422))
@@ -141,21 +143,21 @@ def get_row(platform: ThePlatform, row_id: RowId) -> RowReply:
     return RowReply(source=platform.settings.quantlab_source, row=_row(held))
 
 
-@router.post(
-    "/{row_id}/release", summary="Say that it is right", dependencies=[Admin], responses=failures(401, 404, 409, 422)
-)
-def release_row(platform: ThePlatform, row_id: RowId, word: Word) -> DecidedReply:
+@router.post("/{row_id}/release", summary="Say that it is right", responses=failures(401, 403, 404, 409, 422))
+def release_row(platform: ThePlatform, row_id: RowId, word: Word, changer: TheChanger) -> DecidedReply:
     """Store its values as the bar, and accept the very same row from now on."""
-    rows = decisions.release(platform.context(), [row_id], by=word.by, note=word.note)
+    with changer.change("quarantine.release", str(row_id)) as row:
+        rows = decisions.release(platform.context(), [row_id], by=changer.by(word.by), note=word.note)
+        row.after = {"rows": [held.id for held in rows], "note": word.note}
     return DecidedReply(source=platform.settings.quantlab_source, rows=[_row(held) for held in rows])
 
 
-@router.post(
-    "/{row_id}/dismiss", summary="Say that it is wrong", dependencies=[Admin], responses=failures(401, 404, 409, 422)
-)
-def dismiss_row(platform: ThePlatform, row_id: RowId, word: Word) -> DecidedReply:
+@router.post("/{row_id}/dismiss", summary="Say that it is wrong", responses=failures(401, 403, 404, 409, 422))
+def dismiss_row(platform: ThePlatform, row_id: RowId, word: Word, changer: TheChanger) -> DecidedReply:
     """Close it; the very same row does not come back."""
-    rows = decisions.dismiss(platform.context(), [row_id], by=word.by, note=word.note)
+    with changer.change("quarantine.dismiss", str(row_id)) as row:
+        rows = decisions.dismiss(platform.context(), [row_id], by=changer.by(word.by), note=word.note)
+        row.after = {"rows": [held.id for held in rows], "note": word.note}
     return DecidedReply(source=platform.settings.quantlab_source, rows=[_row(held) for held in rows])
 
 

@@ -9,14 +9,16 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Body, Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.api.access import Admin
+from app.api.access import TheChanger
 from app.api.replies import Reply, TheSettings, failures
 from app.core import schedules
 
 router = APIRouter(prefix="/api/v1/schedules", tags=["schedules"])
 
 Misfire = Literal["skip", "latest", "all"]
-By = Annotated[str, Field(min_length=1, max_length=100, description="who changes it, for those who read it later")]
+By = Annotated[
+    str | None, Field(min_length=1, max_length=100, description="who changes it; counts with the admin token only")
+]
 
 
 class Parts(BaseModel):
@@ -73,7 +75,7 @@ class Change(BaseModel):
     parameters: dict[str, Any] | None = Field(None, description="replace all of the default's")
     misfire: Misfire | None = None
     late_limit: Annotated[int, Field(ge=60, le=366 * 86_400)] | None = None
-    by: By = "api"
+    by: By = None
 
 
 _EXAMPLES: dict[str, Any] = {
@@ -104,19 +106,29 @@ def get_schedule(settings: TheSettings, name: str) -> ScheduleReply:
     return _reply(settings, schedules.show_schedule(name))
 
 
-@router.patch("/{name}", summary="Change a schedule", dependencies=[Admin], responses=failures(401, 404, 422))
+@router.patch("/{name}", summary="Change a schedule", responses=failures(401, 403, 404, 422))
 def change_schedule(
-    settings: TheSettings, name: str, change: Annotated[Change, Body(openapi_examples=_EXAMPLES)]
+    settings: TheSettings, name: str, change: Annotated[Change, Body(openapi_examples=_EXAMPLES)], changer: TheChanger
 ) -> ScheduleReply:
     """Override parts of it. Schedulers hear of it within seconds; what fell due before keeps its run."""
     changes = change.model_dump(exclude_unset=True, exclude={"by"})
-    return _reply(settings, schedules.change_schedule(name, changes, by=change.by))
+    with changer.change("schedule.change", name) as row:
+        row.before = schedules.show_schedule(name).overrides
+        changed = schedules.change_schedule(name, changes, by=changer.by(change.by))
+        row.after = changed.overrides
+    return _reply(settings, changed)
 
 
-@router.delete("/{name}/override", summary="Reset a schedule", dependencies=[Admin], responses=failures(401, 404, 422))
-def reset_schedule(settings: TheSettings, name: str, by: Annotated[By, Query()] = "api") -> ScheduleReply:
+@router.delete("/{name}/override", summary="Reset a schedule", responses=failures(401, 403, 404, 422))
+def reset_schedule(
+    settings: TheSettings, name: str, changer: TheChanger, by: Annotated[By, Query()] = None
+) -> ScheduleReply:
     """Take back all that was said of it: the defaults hold again."""
-    return _reply(settings, schedules.reset_schedule(name, by=by))
+    with changer.change("schedule.reset", name) as row:
+        row.before = schedules.show_schedule(name).overrides
+        changed = schedules.reset_schedule(name, by=changer.by(by))
+        row.after = changed.overrides
+    return _reply(settings, changed)
 
 
 def _reply(settings: TheSettings, view: schedules.ScheduleView) -> ScheduleReply:

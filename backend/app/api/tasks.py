@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Body, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.api.access import Admin
+from app.api.access import TheChanger
 from app.api.replies import Reply, TheSettings, failures
 from app.core import queue
 from app.core.wiring import now
@@ -70,13 +70,12 @@ def list_tasks(settings: TheSettings) -> TasksReply:
     return TasksReply(source=settings.quantlab_source, tasks=rows)
 
 
-@router.post(
-    "/{name}/runs", summary="Start a task", status_code=202, dependencies=[Admin], responses=failures(401, 404, 422)
-)
+@router.post("/{name}/runs", summary="Start a task", status_code=202, responses=failures(401, 403, 404, 422))
 def start_task(
     settings: TheSettings,
     name: str,
     response: Response,
+    changer: TheChanger,
     request: Annotated[RunRequest, Body(openapi_examples=_EXAMPLES)] = RunRequest(),
 ) -> QueuedReply:
     """Queue a run, or be told of the one under way with the same parameters.
@@ -84,9 +83,11 @@ def start_task(
     Only the tasks of the list can be started, with parameters that fit their schema.
     """
     task = queue.full_name(name)
-    started = queue.start_task(
-        task, request.parameters, trigger=request.trigger, priority=request.priority, force=request.force
-    )
+    with changer.change("run.start", task) as row:
+        started = queue.start_task(
+            task, request.parameters, trigger=request.trigger, priority=request.priority, force=request.force
+        )
+        row.after = {"run": started.id, "new": started.new, "parameters": request.parameters}
     url = f"/api/v1/runs/{started.id}"
     response.headers["Location"] = url
     return QueuedReply(source=settings.quantlab_source, id=started.id, task=task, url=url, new=started.new)

@@ -125,7 +125,10 @@ class Settings(BaseSettings):
     flower_port: int = Field(5555, ge=1, le=65_535, description="port of Flower")
     quantlab_hosts: str = Field("", description="names, by commas, under which the web answers besides loopback's")
     quantlab_admin_token: SecretStr | None = Field(
-        None, description="token for what changes state over HTTP; default: the content of the file admin-token"
+        None, description="a token that may change everything; default: the content of the file admin-token"
+    )
+    quantlab_login: Literal["always", "changes"] | None = Field(
+        None, description="what needs a login: also reading, or changes only; default: changes on loopback, else always"
     )
     quantlab_alerts: SecretStr | None = Field(
         None, description="Apprise addresses to tell of incidents, by spaces; default: the lines of the file alerts"
@@ -174,6 +177,12 @@ class Settings(BaseSettings):
     def finmind_pace(self) -> float:
         """Seconds between requests to FinMind, which answers 600 an hour with a token and 300 without."""
         return self.finmind_seconds_per_request or (6.0 if self.finmind_token else 12.0)
+
+    @property
+    def login_to_read(self) -> bool:
+        """Whether reading market data and runs needs a login, as every change does."""
+        on_loopback = self.host in ("127.0.0.1", "localhost", "::1")
+        return self.quantlab_login == "always" or (self.quantlab_login is None and not on_loopback)
 
     @property
     def admin_token_file(self) -> Path:

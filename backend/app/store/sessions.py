@@ -55,6 +55,15 @@ def forget_override(connection: Connection, day: date) -> int:
     return len(gone.all())
 
 
+def override_of(connection: Connection, day: date) -> dict[str, str | None] | None:
+    """What an operator said of *day*, as the audit has it; None: nothing."""
+    said = select(sessions).where(sessions.c.session == day, sessions.c.source == "override").limit(1)
+    row = connection.execute(said).one_or_none()
+    if row is None:
+        return None
+    return {"state": "open" if row.is_open else "closed", "reason": row.reason, "by": row.recorded_by}
+
+
 def observe(connection: Connection, venue: Venue, day: date, *, is_open: bool, at: datetime) -> None:
     """What the exchange's own reply says of *day*. An operator's word stays; the same again writes nothing."""
     values = {"is_open": is_open, "source": "exchange", "recorded_at": at}

@@ -12,6 +12,7 @@ from sqlalchemy import (
     Identity,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     PrimaryKeyConstraint,
     Table,
@@ -46,6 +47,10 @@ COUNTS = ("expected", "fetched", "stored", "unchanged", "quarantined")
 SEVERITIES = ("blocking", "warning")
 DECISIONS = ("stored", "dismissed", "mended")
 SESSION_SOURCES = ("override", "exchange")
+ROLES = ("viewer", "admin")
+SCOPES = ("read", "admin")
+VIAS = ("session", "token", "admin-token", "cli")
+OUTCOMES = ("begun", "done", "failed")
 
 SMALLEST_INT = -(2**31)
 """Never a value: it stands for absent where a fixed-width read needs a number (see ``bar_copy``)."""
@@ -428,4 +433,80 @@ incidents = Table(
     # One open incident a rule and subject, whatever the number of those who watch.
     Index("incidents_open_key", "rule", "subject", unique=True, postgresql_where=text("closed_at IS NULL")),
     Index(None, "opened_at"),
+)
+
+users = Table(
+    "users",
+    METADATA,
+    Column("name", Text, primary_key=True),
+    Column("role", Text, nullable=False),
+    Column("password_hash", Text, nullable=False),
+    _instant("created_at"),
+    _instant("password_at"),
+    _instant("disabled_at", nullable=True),
+    _one_of("role", ROLES, name="role_known"),
+    CheckConstraint("name ~ '^[a-z0-9][a-z0-9._-]{0,31}$'", name="name_plain"),
+)
+
+# A session's and a token's secret are random, so a plain SHA-256 of either tells nothing and is found by an index.
+web_sessions = Table(
+    "web_sessions",
+    METADATA,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("secret_hash", LargeBinary, nullable=False, unique=True),
+    Column("user_name", Text, ForeignKey("users.name", ondelete="CASCADE"), nullable=False, index=True),
+    _instant("created_at"),
+    _instant("seen_at"),
+    Column("address", Text),
+    Column("agent", Text),
+    CheckConstraint("octet_length(secret_hash) = 32", name="hash_is_sha256"),
+)
+
+api_tokens = Table(
+    "api_tokens",
+    METADATA,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("secret_hash", LargeBinary, nullable=False, unique=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("scope", Text, nullable=False),
+    Column("created_by", Text, nullable=False),
+    _instant("created_at"),
+    Column("expires_on", Date),
+    _instant("used_at", nullable=True),
+    _one_of("scope", SCOPES, name="scope_known"),
+    CheckConstraint("octet_length(secret_hash) = 32", name="hash_is_sha256"),
+)
+
+login_failures = Table(
+    "login_failures",
+    METADATA,
+    # Whose: "name mei" or "address 127.0.0.1".
+    Column("subject", Text, primary_key=True),
+    Column("failures", Integer, nullable=False),
+    _instant("failed_at"),
+    _instant("locked_until"),
+    CheckConstraint("failures >= 0", name="failures_not_negative"),
+    Index(None, "failed_at"),
+)
+
+audit = Table(
+    "audit",
+    METADATA,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    _instant("at"),
+    Column("who", Text, nullable=False),
+    Column("via", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("before", JSONB(none_as_null=True)),
+    Column("after", JSONB(none_as_null=True)),
+    # Written before the change and completed after it, so that no change is without its row; "begun" for long means
+    # that the process died in between.
+    Column("outcome", Text, nullable=False),
+    Column("error", Text),
+    _one_of("via", VIAS, name="via_known"),
+    _one_of("outcome", OUTCOMES, name="outcome_known"),
+    CheckConstraint("(error IS NOT NULL) = (outcome = 'failed')", name="error_with_failure"),
+    Index("audit_who_idx", "who", "id"),
+    Index("audit_action_idx", "action", "id"),
 )

@@ -102,7 +102,7 @@ def test_release_stores_the_bar(platform: Platform, web: Web, ids: dict[str, int
 
 def test_dismiss_closes(web: Web, ids: dict[str, int]) -> None:
     reply = web.post(f"{URL}/{ids['zero-price']}/dismiss", json={"note": "no trade"}, headers=TOKEN)
-    assert [(row["decision"], row["decided_by"]) for row in reply.json()["rows"]] == [("dismissed", "api")]
+    assert [(row["decision"], row["decided_by"]) for row in reply.json()["rows"]] == [("dismissed", "admin-token")]
     assert web.get(URL, params={"state": "decided"}).json()["by_rule"] == {"zero-price": 1}
 
 

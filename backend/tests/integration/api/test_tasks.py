@@ -142,7 +142,7 @@ def test_no_token_file_is_closed_never_open(platform: Platform, web: Web) -> Non
     assert (reply.status_code, reply.json()["error"]) == (503, "ConfigurationError")
     assert "There is no admin token" in reply.json()["message"]
     get_settings().admin_token_file.write_text("\n")
-    assert web.post("/api/v1/tasks/sync_qlib/runs", headers={"Authorization": "Bearer "}).status_code == 503
+    assert web.post("/api/v1/tasks/sync_qlib/runs", headers={"Authorization": "Bearer "}).status_code == 401
     assert queued_anywhere(platform) == 0
 
 

@@ -1,0 +1,80 @@
+"""Logging in and out. Who fails learns only that, after the same time, and has to wait ever longer."""
+
+from __future__ import annotations
+
+import math
+
+from app.errors import NotAuthorised, TooManyAttempts
+from app.services import audited
+from app.services.identity import Identity
+from app.services.passwords import digest, hash_password, is_password, needs_rehash, new_secret
+from app.store import login_failures, users, web_sessions
+from app.store.engine import Connection, Engine, transaction
+from app.store.web_sessions import WebSession
+
+FREE_OF_NAME, FREE_OF_ADDRESS = 5, 20
+"""Failures before a name, or an address, has to wait."""
+LONGEST_AGENT = 200
+
+REFUSAL = "That name and password do not belong together."
+
+
+def log_in(
+    engine: Engine, name: str, password: str, *, address: str, agent: str | None, instead_of: str | None = None
+) -> tuple[str, WebSession]:
+    """Begin a session: the secret for its cookie, and the session.
+
+    The secret is always a new one, and the session of a cookie that came with the request (*instead_of*) ends: nobody
+    can slip a person a session that he knows himself.
+
+    Raises:
+        NotAuthorised: they do not belong together, or the user is disabled or unknown: the same for all of these.
+        TooManyAttempts: of that name or address too many failed; the password was not looked at.
+        StoreUnavailable: PostgreSQL does not answer.
+    """
+    of_name, of_address = _subjects(name, address)
+    with transaction(engine) as connection:
+        wait = login_failures.take_turn(connection, {of_name: FREE_OF_NAME, of_address: FREE_OF_ADDRESS})
+    if wait is not None:
+        seconds = math.ceil(wait)
+        raise TooManyAttempts(f"Too many logins failed; try again in {seconds} s.", retry_after=seconds)
+    with transaction(engine) as connection:
+        kept = users.password_hash(connection, name) if users.is_name(name) else None
+    if not is_password(password, kept) or kept is None:
+        raise NotAuthorised(REFUSAL)
+    better = hash_password(password) if needs_rehash(kept) else None
+    secret = new_secret()
+    with transaction(engine) as connection:
+        users.lock(connection)
+        if users.password_hash(connection, name) != kept:  # disabled, or another password, a moment ago
+            raise NotAuthorised(REFUSAL)
+        if better is not None:
+            users.change(connection, name, password_hash=better)
+        login_failures.succeeded(connection, name=of_name, address=of_address, free=FREE_OF_ADDRESS)
+        if instead_of is not None:
+            web_sessions.end_by(connection, digest(instead_of))
+        shown = None if agent is None else agent[:LONGEST_AGENT]
+        session = web_sessions.begin(connection, digest(secret), user_name=name, address=address, agent=shown)
+        row = audited.begin(connection, Identity(name, "viewer", "session"), "login", name)
+        audited.end(connection, row, after={"address": address, "session": session.id})
+    return secret, session
+
+
+def log_out(engine: Engine, cookie: str) -> str | None:
+    """End the session of that cookie; its user's name, or None where there was none. Raises StoreUnavailable."""
+    with transaction(engine) as connection:
+        name = web_sessions.end_by(connection, digest(cookie))
+        if name is not None:
+            row = audited.begin(connection, Identity(name, "viewer", "session"), "logout", name)
+            audited.end(connection, row, after=None)
+    return name
+
+
+def forget_failures(connection: Connection, name: str) -> None:
+    """Let that name be tried again now, as after a new password."""
+    login_failures.forget(connection, _subjects(name, "")[0])
+
+
+def _subjects(name: str, address: str) -> tuple[str, str]:
+    # Whatever a name is made of, what is kept of it is short and plain.
+    return f"name {digest(name).hex()}", f"address {address}"
