@@ -95,26 +95,32 @@ def _build(connection: Connection, held: HeldPanel, tables: Tables, folder: Path
     )
     done, by_session = 0, count_by_session(connection)
     for year in range(held.calendar[0].year, held.calendar[-1].year + 1):
-        first, last = date(year, 1, 1), date(year, 12, 31)
         bars = sum(count for session, count in by_session.items() if session.year == year)
-        if not bars:
-            continue
-        progress(done, held.bars, f"bars of {year}")
-        frame = _bars_of(connection, held, split_only, first, last)
-        if frame.height != bars:
-            raise ExportError(f"The database counts {bars} bars of {year} and gave {frame.height}.")
-        parquet.write(folder, parquet.bars_file(year), frame)
-        found, expected = parquet.totals(folder, year), totals(connection, start=first, end=last, fields=BAR_FIELDS)
-        if found != expected:
-            wrong = next(name for name in expected if found[name] != expected[name])
-            raise ExportError(
-                f"{wrong} of {year} has {found[wrong][0]} values with the sum {found[wrong][1]} in the file, and "
-                f"{expected[wrong][0]} with {expected[wrong][1]} in the database; the previous export stays."
-            )
-        done += bars
+        if bars:
+            progress(done, held.bars, f"bars of {year}")
+            _write_year(connection, held, split_only, folder, year=year, bars=bars)
+            done += bars
     if done != held.bars:
         raise ExportError(f"The database counts {held.bars} bars and {done} were read; the previous export stays.")
     progress(done, held.bars, "publishing")
+
+
+def _write_year(
+    connection: Connection, held: HeldPanel, split_only: FactorPanel, folder: Path, *, year: int, bars: int
+) -> None:
+    """A function of its own, so that one year's bars are gone before the next one's are read."""
+    first, last = date(year, 1, 1), date(year, 12, 31)
+    frame = _bars_of(connection, held, split_only, first, last)
+    if frame.height != bars:
+        raise ExportError(f"The database counts {bars} bars of {year} and gave {frame.height}.")
+    parquet.write(folder, parquet.bars_file(year), frame)
+    found, expected = parquet.totals(folder, year), totals(connection, start=first, end=last, fields=BAR_FIELDS)
+    if found != expected:
+        wrong = next(name for name in expected if found[name] != expected[name])
+        raise ExportError(
+            f"{wrong} of {year} has {found[wrong][0]} values with the sum {found[wrong][1]} in the file, and "
+            f"{expected[wrong][0]} with {expected[wrong][1]} in the database; the previous export stays."
+        )
 
 
 def _bars_of(connection: Connection, held: HeldPanel, split_only: FactorPanel, first: date, last: date) -> pl.DataFrame:

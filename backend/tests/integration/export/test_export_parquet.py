@@ -214,7 +214,7 @@ def test_what_goes_wrong_leaves_the_previous_export(
     sentence = {
         "disk full": "No space left on device. The previous export stays",
         "wrong cell": "volume in row 3 of bars/year=2024/bars.parquet reads back as 1, not 0",
-        "lost row": "reads back as 0 rows",
+        "lost row": "symbol of bars/year=2023/bars.parquet reads back as 0 values of String, not as 1 of String",
         "database disagrees": r"close of 2023 has 1 values with the sum 2940000 in the file, and 1 with 5880000",
     }[fault]
     with pytest.raises(ExportError, match=sentence):
