@@ -9,9 +9,10 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from app.cli.output import AsJson, console, local, print_json, print_source, table
+from app.cli.changes import change
+from app.cli.output import AsJson, console, print_json, print_source, table
 from app.core.wiring import get_platform
-from app.export.snapshots import Snapshot, list_snapshots
+from app.export.snapshots import PREFIX, Snapshot, list_snapshots
 from app.services import exports
 
 _Name = Annotated[str | None, typer.Argument(metavar="SNAPSHOT", help="its name, as `quantlab export list` shows it")]
@@ -22,7 +23,7 @@ def list_exports(as_json: AsJson = False) -> None:
     """List the snapshots of every kind, the newest first: what they hold, which is current, and whether it is whole.
 
     Each was read back and compared with the database before it could be seen. `whole`: it has as many files and bytes
-    as then; `quantlab export verify` reads them.
+    as then; `quantlab export verify` reads them. More of each with --json.
     """
     found = list_snapshots(get_platform().settings.data_dir / "exports")
     if as_json:
@@ -32,12 +33,11 @@ def list_exports(as_json: AsJson = False) -> None:
     if not found:
         typer.echo("Nothing was exported yet: quantlab export qlib")
         return
-    made = table("kind", "snapshot", "exported", "sessions", ">securities", ">bars", ">files", ">MB", "is")
+    made = table("kind", "snapshot, UTC", "up to", ">bars", ">MB", "is")
     for one in found:
-        span = f"{one.first_session} … {one.last_session}" if one.first_session else ""
         size = f"{one.bytes / 1e6:,.1f}" if one.bytes is not None else ""
-        numbers = ("" if value is None else f"{value:,}" for value in (one.securities, one.bars, one.files))
-        made.add_row(one.kind, one.name, local(one.exported_at), span, *numbers, size, _state(one))
+        bars = "" if one.bars is None else f"{one.bars:,}"
+        made.add_row(one.kind, one.name.removeprefix(PREFIX), one.last_session or "", bars, size, _state(one))
     console().print(made)
 
 
@@ -61,7 +61,9 @@ def rollback(name: _Name = None, *, kind: _Kind = "qlib") -> None:
 
     It stays: runs of the task end as SKIPPED and say so, until `quantlab export qlib --force` exports what is held.
     """
-    chosen = exports.roll_back(get_platform().context(), kind, name, by=getpass.getuser())
+    with change("export.rollback", kind) as row:
+        chosen = exports.roll_back(get_platform().context(), kind, name, by=getpass.getuser())
+        row.after = {"snapshot": chosen.name}
     typer.echo(f"{chosen.name} is current, and stays so until: quantlab export {kind} --force")
 
 

@@ -16,6 +16,8 @@ from pathlib import Path
 from app.errors import ExportError, InvalidParameter
 from app.export.publish import CURRENT, is_whole, manifest_of, point_at
 
+PREFIX = "snapshot-"
+"""Of every name; people may leave it out."""
 _ROLLED_BACK = "rolled-back.json"
 
 
@@ -61,7 +63,7 @@ def find_snapshot(root: Path, name: str | None) -> Path:
             raise InvalidParameter(f"There is no current export in {root}.")
         return current
     for path in _snapshots(root):
-        if path.name == name:
+        if name in (path.name, path.name.removeprefix(PREFIX)):
             return path
     raise InvalidParameter(f"There is no snapshot {name!r} in {root}; look with `quantlab export list`.")
 
@@ -130,7 +132,7 @@ def wrong_files(snapshot: Path) -> list[str]:
 
 
 def _snapshots(root: Path) -> list[Path]:
-    return sorted((path for path in root.glob("snapshot-*") if path.is_dir()), reverse=True)
+    return sorted((path for path in root.glob(f"{PREFIX}*") if path.is_dir()), reverse=True)
 
 
 def _described(root: Path, path: Path) -> Snapshot:
