@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
+from app.cli.changes import change
 from app.cli.output import AsJson, console, local, print_json, print_source, table
 from app.core import alerts as core
 from app.core.config import get_settings
@@ -47,7 +48,9 @@ def list_incidents(
 @alerts.command("test")
 def send_test() -> None:
     """Send a test message to each channel and say which took it. Exit code 1 when one did not."""
-    told = core.send_test(get_settings())
+    with change("alerts.test", "channels") as row:
+        told = core.send_test(get_settings())
+        row.after = {"told": [name for name, why in told if why is None]}
     for name, why in told:
         typer.echo(f"Channel {name}: {'it took the message.' if why is None else f'not told, {why}.'}")
     if any(why for _, why in told):

@@ -9,9 +9,9 @@ from typing import Annotated
 
 import typer
 
+from app.cli.changes import start_task
 from app.cli.data import follow
 from app.cli.output import AsJson, console, print_json, print_source, table
-from app.core import queue
 from app.core.wiring import get_platform
 from app.market.calendar import TAIPEI
 from app.market.security import Venue
@@ -84,7 +84,7 @@ def bars(
     parameters: dict[str, object] = {"start": wanted.start.isoformat(), "end": wanted.end.isoformat()}
     parameters |= {"venue": venue.value} if venue else {}
     parameters |= {"again": True} if again else {}
-    started = queue.start_task(TASK, parameters, trigger="manual")
+    started = start_task(TASK, parameters)
     follow(started, TASK, wait=wait, timeout=float("inf"), as_json=as_json)
 
 
@@ -100,7 +100,7 @@ def replay(
     After a parser was mended this puts right what it read wrongly. Example: `quantlab replay --from 2026-01-01`.
     """
     parameters = {"start": start.date().isoformat(), "end": _day(end).isoformat()}
-    started = queue.start_task(REPLAY, parameters, trigger="manual")
+    started = start_task(REPLAY, parameters)
     follow(started, REPLAY, wait=wait, timeout=float("inf"), as_json=as_json)
 
 
@@ -158,7 +158,7 @@ def gaps(
     if fill and (unasked or lacking):
         parameters: dict[str, object] = {"start": first.isoformat(), "end": last.isoformat()}
         parameters |= {"venue": venue.value} if venue else {}
-        follow(queue.start_task(TASK, parameters, trigger="manual"), TASK, wait=True, timeout=1e9, as_json=as_json)
+        follow(start_task(TASK, parameters), TASK, wait=True, timeout=1e9, as_json=as_json)
     if lacking or unasked:
         if not fill and not as_json:
             console().print(f"To fetch them: quantlab gaps --from {first} --to {last} --fill", highlight=False)

@@ -8,9 +8,10 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
+from app.cli.changes import change, start_task
 from app.cli.data import follow
 from app.cli.output import AsJson, console, local, print_json, print_source, table
-from app.core import catching_up, queue
+from app.core import catching_up
 from app.core.catching_up import Standing
 from app.core.wiring import get_platform
 from app.services.catch_up import Step
@@ -52,14 +53,17 @@ def run_now(
     as_json: AsJson = False,
 ) -> None:
     """Fetch what is missing now, below fresh data, and watch it. Works while paused, too."""
-    started = queue.start_task(catching_up.TASK, {} if days is None else {"days": days}, trigger="manual")
+    started = start_task(catching_up.TASK, {} if days is None else {"days": days})
     follow(started, catching_up.TASK, wait=wait, timeout=timeout, as_json=as_json)
 
 
 @catch_up.command("pause")
 def pause() -> None:
     """Let nothing be caught up by itself; a run under way ends after the session in hand, which stays."""
-    for run_id in catching_up.pause(get_platform(), by=getpass.getuser()):
+    with change("catch-up.pause", catching_up.SCHEDULE) as row:
+        cancelled = catching_up.pause(get_platform(), by=getpass.getuser())
+        row.after = {"cancelled": cancelled}
+    for run_id in cancelled:
         typer.echo(f"The run {run_id} is cancelled.")
     typer.echo("Paused: nothing is caught up by itself until `quantlab catch-up resume`.")
 
@@ -67,7 +71,8 @@ def pause() -> None:
 @catch_up.command("resume")
 def resume() -> None:
     """Let it look each hour again."""
-    catching_up.resume(by=getpass.getuser())
+    with change("catch-up.resume", catching_up.SCHEDULE):
+        catching_up.resume(by=getpass.getuser())
     standing = catching_up.look(get_platform())
     typer.echo(f"Resumed: it looks next at {local(standing.next_at)}. At once: quantlab catch-up run")
 

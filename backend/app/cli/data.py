@@ -18,6 +18,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from app.cli.changes import start_task
 from app.cli.output import AsJson, coloured, console, in_words, print_json, took
 from app.core import queue
 from app.core.celery_app import app as celery
@@ -89,7 +90,7 @@ def sync(
         "universe": universe,
         "end_date": end_date.date().isoformat() if end_date else None,
     }
-    started = queue.start_task(name, {k: v for k, v in given.items() if v is not None}, trigger="manual", force=force)
+    started = start_task(name, {k: v for k, v in given.items() if v is not None}, force=force)
     follow(started, name, wait=wait, timeout=timeout, as_json=as_json)
 
 

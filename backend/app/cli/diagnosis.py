@@ -20,7 +20,7 @@ from app.core.wiring import Platform, get_platform
 from app.ops import checks
 from app.ops.health import Finding, Level, find_within
 from app.sources.base import Site
-from app.store import outbox, runs
+from app.store import outbox, runs, users
 from app.store.engine import transaction
 
 PATIENCE = 8.0
@@ -64,10 +64,16 @@ def all_checks(platform: Platform) -> dict[str, Callable[[], Finding]]:
         "clock": lambda: checks.check_clock(platform.redis),
         "archive": lambda: checks.check_archive(settings.data_dir / "archive"),
         "alerts": lambda: checks.check_alerts(settings.alert_addresses, file=settings.alerts_file),
+        "admins": lambda: checks.check_admins(lambda: _admins(platform)),
         "admin token": lambda: checks.check_token(
             settings.admin_token_file, by_environment=settings.quantlab_admin_token is not None
         ),
     }
+
+
+def _admins(platform: Platform) -> int:
+    with transaction(platform.engine) as connection:
+        return users.count_admins(connection)
 
 
 def _neglected(platform: Platform) -> tuple[int, int]:

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from app.cli import snapshots
+from app.cli.changes import start_task
 from app.cli.data import follow
 from app.cli.output import AsJson
 from app.core import queue
@@ -56,7 +57,7 @@ def export_parquet(force: _Force = False, wait: _Wait = True, as_json: AsJson = 
 
 def _run(task: str, *, force: bool, wait: bool, as_json: bool) -> None:
     name = queue.full_name(task)
-    started = queue.start_task(name, {"force": True} if force else {}, trigger="manual")
+    started = start_task(name, {"force": True} if force else {})
     follow(started, name, wait=wait, timeout=7200, as_json=as_json)
 
 

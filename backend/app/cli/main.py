@@ -23,6 +23,7 @@ from app.cli import (
     schedules,
     status,
     up,
+    users,
 )
 from app.core.config import read_home, read_running
 from app.core.version import VERSION
@@ -68,6 +69,7 @@ app.add_typer(alerts.alerts, name="alerts", rich_help_panel="Look")
 app.command("doctor", rich_help_panel="Look")(diagnosis.doctor)
 app.add_typer(schedules.schedule, name="schedule", rich_help_panel="Operate")
 app.add_typer(operations.breaker, name="breaker", rich_help_panel="Operate")
+app.add_typer(users.users, name="users", rich_help_panel="Operate")
 app.command("token", rich_help_panel="Operate")(operations.token)
 
 

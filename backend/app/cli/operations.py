@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from app.cli.changes import change
 from app.core.config import get_settings
 from app.core.wiring import get_platform, now
 from app.errors import InvalidParameter
@@ -49,7 +50,7 @@ def sandbox(
 
 
 def token() -> None:
-    """Print the admin token, which every change over HTTP needs."""
+    """Print the admin token, with which a program on this machine may change everything over HTTP."""
     typer.echo(get_settings().admin_token())
 
 
@@ -68,16 +69,18 @@ def calendar_open(day: _Day, reason: _Reason) -> None:
 @calendar.command("forget")
 def calendar_forget(day: _Day) -> None:
     """Take an earlier word about that day back; the calendar decides again."""
-    with transaction(get_platform().engine) as connection:
-        gone = sessions.forget_override(connection, day.date())
-    if not gone:
-        raise InvalidParameter(f"Nothing was said of {day:%Y-%m-%d} before.")
+    with change("calendar.forget", f"{day:%Y-%m-%d}") as row, transaction(get_platform().engine) as connection:
+        row.before = sessions.override_of(connection, day.date())
+        if not sessions.forget_override(connection, day.date()):
+            raise InvalidParameter(f"Nothing was said of {day:%Y-%m-%d} before.")
     typer.echo(f"{day:%Y-%m-%d}: the calendar decides again.")
 
 
 def _override(day: datetime, *, is_open: bool, reason: str) -> None:
-    with transaction(get_platform().engine) as connection:
+    with change("calendar.override", f"{day:%Y-%m-%d}") as row, transaction(get_platform().engine) as connection:
+        row.before = sessions.override_of(connection, day.date())
         sessions.override(connection, day.date(), is_open=is_open, reason=reason, by=getpass.getuser(), at=now())
+        row.after = sessions.override_of(connection, day.date())
     typer.echo(f"{day:%Y-%m-%d} counts as {'open' if is_open else 'closed'}: {reason}")
 
 
@@ -85,8 +88,9 @@ def _override(day: datetime, *, is_open: bool, reason: str) -> None:
 def breaker_close(site: Annotated[Site, typer.Argument(help="twse, twse_openapi, tpex, mis, isin or finmind")]) -> None:
     """Let a site be asked again now, after you have looked at why it was not."""
     shared = get_platform().breaker
-    state = shared.state(site)
-    shared.close(site)
+    with change("breaker.close", site.value) as row:
+        row.before = state = shared.state(site)
+        shared.close(site)
     if state is None:
         typer.echo(f"The breaker of {site} was not open; its failures are forgotten.")
     else:

@@ -10,9 +10,9 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from app.cli.changes import change, start_task
 from app.cli.data import follow
 from app.cli.output import AsJson, console, local, print_json, print_source, table
-from app.core import queue
 from app.core.wiring import get_platform
 from app.errors import InvalidParameter, UnknownRow
 from app.market.bar import PRICE_FIELDS, to_decimal
@@ -144,13 +144,19 @@ def show(
 @quarantine.command("release")
 def release(ids: _Ids, note: _Note, *, as_json: AsJson = False) -> None:
     """Say that rows are right: their values are stored as bars, and the very same rows are accepted from now on."""
-    _tell(decisions.release(get_platform().context(), ids, by=getpass.getuser(), note=note), as_json=as_json)
+    with change("quarantine.release", ", ".join(map(str, ids))) as row:
+        rows = decisions.release(get_platform().context(), ids, by=getpass.getuser(), note=note)
+        row.after = {"rows": [held.id for held in rows], "note": note}
+    _tell(rows, as_json=as_json)
 
 
 @quarantine.command("dismiss")
 def dismiss(ids: _Ids, note: _Note, *, as_json: AsJson = False) -> None:
     """Say that rows are wrong or of no use: they are closed, and the very same rows do not come back."""
-    _tell(decisions.dismiss(get_platform().context(), ids, by=getpass.getuser(), note=note), as_json=as_json)
+    with change("quarantine.dismiss", ", ".join(map(str, ids))) as row:
+        rows = decisions.dismiss(get_platform().context(), ids, by=getpass.getuser(), note=note)
+        row.after = {"rows": [held.id for held in rows], "note": note}
+    _tell(rows, as_json=as_json)
 
 
 @quarantine.command("reparse")
@@ -170,7 +176,7 @@ def reparse(
     parameters: dict[str, Any] = {"start": str(start.date() if start else FIRST_DAY), "quarantined": True}
     parameters |= {"end": str(end.date())} if end else {}
     parameters |= {"rule": rule} if _known(rule) else {}
-    started = queue.start_task(REPLAY, parameters, trigger="manual")
+    started = start_task(REPLAY, parameters)
     follow(started, REPLAY, wait=wait, timeout=float("inf"), as_json=as_json)
 
 

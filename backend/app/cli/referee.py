@@ -8,9 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
+from app.cli.changes import start_task
 from app.cli.data import follow
 from app.cli.output import AsJson, console, local, print_json, print_source, table
-from app.core import queue
 from app.core.referee import OtherName
 from app.core.wiring import get_platform
 from app.errors import InvalidParameter
@@ -58,7 +58,7 @@ def run_now(
         "end_date": end_date.date().isoformat() if end_date else None,
         "seed": seed,
     }
-    started = queue.start_task(TASK, {k: v for k, v in given.items() if v is not None}, trigger="manual")
+    started = start_task(TASK, {k: v for k, v in given.items() if v is not None})
     follow(started, TASK, wait=wait, timeout=timeout, as_json=as_json)
 
 

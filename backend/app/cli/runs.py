@@ -11,6 +11,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from app.cli.changes import change
 from app.cli.output import AsJson, coloured, console, in_words, local, print_json, print_source, table, took
 from app.core import queue
 from app.core.wiring import get_platform
@@ -62,7 +63,9 @@ def cancel_run(
     """Take a run back: at once while it waits, between two of its units while it works."""
     with transaction(get_platform().engine) as connection:
         found = _find(connection, run_id)
-    run = queue.cancel_run(found.id, by=getpass.getuser(), at_once=at_once)
+    with change("run.cancel", found.id) as row:
+        run = queue.cancel_run(found.id, by=getpass.getuser(), at_once=at_once)
+        row.after = {"task": run.task, "state": run.state, "at_once": at_once}
     if run.is_final:
         typer.echo(f"{run.id} is {run.state}.")
     elif at_once:

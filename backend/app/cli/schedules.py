@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from app.cli.changes import change
 from app.cli.output import AsJson, console, local, print_json, table
 from app.core import schedules
 from app.core.schedules import ScheduleView
@@ -91,7 +92,11 @@ def resume(name: _Name) -> None:
 @schedule.command("reset")
 def reset(name: _Name) -> None:
     """Take back all that was said of it: the default of core/celery_app.py holds again."""
-    _show(schedules.reset_schedule(name, by=getpass.getuser()))
+    with change("schedule.reset", name) as row:
+        row.before = schedules.show_schedule(name).overrides
+        view = schedules.reset_schedule(name, by=getpass.getuser())
+        row.after = view.overrides
+    _show(view)
 
 
 @schedule.command("preview")
@@ -107,7 +112,11 @@ def preview(timing: Annotated[str, typer.Argument(metavar="TIMING")], *, as_json
 
 
 def _change(name: str, changes: dict[str, Any], *, as_json: bool = False) -> None:
-    _show(schedules.change_schedule(name, changes, by=getpass.getuser()), as_json=as_json)
+    with change("schedule.change", name) as row:
+        row.before = schedules.show_schedule(name).overrides
+        view = schedules.change_schedule(name, changes, by=getpass.getuser())
+        row.after = view.overrides
+    _show(view, as_json=as_json)
 
 
 def _show(view: ScheduleView, *, as_json: bool = False) -> None:

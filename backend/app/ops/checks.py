@@ -153,6 +153,15 @@ def check_alerts(addresses: Callable[[], Sequence[str]], *, file: Path) -> Findi
     return Finding(name, Level.OK, f"Told are: {told}. `quantlab alerts test` proves it.")
 
 
+def check_admins(count: Callable[[], int]) -> Finding:
+    """Somebody can log in to the console and change things."""
+    admins = count()
+    if admins:
+        return Finding("admins", Level.OK, f"{admins} can log in and change things.")
+    detail = "No admin can log in to the console."
+    return Finding("admins", Level.WARNING, detail, "quantlab users add NAME --role admin")
+
+
 def check_token(file: Path, *, by_environment: bool) -> Finding:
     """The admin token exists and only its owner can read it."""
     if by_environment:

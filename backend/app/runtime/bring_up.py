@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import getpass
 import signal
 
 from app.runtime import programs
@@ -20,6 +21,9 @@ from app.runtime.ready_text import ready_text
 from app.runtime.secret_file import kept_secret
 from app.runtime.supervisor import Supervisor
 from app.runtime.valkey import Valkey
+from app.services.identity import operator
+from app.services.users import first_admin
+from app.store.engine import make_engine
 from app.store.migrate import upgrade
 
 SAME_KEYSTROKE = 1.0
@@ -84,6 +88,7 @@ class _Start:
         log.say("migrating the database")
         await asyncio.to_thread(upgrade, servers["DATABASE_URL"], source=layout.source)
         kept_secret(layout.admin_token_file)
+        password = await asyncio.to_thread(_first_admin, servers["DATABASE_URL"])
         at_end.enter_context(announced(layout.home, source=layout.source, environment=servers, web=layout.web))
         stage = programs.platform(layout, servers)
         with_flower = not is_taken(layout.flower_port)
@@ -93,7 +98,7 @@ class _Start:
             log.say(f"port {layout.flower_port} is taken, so Flower is not started; all else works without it")
         log.say(f"starting {', '.join(program.name for program in stage)}")
         await self._supervisor.start(stage)
-        log.say(ready_text(layout, with_flower=with_flower))
+        log.say(ready_text(layout, with_flower=with_flower, password=password), secret=password)
 
     def _servers(self) -> tuple[dict[str, str], list[Program]]:
         """What every other program needs to know, and the servers to start for it."""
@@ -129,3 +134,12 @@ class _Start:
         elif now - self._asked_at > SAME_KEYSTROKE:
             self._log.say("hastening: tasks at work go back to the queue")
             self._supervisor.hasten()
+
+
+def _first_admin(url: str) -> str | None:
+    """The password of the first admin, made now; None: there are users."""
+    engine = make_engine(url, application_name="quantlab up", pool_size=1)
+    try:
+        return first_admin(engine, by=operator(getpass.getuser()))
+    finally:
+        engine.dispose()

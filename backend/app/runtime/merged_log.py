@@ -31,16 +31,17 @@ class MergedLog:
         """From now on also write ``<name>.log`` there for each program."""
         self._folder = folder
 
-    def say(self, text: str) -> None:
-        """A line, or several, of the supervisor's own."""
+    def say(self, text: str, *, secret: str | None = None) -> None:
+        """A line, or several, of the supervisor's own; a *secret* in it is for the terminal and stands in no file."""
         for line in text.split("\n"):
-            self.line(OURS, line)
+            self.line(OURS, line, secret=secret)
 
-    def line(self, name: str, text: str) -> None:
+    def line(self, name: str, text: str, *, secret: str | None = None) -> None:
         """One line of the program ``name``."""
         text = text.rstrip()
-        self._tails.setdefault(name, deque(maxlen=TAIL)).append(text)
-        self._to_file(name, text)
+        kept = text if secret is None else text.replace(secret, "…")
+        self._tails.setdefault(name, deque(maxlen=TAIL)).append(kept)
+        self._to_file(name, kept)
         self._to_terminal(name, text)
 
     def tail(self, name: str, count: int = 12) -> list[str]:

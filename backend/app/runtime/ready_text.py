@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from app.runtime.layout import Layout
+from app.services.users import FIRST
 
 WIDTH = 78
 
 
-def ready_text(layout: Layout, *, with_flower: bool) -> str:
-    """Addresses, where things are, whether prices are real, and how to stop."""
-    rows = [("Console", f"{layout.web}/admin"), ("API", f"{layout.web}/docs")]
+def ready_text(layout: Layout, *, with_flower: bool, password: str | None = None) -> str:
+    """Addresses, where things are, whether prices are real, and how to stop; at the first start, how to log in."""
+    rows = [("Console", f"{layout.web}/admin")]
+    if password is not None:
+        again = f"`quantlab users password {FIRST}` makes a new one"
+        rows.append(("Login", f"{FIRST} / {password}  (shown this once; {again})"))
+    rows.append(("API", f"{layout.web}/docs"))
     if with_flower:
-        password = layout.folder / "flower-password"
-        rows.append(("Flower", f"http://localhost:{layout.flower_port}  (user quantlab, password in {password})"))
+        file = layout.folder / "flower-password"
+        rows.append(("Flower", f"http://localhost:{layout.flower_port}  (user quantlab, password in {file})"))
     rows += [
         ("Data", str(layout.folder)),
         ("Admin token", str(layout.admin_token_file)),

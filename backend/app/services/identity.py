@@ -37,6 +37,11 @@ class Identity:
         return self.role == "admin"
 
 
+def operator(name: str) -> Identity:
+    """Who works on this machine's command line, by the name that the operating system has for him."""
+    return Identity(name, "admin", "cli")
+
+
 def by_session(engine: Engine, cookie: str) -> Identity | None:
     """Who has that cookie; None when no living session has. Raises StoreUnavailable."""
     with transaction(engine) as connection:

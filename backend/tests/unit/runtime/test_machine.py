@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import socket
@@ -18,6 +19,7 @@ from app.runtime.account import Account, can_traverse, make_folder, server_accou
 from app.runtime.instance import announced, sole_instance
 from app.runtime.layout import Layout
 from app.runtime.machine import check_port, check_room
+from app.runtime.merged_log import MergedLog
 from app.runtime.ports import answers_http, free_port
 from app.runtime.programs import flower, platform, sandbox
 from app.runtime.ready_text import ready_text
@@ -135,6 +137,21 @@ def test_the_ready_text_tells_synthetic_prices_loudly(tmp_path: Path) -> None:
     real = ready_text(layout(tmp_path, source="exchange"), with_flower=False)
     assert "SYNTHETIC" not in real
     assert "Flower" not in real
+
+
+def test_the_first_password_is_told_once_and_stands_in_no_file(tmp_path: Path) -> None:
+    assert "Login" not in ready_text(layout(tmp_path), with_flower=True)
+    told = ready_text(layout(tmp_path), with_flower=True, password="sesame-sesame")
+    assert "Login        admin / sesame-sesame  (shown this once" in told
+    terminal = io.StringIO()
+    log = MergedLog(terminal)
+    log.write_files_to(tmp_path)
+    log.say(told, secret="sesame-sesame")
+    log.close()
+    assert "admin / sesame-sesame" in terminal.getvalue()
+    kept = (tmp_path / "quantlab.log").read_text() + "\n".join(log.tail("quantlab", 99))
+    assert "admin / …" in kept
+    assert "sesame" not in kept
 
 
 def test_launching_for_a_parent_that_is_gone_starts_nothing() -> None:
