@@ -13,6 +13,7 @@ from app import admin, api
 from app.api.access import Reader
 from app.api.errors import answer_errors
 from app.api.guard import Guard
+from app.api.live import make_feed
 from app.core.config import Settings, get_settings
 from app.core.logging import configure_logging
 from app.core.version import VERSION
@@ -51,6 +52,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     names = [*settings.quantlab_hosts.split(","), settings.host]
     web.add_middleware(Guard, names=names, prices=settings.prices)
+    web.state.live = make_feed()
     answer_errors(web)
     for router in (*api.OPEN, *admin.ROUTERS):
         web.include_router(router)

@@ -13,6 +13,7 @@ from app.api import (
     exports,
     figures,
     health,
+    live,
     login,
     many_bars,
     quarantine,
@@ -27,8 +28,8 @@ from app.api import (
     users,
 )
 
-OPEN = (health.router, login.router, docs.router)
-"""What needs no login to be read, whatever the settings say."""
+OPEN = (health.router, login.router, live.router, docs.router)
+"""What sees to logins itself, or is for everybody whatever the settings say."""
 ROUTERS = (
     securities.router,
     bars.router,

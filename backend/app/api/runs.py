@@ -141,7 +141,7 @@ def list_runs(
     return RunsReply(
         source=platform.settings.quantlab_source,
         total=total,
-        runs=[_row(run) for run in page],
+        runs=[as_row(run) for run in page],
         next_before=page[-1].id if len(found) > limit else None,
     )
 
@@ -154,7 +154,7 @@ def list_by_task(
     names = [task.name for task in queue.list_tasks()]
     with transaction(platform.engine) as connection:
         found = store.newest_by_task(connection, names, each=each)
-    rows = {task: [_row(run) for run in held] for task, held in found.items()}
+    rows = {task: [as_row(run) for run in held] for task, held in found.items()}
     return RunsByTaskReply(source=platform.settings.quantlab_source, tasks=rows)
 
 
@@ -183,13 +183,14 @@ def get_run(platform: ThePlatform, run_id: str) -> RunReply:
         pieces = units.of_run(connection, run_id)
     return RunReply(
         source=platform.settings.quantlab_source,
-        run=_row(run),
+        run=as_row(run),
         units=[UnitRow.model_validate(asdict(piece)) for piece in pieces],
         traceback=run.traceback,
     )
 
 
-def _row(run: Run) -> RunRow:
+def as_row(run: Run) -> RunRow:
+    """A run as the API shows it."""
     late = None if run.late is None else run.late.total_seconds()
     return RunRow.model_validate({**asdict(run), "late_seconds": late})
 

@@ -64,7 +64,7 @@ def platform(layout: Layout, servers: Mapping[str, str]) -> list[Program]:
             name="web",
             argv=[
                 *(sys.executable, "-m", "uvicorn", "app.main:app", "--host", layout.host, "--port", str(layout.port)),
-                *("--timeout-graceful-shutdown", "5", "--no-access-log"),
+                *("--timeout-graceful-shutdown", "5", "--no-access-log", "--ws-max-size", "65536"),
             ],
             environment=_environment(layout, servers),
             folder=layout.backend,
