@@ -101,7 +101,15 @@ def _store(
     )
     if unit.dataset in RARE:
         _explain(connection, unit.venue, query, context=context)
-    return Stored(Counts(fetched, fetched, written.stored + written.withdrawn, written.unchanged, quarantined))
+    shortfall = None
+    if written.doubted:
+        shortfall = (
+            f"it published nothing from {query.start} to {query.end}, of which the ledger has {written.doubted}: "
+            "nothing is taken back until a reply with others lacks them."
+        )
+    return Stored(
+        Counts(fetched, fetched, written.stored + written.withdrawn, written.unchanged, quarantined), shortfall
+    )
 
 
 def _explain(connection: Connection, venue: Venue, query: PeriodQuery, *, context: Context) -> None:

@@ -20,7 +20,7 @@ from app.store.tables import securities
 _LOCK = 0x51_4C_08
 WITHDRAWN_SHARE = 0.2
 """The largest share of what is held of a period that its source may take back at once."""
-_FEW_WITHDRAWN = 5  # below this a share says nothing
+_FEW_WITHDRAWN = 2  # below this a share says nothing
 
 _VALUES = ("previous_close", "reference_price", "cash_reference", "note")
 _KEY = (ledger.c.security_id, ledger.c.ex_date, ledger.c.kind)
@@ -34,6 +34,7 @@ class Written:
     stored: int = 0
     withdrawn: int = 0
     unchanged: int = 0
+    doubted: int = 0  # they stand although the reply lacks them, for it had none at all
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +59,16 @@ def write_actions(
 ) -> Written:
     """Append what is new or differs, and take back what *source* no longer publishes of *period* (both ends included).
 
-    The same actions again append nothing. Of *unreadable* symbols, whose rows went to quarantine, nothing is taken
-    back; None among them stands for a row whose symbol could not be read, and then nothing is at all.
+    The same actions again append nothing. No actions at all take nothing back: that is also what a site says which has
+    lost its table, and one split that is gone puts a whole history of adjusted prices off. Of *unreadable* symbols,
+    whose rows went to quarantine, nothing is taken back; None among them stands for a row whose symbol could not be
+    read, and then nothing is at all.
 
     Raises:
         UnknownSymbol: a symbol that ``securities`` lacks.
         InvalidRow: one action of a security, day and kind twice, with different values.
-        TooManyInvalidRows: more than a fifth of what is held of the period would be taken back: the reply is in doubt.
+        TooManyInvalidRows: of more than a fifth of what is held of the period the reply has nothing, not even another
+            day: it is in doubt.
     """
     connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
     fresh = _by_key(connection, actions)
@@ -78,9 +82,13 @@ def write_actions(
         if (row.security_id, row.ex_date, row.kind) not in fresh
         and not (None in unreadable or row.symbol in unreadable)
     ]
-    if len(gone) > max(_FEW_WITHDRAWN, WITHDRAWN_SHARE * len(standing)):
+    if not fresh:
+        return Written(doubted=len(gone))
+    named = {security_id for security_id, _, _ in fresh}
+    lost = [row for row in gone if row.security_id not in named]  # the others were moved, as by a typhoon
+    if len(lost) > max(_FEW_WITHDRAWN, WITHDRAWN_SHARE * len(standing)):
         raise TooManyInvalidRows(
-            f"{source} publishes {len(fresh)} actions from {period[0]} to {period[1]} and lacks {len(gone)} of the "
+            f"{source} publishes {len(fresh)} actions from {period[0]} to {period[1]} and lacks {len(lost)} of the "
             f"{len(standing)} held ones, more than {WITHDRAWN_SHARE:.0%}: it is not believed, and nothing was changed."
         )
     changed = {key: action for key, action in fresh.items() if _differs(held.get(key), action)}

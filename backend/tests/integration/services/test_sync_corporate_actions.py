@@ -125,10 +125,22 @@ def test_who_said_it_and_a_symbol_that_no_list_holds(context: Context, venues: V
 
 
 def test_what_is_no_longer_published_is_withdrawn(context: Context, venues: Venues) -> None:
+    other = replace(DIVIDEND, symbol="2317")
+    venues.published[Venue.TWSE, "dividends"].append(other)
     sync(context)
-    venues.published[Venue.TWSE, "dividends"] = []
+    venues.published[Venue.TWSE, "dividends"] = [other]
     assert sync(context)["stored"] == 1
-    assert held(context) == {SPLIT}
+    assert held(context) == {SPLIT, other}
+
+
+def test_a_venue_that_says_nothing_takes_nothing_back(context: Context, venues: Venues) -> None:
+    sync(context)
+    venues.published.clear()
+    report = sync_corporate_actions(context, start=JUNE[0], end=JUNE[1])
+    assert held(context) == {SPLIT, DIVIDEND}
+    assert (report.state, report.counts.stored) == ("PARTIAL", 0)
+    said = "it published nothing from 2025-06-01 to 2025-06-30, of which the ledger has 1: nothing is taken back"
+    assert f"etf_splits TWSE 2025: {said} until a reply with others lacks them." in report.details["notes"]
 
 
 def test_a_row_that_breaks_a_rule_is_set_aside_and_takes_nothing_back(

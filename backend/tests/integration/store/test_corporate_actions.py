@@ -97,25 +97,44 @@ def test_a_moved_ex_date_is_one_withdrawn_and_one_new(connection: Connection) ->
 def test_only_its_own_and_only_of_its_period_is_withdrawn(connection: Connection) -> None:
     save(connection, SPLIT, source="TWSE.etf_splits")
     save(connection, DIVIDEND, period=(date(2024, 3, 1), date(2024, 3, 31)))
-    save(connection, REDUCTION)
-    assert save(connection, at=LATER).withdrawn == 1
-    assert {held.action for held in list_actions(connection)} == {SPLIT, DIVIDEND}
+    save(connection, REDUCTION, PAR_CHANGE)
+    assert save(connection, PAR_CHANGE, at=LATER).withdrawn == 1
+    assert {held.action for held in list_actions(connection)} == {SPLIT, DIVIDEND, PAR_CHANGE}
 
 
 @pytest.mark.parametrize("unreadable", ["2352", None])
 def test_what_came_but_could_not_be_read_is_not_withdrawn(connection: Connection, unreadable: str | None) -> None:
-    save(connection, REDUCTION)
-    assert save(connection, at=LATER, unreadable=[unreadable]) == Written()
-    assert save(connection, at=LATER, unreadable=["2330"]) == Written(withdrawn=1)
+    save(connection, REDUCTION, SPLIT)
+    assert save(connection, SPLIT, at=LATER, unreadable=[unreadable]) == Written(unchanged=1)
+    assert save(connection, SPLIT, at=LATER, unreadable=["2330"]) == Written(withdrawn=1, unchanged=1)
+
+
+def test_no_action_at_all_takes_nothing_back(connection: Connection) -> None:
+    save(connection, SPLIT, REDUCTION)
+    assert save(connection, at=LATER) == Written(doubted=2)
+    assert save(connection, at=LATER, period=(date(2026, 1, 1), date(2026, 12, 31))) == Written()
+    assert {held.action for held in list_actions(connection)} == {SPLIT, REDUCTION}
 
 
 def test_a_reply_that_takes_back_most_of_what_is_held_is_not_believed(connection: Connection) -> None:
     month = (date(2025, 7, 1), date(2025, 7, 31))
     dividends = [replace(DIVIDEND, ex_date=date(2025, 7, day)) for day in range(1, 11)]
     save(connection, *dividends, period=month)
+    other = replace(SPLIT, ex_date=date(2025, 7, 2))
     with pytest.raises(TooManyInvalidRows, match="lacks 10 of the 10 held ones"):
-        save(connection, period=month, at=LATER)
+        save(connection, other, period=month, at=LATER)
+    # Of one security, which the reply has on fewer days: it says something of it.
     assert save(connection, *dividends[5:], period=month, at=LATER) == Written(withdrawn=5, unchanged=5)
+
+
+def test_a_reply_that_lacks_three_securities_of_five_is_not_believed_and_a_moved_day_is(connection: Connection) -> None:
+    symbols = ("0050", "2327", "2352", "00690", "2330")
+    actions = [replace(DIVIDEND, symbol=symbol, ex_date=date(2025, 7, 24)) for symbol in symbols]
+    save(connection, *actions)
+    with pytest.raises(TooManyInvalidRows, match="lacks 3 of the 5 held ones"):
+        save(connection, *actions[:2], at=LATER)
+    typhoon = [replace(one, ex_date=date(2025, 7, 25)) for one in actions]
+    assert save(connection, *typhoon, at=LATER) == Written(stored=5, withdrawn=5)
 
 
 def test_a_clock_that_was_put_back_does_not_bring_an_old_row_up(connection: Connection) -> None:
@@ -164,7 +183,7 @@ def test_the_days_between_the_last_price_and_the_ex_date_are_a_halt(connection: 
     assert derive(connection) == [("2025-09-25", "2025-10-06"), ("2025-09-26", "2025-10-06")]
     assert [one.first for one in list_halts(connection)] == [date(2025, 9, 26)]
 
-    save(connection, at=LATER)
+    save(connection, SPLIT, at=LATER)
     assert derive(connection) == [("2025-09-26", "2025-10-06")]
     assert list_halts(connection) == []
 
