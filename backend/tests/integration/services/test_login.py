@@ -148,6 +148,14 @@ def test_an_account_of_ones_own_opens_no_way_to_others(mei: Platform) -> None:
     assert wrong <= FREE_OF_ADDRESS
 
 
+def test_a_login_of_ones_own_unlocks_no_address_that_failed_often(mei: Platform) -> None:
+    for number in range(FREE_OF_ADDRESS + 2):
+        attempt(mei, f"victim{number}", "wrong")
+        pass_time(mei, 2_000)
+    assert attempt(mei, "mei", PASSWORD) == "in"
+    assert attempt(mei, "victim", "wrong") == "wait"
+
+
 def test_failures_outlive_a_restart_and_are_everybodys(mei: Platform, database_url: str) -> None:
     for _ in range(FREE_OF_NAME):
         assert attempt(mei, "mei", "wrong") == "wrong"
