@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import statistics
 import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from sqlalchemy import text
 
 from app.core.wiring import Platform
@@ -265,6 +269,39 @@ def test_whoever_may_not_any_more_keeps_no_token(
         mei.ask("POST", "/api/v1/tokens", json={"name": scope, "scope": scope})
     assert boss.ask("PATCH", "/api/v1/users/mei", json=change).status_code == 200
     assert {one["name"] for one in boss.get("/api/v1/tokens").json()["tokens"]} == left
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=40) | st.just(PASSWORD),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner, max_size=3),
+    max_leaves=5,
+)
+FIELDS = ("name", "password", "role", "disabled", "scope", "expires_on")
+BODIES = st.dictionaries(st.sampled_from(FIELDS), JSON | st.sampled_from(["mei", "admin", "2030-01-01"]), max_size=4)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(body=BODIES | JSON, name=st.text(min_size=1, max_size=8), cookie=st.text('abc;="\x00\xff ', max_size=20))
+def test_nothing_that_is_sent_breaks_it(
+    platform: Platform, web: Web, monkeypatch: pytest.MonkeyPatch, *, body: object, name: str, cookie: str
+) -> None:
+    monkeypatch.setattr(login, "FREE_OF_ADDRESS", 10_000)
+    content, place = json.dumps(body).encode(), quote(name, safe="")
+    kind = {"Content-Type": "application/json"}
+    for method, path, headers in (
+        ("POST", "login", {"Cookie": cookie.encode("latin-1")}),
+        ("POST", "login", {"Authorization": cookie.encode("latin-1")}),
+        ("GET", "me", {"Authorization": b"Bearer " + cookie.encode("latin-1")}),
+        ("GET", "me", {"Cookie": b"quantlab_session=" + cookie.encode("latin-1")}),
+        ("POST", "users", ADMIN_TOKEN),
+        ("PATCH", f"users/{place}", ADMIN_TOKEN),
+        ("POST", "tokens", ADMIN_TOKEN),
+        ("DELETE", f"tokens/{place}", ADMIN_TOKEN),
+        ("GET", f"audit?who={place}&action={place}&before={place}", ADMIN_TOKEN),
+        ("GET", f"audit?who={place}&action={place}", ADMIN_TOKEN),
+    ):
+        reply = web.ask(method, f"/api/v1/{path}", content=content, headers=kind | headers)
+        assert reply.status_code < 500, (method, path, reply.text)
 
 
 def test_no_secret_is_stored_or_told(platform: Platform, web: Web, capfd: pytest.CaptureFixture[str]) -> None:
