@@ -1,7 +1,8 @@
 """The archive of raw replies: what the exchanges really said, compressed, so that it can be parsed again offline.
 
 ``<root>/<site>/<dataset>/<year>/<month>/<request>-<body>.gz`` is the body, ``….json`` beside it what is known of it;
-both names are digests, so that the same answer to the same question is kept once a month, however often it comes.
+both names are digests, so that the same answer to the same question is kept once a month, however often it comes; the
+note then says when it came last: of several answers to one question that is the newest which the exchange gave last.
 """
 
 from __future__ import annotations
@@ -37,6 +38,8 @@ class Archived:
     request: Request
     content_type: str
     received_at: datetime
+    """When it came first in that month."""
+    last_received_at: datetime
     sha256: str
     path: Path
 
@@ -58,7 +61,7 @@ class Archive:
         self._root = root
 
     def keep(self, reply: Reply, *, dataset: str, query: object) -> Path:
-        """Keep the reply unless the same one came already this month; gives the body's path.
+        """Keep the reply; if the same one came already this month, only note that it came again. Gives the body's path.
 
         Raises StoreUnavailable when the disk is full, and StoreError when the folder cannot be written else.
         """
@@ -78,14 +81,18 @@ class Archive:
             **queries.to_json(query),
             "content_type": reply.content_type,
             "received_at": received.isoformat(),
+            "last_received_at": received.isoformat(),
             "sha256": digest,
             "bytes": len(reply.body),
         }
         try:
-            if not facts_path.exists():
+            if (noted := _noted(facts_path)) and body_path.exists():
+                facts["received_at"] = noted.received_at.isoformat()
+                facts["last_received_at"] = max(received, noted.last_received_at).isoformat()
+            else:  # or its note is damaged, and then the body may be, too
                 folder.mkdir(parents=True, exist_ok=True)
                 _write(body_path, gzip.compress(reply.body, compresslevel=6, mtime=0))
-                _write(facts_path, json.dumps(facts, ensure_ascii=False, indent=1).encode())
+            _write(facts_path, json.dumps(facts, ensure_ascii=False, indent=1).encode())
         except OSError as error:
             # Room can be made while the run waits for its next try; everything else needs a person first.
             kind = StoreUnavailable if error.errno in _NO_ROOM else StoreError
@@ -96,10 +103,18 @@ class Archive:
         return body_path
 
     def entries(self, *, site: Site | None = None, dataset: str | None = None) -> Iterator[Archived]:
-        """What is kept, of one site or dataset if so wished, in the order in which it came."""
+        """What is kept, of one site or dataset if so wished, in the order in which it came last."""
         pattern = f"{site or '*'}/{dataset or '*'}/*/*/*.json"
         found = [_read(path) for path in self._root.glob(pattern)]
-        yield from sorted(found, key=lambda one: (one.received_at, one.path.name))
+        yield from sorted(found, key=lambda one: (one.last_received_at, one.received_at, one.path.name))
+
+
+def _noted(facts_path: Path) -> Archived | None:
+    """What the note says; None where there is none that can be read."""
+    try:
+        return _read(facts_path)
+    except StoreError:
+        return None
 
 
 def _read(facts_path: Path) -> Archived:
@@ -113,6 +128,7 @@ def _read(facts_path: Path) -> Archived:
             ),
             content_type=facts["content_type"],
             received_at=datetime.fromisoformat(facts["received_at"]),
+            last_received_at=datetime.fromisoformat(facts.get("last_received_at") or facts["received_at"]),
             sha256=facts["sha256"],
             path=facts_path.with_suffix(".gz"),
         )
@@ -121,11 +137,16 @@ def _read(facts_path: Path) -> Archived:
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Write all of it or nothing: aside first, then renamed, so that no reader ever sees half a file."""
+    """Write all of it or nothing: aside and onto the disk first, then renamed: nobody ever finds half a file.
+
+    Not even after a power cut: a name that comes back without its content would stand in the way of the next reply.
+    """
     handle, aside = tempfile.mkstemp(dir=path.parent, prefix=".writing-")
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
+            file.flush()
+            os.fsync(handle)
         Path(aside).replace(path)
     except BaseException:
         with contextlib.suppress(OSError):

@@ -64,6 +64,37 @@ def test_the_same_body_is_kept_once_a_month(archive: Archive, tmp_path: Path) ->
     assert len(list(tmp_path.rglob("*.gz"))) == 4
 
 
+def test_an_answer_that_comes_back_is_the_newest_again(archive: Archive) -> None:
+    for hour, body in enumerate((b"A", b"B", b"A", b"A")):
+        archive.keep(reply(body, NOON.replace(hour=hour)), dataset="d", query=QUERY)
+    first, last = archive.entries()
+    assert (first.reply().body, last.reply().body) == (b"B", b"A")
+    assert (last.received_at.hour, last.last_received_at.hour) == (0, 3)
+    archive.keep(reply(b"B", NOON.replace(hour=0)), dataset="d", query=QUERY)  # a clock that was put back
+    assert [one.reply().body for one in archive.entries()] == [b"B", b"A"]
+
+
+def test_a_note_of_before_last_received_at_counts_from_when_it_came(archive: Archive) -> None:
+    note = archive.keep(reply(), dataset="d", query=QUERY).with_suffix(".json")
+    facts = json.loads(note.read_bytes())
+    del facts["last_received_at"]
+    note.write_text(json.dumps(facts))
+    (one,) = archive.entries()
+    assert one.last_received_at == one.received_at == NOON
+
+
+def test_what_was_damaged_is_kept_anew_when_it_comes_again(archive: Archive) -> None:
+    path = archive.keep(reply(), dataset="d", query=QUERY)
+    for lost in (path, path.with_suffix(".json")):
+        lost.unlink()
+        archive.keep(reply(), dataset="d", query=QUERY)
+        assert [one.reply().body for one in archive.entries()] == [BODY]
+    path.write_bytes(b"")
+    path.with_suffix(".json").write_bytes(b"")  # as a power cut leaves them
+    archive.keep(reply(), dataset="d", query=QUERY)
+    assert [one.reply().body for one in archive.entries()] == [BODY]
+
+
 def test_entries_by_site_and_dataset_in_order(archive: Archive) -> None:
     archive.keep(reply(b"2", NOON), dataset="a", query=QUERY)
     archive.keep(reply(b"1", NOON.replace(hour=1)), dataset="a", query=QUERY)
