@@ -18,13 +18,21 @@ from app.store.bar_changes import Origin, Written, write_part
 from app.store.bar_columns import BarColumns, columns_of
 from app.store.securities import ids_for
 
-__all__ = ["Written", "write_bars", "write_columns"]
+__all__ = ["Written", "lock_writers", "write_bars", "write_columns"]
 
 _LOCK = 0x51_4C_02
 # One backend reads faster than three that hand each other rows (measured; until the end of the transaction).
 _LOCK_WRITERS = text("SELECT pg_advisory_xact_lock(:lock), set_config('max_parallel_workers_per_gather', '0', true)")
 _PART = 150_000
 """Rows compared at once: some 40 MB at most, however large the batch."""
+
+
+def lock_writers(connection: Connection) -> None:
+    """Let nobody else write bars, or count them, until the caller's transaction ends; readers do not wait.
+
+    A statement of its own: what follows it sees whatever those before have committed.
+    """
+    connection.execute(_LOCK_WRITERS, {"lock": _LOCK})
 
 
 def write_bars(
@@ -75,7 +83,7 @@ def write_columns(
     if len(columns):
         # Writers queue up, readers do not wait: what was compared is still true when it is written, and two
         # batches with the same keys in another order cannot deadlock.
-        connection.execute(_LOCK_WRITERS, {"lock": _LOCK})
+        lock_writers(connection)
     written = Written()
     for start in range(0, len(columns), _PART):
         part = columns.take(slice(start, start + _PART))

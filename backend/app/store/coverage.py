@@ -14,6 +14,8 @@ from typing import Any
 from sqlalchemy import Connection, Row, select, text
 
 from app.market.security import Venue
+from app.store import figures
+from app.store.bars import lock_writers
 from app.store.tables import coverage
 
 BARS = "daily_bars"
@@ -118,8 +120,12 @@ class Unheld:
 
 
 def account(connection: Connection, venue: Venue, sessions: Sequence[date], *, at: datetime) -> None:
-    """Count the daily bars of *sessions* anew, in the caller's transaction: the one that wrote them."""
+    """Count the daily bars of *sessions* anew, in the caller's transaction: the one that wrote them.
+
+    Who counts waits for who writes: a count that began beside a write would put the older numbers over its own.
+    """
     if sessions:
+        lock_writers(connection)
         connection.execute(_ACCOUNT, {"venue": venue.value, "sessions": sorted(set(sessions)), "at": at})
 
 
@@ -138,6 +144,7 @@ def account_set_aside(connection: Connection, dataset: str, venue: Venue, sessio
     if dataset == BARS:
         account(connection, venue, [session], at=at)
     else:
+        figures.lock_writers(connection)
         asked = {"dataset": dataset, "venue": venue.value, "session": session, "at": at}
         connection.execute(_RECOUNT, asked)
 

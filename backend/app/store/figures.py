@@ -37,6 +37,11 @@ class Written:
     unchanged: int = 0
 
 
+def lock_writers(connection: Connection) -> None:
+    """Let nobody else write figures, or count them, until the caller's transaction ends; readers do not wait."""
+    connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+
+
 def register(connection: Connection, name: str, fields: Sequence[str]) -> tuple[int, tuple[str, ...]]:
     """The id of the dataset and all its fields in order; *fields* that it has not yet are appended."""
     connection.execute(upsert(datasets).values(name=name, fields=list(fields)).on_conflict_do_nothing())
@@ -70,7 +75,7 @@ def write_figures(
     if len({(row.symbol, row.session) for row in rows}) < len(rows):
         raise InvalidRow(f"A row of {name} is there twice.", rule="duplicate-row")
     # Writers queue up, readers do not wait: what was compared is still true when it is written.
-    connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+    lock_writers(connection)
     dataset, order = register(connection, name, fields)
     sessions = sorted({row.session for row in rows})
     newest = _newest(None).where(table.c.dataset_id == dataset, table.c.session.in_(sessions))
