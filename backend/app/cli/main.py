@@ -16,6 +16,7 @@ from app.cli import (
     data,
     diagnosis,
     export,
+    gaps,
     operations,
     quarantine,
     referee,
@@ -51,7 +52,7 @@ app.command("up", rich_help_panel="Run")(up.up)
 app.command("sandbox", rich_help_panel="Run")(operations.sandbox)
 app.command("sync", rich_help_panel="Data")(data.sync)
 app.add_typer(backfill.backfill, name="backfill", rich_help_panel="Data")
-app.command("gaps", rich_help_panel="Data")(backfill.gaps)
+app.command("gaps", rich_help_panel="Data")(gaps.gaps)
 app.command("replay", rich_help_panel="Data")(backfill.replay)
 app.add_typer(catch_up.catch_up, name="catch-up", rich_help_panel="Data")
 app.add_typer(export.export, name="export", rich_help_panel="Data")

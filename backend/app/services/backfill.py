@@ -18,6 +18,7 @@ from app.services.report import Report
 from app.services.sync_daily_bars import ensure_securities, session_work
 from app.services.units import do_units, unit_of
 from app.sources.base import Site
+from app.store import units as ledger
 from app.store.coverage import BARS, read_coverage
 from app.store.engine import transaction
 
@@ -50,13 +51,18 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class BackfillPlan:
-    """What a backfill would ask for, newest first, how many cells (venue × session) are held, and what it costs."""
+    """What a backfill would ask for, newest first, how many cells (venue × session) are held, and what it costs.
+
+    *held* counts what is asked for again, too.
+    """
 
     cells: tuple[Cell, ...]
     held: int
     requests: dict[Site, int]
     seconds: float
-    """At the quota's pace; the sites are asked in turn, so it is the busiest one's."""
+    """At the pace of the last sessions that were fetched, and no faster than the quota allows the busiest site."""
+    measured: bool = False
+    """Whether there were such sessions; if not, *seconds* is what the quota takes, and the work comes on top."""
 
     def as_json(self) -> dict[str, Any]:
         """In short."""
@@ -74,11 +80,13 @@ def plan_backfill(context: Context, wanted: Wanted, *, seconds_per_request: floa
     sessions = context.calendar().sessions_between(wanted.start, min(wanted.end, context.today()))
     due = [day for day in reversed(sessions) if promised_at(day) <= at or day < context.today()]
     expected = [Cell(day, venue) for day in due for venue in wanted.venues]
-    held = set() if wanted.again else _held(context, wanted)
-    cells = tuple(cell for cell in expected if cell not in held)
+    held = _held(context, wanted).intersection(expected)
+    cells = tuple(cell for cell in expected if wanted.again or cell not in held)
     requests = dict(Counter(site_of(cell) for cell in cells))
-    seconds = max(requests.values(), default=0) * seconds_per_request
-    return BackfillPlan(cells, len(expected) - len(cells), requests, seconds)
+    at_quota = max(requests.values(), default=0) * seconds_per_request
+    with transaction(context.engine) as connection:
+        pace = ledger.seconds_a_unit(connection, BARS)
+    return BackfillPlan(cells, len(held), requests, max(at_quota, len(cells) * (pace or 0)), measured=pace is not None)
 
 
 def backfill_bars(context: Context, wanted: Wanted) -> Report:

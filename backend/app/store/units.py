@@ -5,13 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from app.errors import storable
 from app.market.security import Venue
 from app.store.counts import Counts, split_counts
 from app.store.tables import runs, units
+
+_LAST = 100
+"""Units of which the pace is taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,3 +78,17 @@ def of_run(connection: Connection, run_id: str) -> list[HeldUnit]:
     )
     held = (split_counts(dict(row._mapping)) for row in rows)  # noqa: SLF001 - SQLAlchemy's public name for it
     return [HeldUnit(**{**values, "venue": Venue(values["venue"])}) for values in held]
+
+
+def seconds_a_unit(connection: Connection, dataset: str) -> float | None:
+    """The usual time from one unit of *dataset* to the next of its run, of the last that were stored; None: too few."""
+    query = text("""
+        SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY seconds) FROM (
+            SELECT extract(epoch FROM finished_at - lag(finished_at) OVER (
+                PARTITION BY run_id ORDER BY finished_at))::float8 AS seconds
+            FROM (SELECT run_id, finished_at FROM units
+                WHERE dataset = :dataset AND state IN ('SUCCESS', 'PARTIAL')
+                ORDER BY finished_at DESC LIMIT :last) AS recent) AS steps
+        WHERE seconds IS NOT NULL""")
+    pace = connection.scalar(query, {"dataset": dataset, "last": _LAST})
+    return None if pace is None else float(pace)
