@@ -1,5 +1,5 @@
 /** The page's one WebSocket. After each (re)connection every topic comes whole, so nothing can be missed. */
-import { ref, shallowReactive } from 'vue'
+import { computed, ref, shallowReactive, watch } from 'vue'
 
 import { expired } from './session'
 import type { Run } from './types'
@@ -16,6 +16,21 @@ export const topics = shallowReactive<{ runs: Run[]; programs: unknown; alerts: 
   alerts: null,
   queues: null,
 })
+
+/** Changes whenever a run begins or ends, not with its progress. */
+const stage = computed(() => topics.runs.map((run) => run.id + run.state).join())
+
+/** Refresh now, and whenever a run has begun or ended: once for many that come together. For a component's setup. */
+export function withRuns(refresh: () => unknown): void {
+  let timer = 0
+  refresh()
+  watch(stage, (_, before) => {
+    // The first snapshot after the page was opened says nothing new.
+    if (!before) return
+    window.clearTimeout(timer)
+    timer = window.setTimeout(refresh, 200)
+  })
+}
 
 let socket: WebSocket | null = null
 let tries = 0

@@ -256,3 +256,12 @@ export interface Site {
   closed_because: string | null
   rests: string | null
 }
+
+export interface Difference {
+  source: string
+  symbol: string
+  session: string
+  field: string
+  ours: string | number | null
+  theirs: string | number | null
+}

@@ -1,5 +1,5 @@
-"""The console: the page at /admin. The first, server-rendered page still answers at /admin itself."""
+"""The console: the page at /admin, made in frontend/."""
 
-from app.admin import console, page
+from app.admin import console
 
-ROUTERS = (page.router, console.router)
+ROUTERS = (console.router,)

@@ -16,8 +16,8 @@ PAGE = Path(__file__).parent / "dist"
 # As everywhere (app/api/guard.py), but for styles: Naive UI and the charts make <style> elements as they need them, and
 # know no nonce. What an attacker could do with styles alone is little; scripts stay files of this host.
 _POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; "
-    "font-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "connect-src 'self'; font-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 _FOR_EVER = "public, max-age=31536000, immutable"
 _TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
@@ -40,6 +40,7 @@ def asset(name: str, request: Request) -> Response:
     return FileResponse(path, media_type=kind, headers=headers)
 
 
+@router.get("/admin")
 @router.get("/admin/{place:path}")
 def page() -> Response:
     """The page, whatever the place in it: its own script finds that, so that each link works when it is opened anew."""

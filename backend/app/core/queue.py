@@ -20,6 +20,8 @@ from app.ops.timings import in_words
 from app.store.runs import Run
 
 _PREFIX = "app.tasks."
+_SCHEMA: tuple[tuple[str, Any], ...] = (("properties", {}), ("required", []), ("$defs", {}))
+"""The parts of a task's JSON schema that tell of its parameters, and what each is when there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,5 +128,5 @@ def _describe(name: str) -> TaskDescription:
         summary=(task.__doc__ or "").strip().splitlines()[0] if task.__doc__ else "",
         queue=route.get("queue", app.conf.task_default_queue),
         schedules=tuple(schedules),
-        parameters={"properties": schema.get("properties", {}), "required": schema.get("required", [])},
+        parameters={name: schema.get(name, empty) for name, empty in _SCHEMA},
     )

@@ -91,7 +91,10 @@ StockIds = Annotated[
 Universe = Annotated[
     str | None,
     BeforeValidator(_known_universe),
-    Field(description="a named set of securities: all, popular, popular_10, popular_5"),
+    Field(
+        description="a named set of securities: all, popular, popular_10, popular_5",
+        examples=["all", *load_universes()],
+    ),
 ]
 Datasets = Annotated[
     Annotated[list[Annotated[str, BeforeValidator(_a_dataset)]], Field(min_length=1, max_length=100)] | None,

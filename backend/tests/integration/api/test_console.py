@@ -30,9 +30,9 @@ def page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("place", ["overview", "runs/0d1c", "data/2330", "nothing/here"])
+@pytest.mark.parametrize("place", ["", "/", "/overview", "/runs/0d1c", "/data/2330", "/nothing/here"])
 def test_every_place_is_the_page(web: Web, place: str) -> None:
-    reply = web.get(f"/admin/{place}")
+    reply = web.get(f"/admin{place}")
     assert (reply.status_code, reply.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
     assert "<title>QuantLab" in reply.text
     assert reply.headers["Cache-Control"] == "no-cache"  # a new version must be seen at the next look

@@ -1,9 +1,7 @@
-"""Health, errors, headers, the documentation and the first page."""
+"""Health, errors, headers, the documentation."""
 
 from __future__ import annotations
 
-import html
-import json
 import os
 import re
 import signal
@@ -17,13 +15,12 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from app.admin.words import WORDS
 from app.core import health, wiring
 from app.core.celery_app import app as celery
 from app.core.config import get_settings
 from app.core.wiring import Platform
 from app.main import create_app
-from app.store import leases, runs
+from app.store import runs
 from app.store.engine import transaction
 
 if TYPE_CHECKING:
@@ -80,16 +77,13 @@ def test_a_kept_answer_comes_at_once(web: Web) -> None:
     assert time.monotonic() - start < 0.5
 
 
-def test_without_postgresql_data_is_unavailable_and_the_page_still_stands(
+def test_without_postgresql_data_is_unavailable(
     web: Web, monkeypatch: pytest.MonkeyPatch, free_port: Callable[[], int]
 ) -> None:
     turn_away(monkeypatch, "postgresql", free_port())
     reply = web.get("/api/v1/securities")
     assert (reply.status_code, reply.json()["error"]) == (503, "StoreUnavailable")
     assert reply.headers["Retry-After"]
-    page = web.get("/admin")
-    assert page.status_code == 200
-    assert "目前讀不到執行紀錄" in page.text
 
 
 def test_without_a_broker_the_run_waits_in_the_ledger(
@@ -143,7 +137,7 @@ def test_a_huge_body_is_refused(web: Web) -> None:
     assert (reply.status_code, reply.json()["error"]) == (413, "TooLarge")
 
 
-@pytest.mark.parametrize("path", ["/health", "/admin", "/docs", "/api/v1/nothing", "/admin/static/admin.js"])
+@pytest.mark.parametrize("path", ["/health", "/admin", "/docs", "/api/v1/nothing", "/admin/assets/gone.js"])
 def test_every_reply_carries_the_headers(web: Web, path: str) -> None:
     headers = web.get(path).headers
     assert headers["X-Content-Type-Options"] == "nosniff"
@@ -164,7 +158,6 @@ def test_real_prices_are_not_marked(platform: Platform, web: Web, monkeypatch: p
     get_settings.cache_clear()
     replayed = type(web)(create_app(get_settings()))
     assert replayed.get("/api/v1/tasks").headers["X-QuantLab-Prices"] == "replay"
-    assert WORDS["zh"]["banner_replay"] in replayed.get("/admin").text
 
 
 def test_the_documentation_is_complete_and_local(web: Web) -> None:
@@ -181,42 +174,8 @@ def test_the_documentation_is_complete_and_local(web: Web) -> None:
             assert {"summary", "description"} <= set(method), path
 
 
-def test_the_first_page_in_both_languages(seeded: Platform, web: Web) -> None:
-    chinese, english = (html.unescape(web.get(f"/admin?lang={one}").text) for one in ("zh", "en"))
-    assert WORDS["zh"]["banner_synthetic"] in chinese
-    assert WORDS["en"]["banner_synthetic"] in english
-    assert '<html lang="zh-Hant">' in chinese
-    for text in ("日線價格", "每日 21:00", "交易日 09:00–13:30 每 15 分", "twse gave no answer.", "2026-11-23"):
-        assert text in chinese
-    assert "Daily prices" in english
-    assert web.get("/admin?lang=de").status_code == 422
+def test_the_front_door_leads_to_the_console(web: Web) -> None:
     assert web.get("/").headers["Location"] == "/admin"
-
-
-def test_the_first_page_of_an_empty_platform_says_what_to_do(web: Web) -> None:
-    page = web.get("/admin").text
-    assert WORDS["zh"]["no_runs_hint"] in page
-    assert WORDS["zh"]["no_bars"] in page
-
-
-def test_the_page_escapes_what_it_shows(platform: Platform, web: Web) -> None:
-    with transaction(platform.engine) as connection:
-        at = wiring.now()
-        runs.queue(connection, "x", task="app.tasks.sync_qlib", parameters={"a": '"><script>'}, trigger="api", at=at)
-        leases.finish(connection, "x", state="FAILED", error="<img src=x onerror=alert(1)>", error_type="E", at=at)
-    page = web.get("/admin/parts").text
-    assert "<img src=x" not in page
-    assert "<script>" not in page
-
-
-def test_the_page_carries_nothing_inline(seeded: Platform, web: Web) -> None:
-    page = web.get("/admin").text
-    assert not re.search(r"<style|\sstyle=|\son\w+=|<script>", page)
-    (inline,) = re.findall(r'<script type="application/json" id="words">(.*?)</script>', page, re.DOTALL)
-    assert json.loads(inline) == WORDS["zh"]
-    for path in re.findall(r'(?:src|href)="(/[^"]+)"', page):
-        assert web.get(path.replace("&amp;", "&")).status_code == 200, path
-    assert web.get("/admin/static/page.py").status_code == 404
 
 
 def test_served_by_uvicorn(platform: Platform, free_port: Callable[[], int], tmp_path: Path) -> None:

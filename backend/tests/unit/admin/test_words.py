@@ -1,50 +1,58 @@
+"""The console's words: both languages have the same, and whatever the server may name has one."""
+
 from __future__ import annotations
 
+import json
 import re
-from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from app.admin.view import ago, duration
-from app.admin.words import WORDS, schedule_in
 from app.core import queue
+from app.market.corporate_action import ActionKind
+from app.market.security import SecurityKind, Venue
+from app.ops.liveness import Condition
+from app.sources import registry
+from app.store.coverage import REASONS
+from app.store.tables import FINAL_STATES, WAITING_STATES
+from tests.conftest import PROJECT
 
-NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+FOLDER = PROJECT / "frontend" / "src" / "words"
+WORDS: dict[str, dict[str, str]] = {name: json.loads((FOLDER / f"{name}.json").read_text()) for name in ("zh", "en")}
 
 
 def test_both_languages_have_the_same_words() -> None:
     chinese, english = WORDS["zh"], WORDS["en"]
     assert list(chinese) == list(english)
     for name in chinese:
-        assert re.findall(r"{\w+}", chinese[name]) == re.findall(r"{\w+}", english[name]), name
+        assert chinese[name].strip(), name
+        assert english[name].strip(), name
+        assert sorted(re.findall(r"{\w+}", chinese[name])) == sorted(re.findall(r"{\w+}", english[name])), name
 
 
-def test_every_task_and_its_parameters_have_words() -> None:
+def named_by_the_server() -> set[str]:
+    wanted = {*FINAL_STATES, *WAITING_STATES, "STARTED"}
     for task in queue.list_tasks():
-        wanted = [f"n_{task.name.removeprefix('app.tasks.')}"]
-        wanted += [f"{letter}_{name}" for name in task.parameters["properties"] for letter in "ph"]
-        for words in WORDS.values():
-            assert set(wanted) <= set(words)
+        wanted.add(f"n_{task.name.removeprefix('app.tasks.')}")
+        wanted |= {f"{letter}_{name}" for name in task.parameters["properties"] for letter in "ph"}
+    wanted |= {f"a_{kind}" for kind in ActionKind}
+    wanted |= {f"v_{kind}" for kind in SecurityKind if kind is not SecurityKind.WARRANT}  # none is ever stored
+    wanted |= {f"v_{venue}" for venue in Venue}
+    wanted |= {f"s_{condition}" for condition in Condition}
+    wanted |= {f"u_{reason}" for reason in (*REASONS, "missing", "quarantined")}
+    wanted |= {f"d_{dataset}" for dataset in ("daily_bars", *registry.figures())}
+    wanted |= {f"t_{trigger}" for trigger in ("schedule", "manual", "api", "retry")}
+    return wanted
 
 
-def test_every_schedule_is_said_in_chinese() -> None:
-    for task in queue.list_tasks():
-        for schedule in task.schedules:
-            assert re.search(r"每日|每小時|交易日", schedule_in("zh", schedule)), schedule
-    assert schedule_in("zh", "0 8 * * 1-5") == "0 8 * * 1-5"
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_whatever_the_server_names_has_a_word(language: str) -> None:
+    assert sorted(named_by_the_server() - set(WORDS[language])) == []
 
 
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(-1, "0.0 s"), (0.44, "0.4 s"), (12.4, "12 s"), (59.6, "1m 00s"), (185, "3m 05s"), (3725, "1h 02m")],
-)
-def test_durations(seconds: float, text: str) -> None:
-    assert duration(seconds) == text
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(0, "just now"), (30, "30 s ago"), (90, "1 min ago"), (7300, "2 h ago"), (200_000, "2 d ago"), (-3, "just now")],
-)
-def test_how_long_ago(seconds: float, text: str) -> None:
-    assert ago(NOW - timedelta(seconds=seconds), WORDS["en"], NOW) == text
+def test_every_word_is_used() -> None:
+    source = "\n".join(
+        path.read_text() for path in (FOLDER.parent).rglob("*") if path.suffix in (".ts", ".vue") and path.is_file()
+    )
+    made = re.compile(r"(n|p|h|a|v|s|u|d|t|k|l|q|shade|misfire|theme|role)_")
+    unused = [word for word in WORDS["zh"] if not re.search(rf"\b{re.escape(word)}\b", source) and not made.match(word)]
+    assert unused == []

@@ -1,0 +1,214 @@
+"""What an operator does, in a real browser: from the login to a run's history, and what must not be possible."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta
+
+import pytest
+from playwright.sync_api import expect
+
+from app.market.calendar import TAIPEI
+from tests.browser.conftest import Console, log_in
+
+pytestmark = [pytest.mark.xdist_group("browser"), pytest.mark.timeout(180)]
+
+RUN_LIST = re.compile("立即執行：證券清單")
+
+
+def test_the_first_admin_comes_in_and_a_wrong_password_does_not(console: Console, first_password: str) -> None:
+    page = console.context().new_page()
+    page.goto(f"{console.url}/admin/runs?state=SUCCESS")
+    log_in(page, "admin", "not the password")
+    wrong = page.get_by_role("alert").inner_text()
+    assert wrong
+    log_in(page, "nobody", "not the password")
+    expect(page.get_by_role("alert")).to_have_text(wrong)
+    log_in(page, "admin", first_password)
+    # Where the link led to, with its filter.
+    expect(page.get_by_role("heading", name="執行記錄")).to_be_visible()
+    assert page.url.endswith("/admin/runs?state=SUCCESS")
+    page.get_by_role("button", name="登出").click()
+    expect(page.locator("input[name=name]")).to_be_visible()
+
+
+def test_run_now_to_success_and_history_and_another_page_sees_it(console: Console) -> None:
+    page, other = console.page(), console.page("vic")
+    console.open(other, "runs")
+    console.open(page, "sync")
+    page.get_by_role("button", name=RUN_LIST).click()
+    page.get_by_role("dialog").get_by_role("button", name="執行", exact=True).click()
+    expect(page.get_by_text("已排入佇列")).to_be_visible()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    newest = console.api("GET", "runs?limit=1")["runs"][0]
+    assert (newest["task"], newest["trigger"]) == ("app.tasks.sync_stock_list", "manual")
+    row = other.get_by_role("row").filter(has_text=newest["id"][:8])
+    expect(row).to_contain_text("成功", timeout=30_000)
+    mine = page.get_by_role("row").filter(has_text="sync_stock_list")
+    expect(mine).to_contain_text("成功")
+    mine.get_by_role("link").click()
+    page.wait_for_url(f"**/admin/runs/{newest['id']}")
+    expect(page.get_by_role("heading", level=1)).to_have_text("證券清單")
+    counts = console.api("GET", f"runs/{newest['id']}")["run"]["counts"]
+    expect(page.locator("main")).to_contain_text(f"{counts['expected']:,}")
+    expect(page.get_by_role("row").filter(has_text="securities TWSE")).to_contain_text("成功")
+
+
+def test_a_parameter_that_does_not_fit_is_a_sentence_and_nothing_runs(console: Console) -> None:
+    before = console.api("GET", "runs?limit=1")["total"]
+    page = console.page()
+    console.open(page, "sync")
+    page.get_by_role("button", name="立即執行：日線歷史回補").click()
+    dialog = page.get_by_role("dialog")
+    run = dialog.get_by_role("button", name="執行", exact=True)
+    expect(run).to_be_disabled()  # the first day is required
+    day = dialog.get_by_label("開始日")
+    day.fill("2001-01-05")
+    day.press("Enter")
+    run.click()
+    expect(dialog.get_by_role("alert")).to_contain_text("2004")
+    page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+    assert console.api("GET", "runs?limit=1")["total"] == before
+    console.wrong = [one for one in console.wrong if "status of 422" not in one]
+
+
+def test_a_viewer_looks_and_changes_nothing(console: Console) -> None:
+    page = console.page("vic")
+    console.open(page, "sync")
+    expect(page.get_by_role("row").filter(has_text="sync_stock_list")).to_be_visible()
+    expect(page.get_by_role("button", name=RUN_LIST)).to_have_count(0)
+    console.open(page, "schedules")
+    expect(page.get_by_role("button", name="編輯")).to_have_count(0)
+    asked = """(path) => fetch(path, {method: 'POST', headers: {'X-QuantLab': '1'}})
+        .then(async (reply) => [reply.status, (await reply.json()).message])"""
+    status, message = page.evaluate(asked, "/api/v1/tasks/sync_stock_list/runs")
+    assert status == 403
+    assert message
+    console.wrong = [one for one in console.wrong if "status of 403" not in one]
+
+
+def test_a_place_that_is_not_there_says_so(console: Console) -> None:
+    page = console.page()
+    console.open(page, "nothing/here")
+    expect(page.get_by_role("heading", name="沒有這一頁")).to_be_visible()
+    console.open(page, "runs/no-such-run")
+    expect(page.get_by_role("alert")).to_contain_text("no-such-run")
+    console.wrong = [one for one in console.wrong if "status of 404" not in one]
+
+
+def test_a_session_that_ends_asks_again_and_keeps_the_place(console: Console) -> None:
+    page = console.page()
+    log_in_again = page.get_by_role("dialog", name="登入已逾時")
+    console.sessions.pop("ann")  # it ends here
+    console.open(page, "runs?task=sync_stock_list")
+    expect(page.get_by_text("即時連線")).to_be_visible()
+    for session in console.api("GET", "sessions")["sessions"]:
+        if session["name"] == "ann":
+            console.api("DELETE", f"sessions/{session['id']}")
+    expect(log_in_again).to_be_visible()
+    page.locator("input[name=password]").fill("correct horse battery")
+    page.keyboard.press("Enter")
+    expect(log_in_again).to_have_count(0)
+    expect(page.get_by_text("即時連線")).to_be_visible()
+    assert page.url.endswith("/admin/runs?task=sync_stock_list")
+    console.wrong = [one for one in console.wrong if "status of 401" not in one]
+
+
+def test_a_server_that_restarts_is_found_again(console: Console) -> None:
+    page = console.page()
+    console.open(page, "runs")
+    expect(page.get_by_text("即時連線")).to_be_visible()
+    console.up.programs()["web"].kill()
+    expect(page.get_by_text("連線中斷")).to_be_visible()
+    expect(page.get_by_text("即時連線")).to_be_visible(timeout=60_000)
+    run = console.run("cleanup_old_cache")
+    expect(page.get_by_role("row").filter(has_text=run["id"][:8])).to_contain_text("成功")
+    console.wrong = [one for one in console.wrong if "WebSocket" not in one and "ERR_CONNECTION_REFUSED" not in one]
+
+
+def test_keys_alone_lead_from_the_menu_to_a_run(console: Console) -> None:
+    page = console.page()
+    console.open(page, "overview")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="跳到內容")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("main")).to_be_focused()
+    link = page.get_by_role("navigation").get_by_role("link", name="數據同步")
+    link.focus()
+    page.keyboard.press("Enter")
+    button = page.get_by_role("button", name=RUN_LIST)
+    button.focus()
+    page.keyboard.press("Enter")
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_be_visible()
+    for _ in range(12):  # around in the dialog, never out of it
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement.closest('[role=dialog], .n-modal-container') !== null")
+    page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+
+
+def test_a_schedule_is_edited_with_its_next_fires_shown_paused_and_reset(console: Console) -> None:
+    page = console.page()
+    console.open(page, "schedules")
+    page.get_by_role("button", name="編輯 sync-qlib").click()
+    dialog = page.get_by_role("dialog")
+    timing = dialog.get_by_label("觸發時間")
+    timing.fill("close+")
+    expect(dialog.get_by_role("button", name="儲存")).to_be_disabled()
+    timing.fill("45 17 * * *")
+    expect(dialog.get_by_role("listitem")).to_have_count(5)
+    fires = dialog.get_by_role("listitem").all_inner_texts()
+    today = datetime.now(TAIPEI)
+    first = today if (today.hour, today.minute) < (17, 45) else today + timedelta(days=1)
+    assert fires == [f"{first + timedelta(days=n):%Y-%m-%d} 17:45:00" for n in range(5)]
+    dialog.get_by_role("button", name="儲存").click()
+    row = page.get_by_role("row").filter(has_text="sync-qlib")
+    expect(row).to_contain_text("每日 17:45")
+    expect(row).to_contain_text("30 22 * * *")  # the default beside it
+    expect(row).to_contain_text("ann")
+    page.get_by_role("button", name="暫停 sync-qlib").click()
+    expect(row).to_contain_text("已暫停")
+    page.get_by_role("button", name="還原預設 sync-qlib").click()
+    expect(row).to_contain_text("每日 22:30")
+    assert console.api("GET", "schedules/sync-qlib")["schedule"]["overrides"] == {}
+    console.wrong = [one for one in console.wrong if "status of 422" not in one]
+
+
+def test_a_closure_is_marked_and_taken_back(console: Console) -> None:
+    page = console.page()
+    console.open(page, "schedules")
+    page.get_by_label("日期").fill("2026-12-15")
+    page.get_by_label("日期").press("Enter")
+    page.get_by_label("原因").fill("颱風")
+    page.get_by_role("button", name="標為休市").click()
+    said = page.get_by_role("listitem").filter(has_text="2026-12-15")
+    expect(said).to_contain_text("休市 · 颱風 ann")
+    day = console.api("GET", "calendar?start=2026-12-15&end=2026-12-15")["days"][0]
+    assert (day["is_session"], day["overridden_by"]) == (False, "ann")
+    said.get_by_role("button", name="撤回").click()
+    expect(said).to_have_count(0)
+
+
+def test_candles_are_drawn_of_what_is_held(console: Console) -> None:
+    page = console.page()
+    console.open(page, "data")
+    page.get_by_label("輸入代號或名稱").fill("台積")
+    page.get_by_role("link", name="2330 台積電").click()
+    expect(page.get_by_role("figure").locator("canvas").first).to_be_visible()
+    bars = console.api("GET", "bars/2330")["bars"]
+    newest = page.get_by_role("row").filter(has_text=bars[-1]["session"])
+    for field in ("open", "high", "low", "close"):
+        expect(newest).to_contain_text(bars[-1][field])
+
+
+def test_a_cell_of_the_coverage_tells_what_is_held(console: Console) -> None:
+    page = console.page()
+    console.open(page, "coverage")
+    rows = console.api("GET", "coverage?start=2026-01-01&end=2027-12-31")["coverage"]
+    row = next(one for one in rows if (one["dataset"], one["venue"]) == ("daily_bars", "TWSE"))
+    page.get_by_role("button", name=f"日線 TWSE {row['session']}").click()
+    details = page.get_by_role("region", name=re.compile("日線 TWSE"))
+    for number in ("expected", "held", "missing"):
+        expect(details).to_contain_text(f"{row[number]:,}")
