@@ -21,6 +21,7 @@ from app.cli import (
     quarantine,
     referee,
     runs,
+    sandbox,
     schedules,
     status,
     up,
@@ -49,7 +50,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("up", rich_help_panel="Run")(up.up)
-app.command("sandbox", rich_help_panel="Run")(operations.sandbox)
+app.add_typer(sandbox.sandbox, name="sandbox", rich_help_panel="Run")
 app.command("sync", rich_help_panel="Data")(data.sync)
 app.add_typer(backfill.backfill, name="backfill", rich_help_panel="Data")
 app.command("gaps", rich_help_panel="Data")(gaps.gaps)

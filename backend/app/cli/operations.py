@@ -1,10 +1,9 @@
-"""What an operator does by hand: the sandbox alone, closures, breakers, the token."""
+"""What an operator does by hand: closures, breakers, the token."""
 
 from __future__ import annotations
 
 import getpass
 from datetime import datetime
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -13,7 +12,6 @@ from app.cli.changes import change
 from app.core.config import get_settings
 from app.core.wiring import get_platform, now
 from app.errors import InvalidParameter
-from app.sandbox.server import DEFAULT_PORT, DEFAULT_SEED, serve
 from app.sources.base import Site
 from app.store import sessions
 from app.store.engine import transaction
@@ -23,30 +21,6 @@ breaker = typer.Typer(help="Sites that are not asked after a ban or many failure
 
 _Day = Annotated[datetime, typer.Argument(formats=["%Y-%m-%d"], help="YYYY-MM-DD")]
 _Reason = Annotated[str, typer.Option(help="why, for those who read it later")]
-
-
-def sandbox(
-    port: Annotated[int, typer.Option(help="port to listen on")] = DEFAULT_PORT,
-    host: Annotated[str, typer.Option(help="address to listen on")] = "127.0.0.1",
-    *,
-    seed: Annotated[int, typer.Option(help="seed of the synthetic prices")] = DEFAULT_SEED,
-    replay: Annotated[Path | None, typer.Option(help="serve this Parquet panel instead")] = None,
-    now: Annotated[
-        datetime | None, typer.Option(formats=["%Y-%m-%dT%H:%M", "%Y-%m-%d"], help="let the clock stand, Taipei time")
-    ] = None,
-    fault: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="start with a fault, SITE/PATH:FAULT:TIMES:SECONDS, of which SITE:FAULT is enough; repeatable"
-        ),
-    ] = None,
-) -> None:
-    """Serve the sandbox exchange: the exchanges' wire formats, prices that are synthetic or replayed.
-
-    Examples: `quantlab sandbox`, `quantlab sandbox --replay panel.parquet --now 2024-07-01T18:00`,
-    `quantlab sandbox --fault twse/MI_INDEX:429:3:10`.
-    """
-    serve(host=host, port=port, seed=seed, replay=replay, now=now, faults=fault or ())
 
 
 def token() -> None:

@@ -8,9 +8,10 @@ from datetime import datetime
 from pathlib import Path
 
 from app.errors import QuantLabError
-from app.sandbox.faults import SITES, Kind
+from app.sandbox.faults import MEANING, SITES
 from app.sandbox.server import DEFAULT_PORT, DEFAULT_SEED, serve
 
+_KINDS = "\n".join(f"  {kind:<15} {meaning}" for kind, meaning in MEANING.items())
 _EXAMPLES = f"""\
 examples:
   python -m app.sandbox
@@ -18,7 +19,8 @@ examples:
   python -m app.sandbox --replay panel.parquet --now 2024-07-01T18:00
   python -m app.sandbox --fault twse/MI_INDEX:429:3:10 --fault tpex:ban-page:always
 
-faults: {", ".join(Kind)}
+faults:
+{_KINDS}
   sites: {", ".join(SITES)}, or * for all; TIMES is 1 unless given, or "always";
   SECONDS is the delay of slow and the Retry-After of 429.
   While it runs: POST, GET or DELETE /_faults; GET or DELETE /_requests; GET /_health.

@@ -30,6 +30,28 @@ class Kind(StrEnum):
     EXTRA_COLUMN = "extra-column"
     MISSING_COLUMN = "missing-column"
     BAD_CELLS = "bad-cells"
+    BAD_ORDER = "bad-order"
+
+
+MEANING = {
+    Kind.TOO_MANY: "Too Many Requests, with Retry-After SECONDS",
+    Kind.USED_UP: "FinMind: the hour's quota is used up",
+    Kind.BANNED: "FinMind: this address is banned",
+    Kind.BAN_PAGE: "TWSE's page for who asks too often, with status 200; the site's breaker opens",
+    Kind.REDIRECT: "a redirect to that page",
+    Kind.SERVER_ERROR: "503 Service Unavailable",
+    Kind.HTML: "a page about maintenance in place of the data",
+    Kind.EMPTY: "a reply without a body",
+    Kind.TRUNCATED: "half of a body",
+    Kind.RESET: "the connection is cut off",
+    Kind.SLOW: "the answer comes after SECONDS",
+    Kind.WRONG_DATE: "the session before the one that was asked for",
+    Kind.EXTRA_COLUMN: "a column more",
+    Kind.MISSING_COLUMN: "the close's column is missing",
+    Kind.BAD_CELLS: "three rows with cells that cannot be true or read",
+    Kind.BAD_ORDER: "three rows with high and low exchanged, which can be released from quarantine",
+}
+"""What each kind is, for who wants to try it."""
 
 
 @dataclass(slots=True)

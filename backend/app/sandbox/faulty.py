@@ -8,7 +8,7 @@ from typing import Any
 
 from app.sandbox.exchange import serve_previous
 from app.sandbox.faults import SITES, Fault, FaultBook, Kind
-from app.sandbox.spoil import bad_cells, extra_column, missing_column
+from app.sandbox.spoil import bad_cells, bad_order, extra_column, missing_column
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -125,4 +125,5 @@ _BODIES: dict[Kind, Callable[[bytes], bytes]] = {
     Kind.EXTRA_COLUMN: extra_column,
     Kind.MISSING_COLUMN: missing_column,
     Kind.BAD_CELLS: bad_cells,
+    Kind.BAD_ORDER: bad_order,
 }

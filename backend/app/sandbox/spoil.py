@@ -82,14 +82,33 @@ def bad_cells(body: bytes) -> bytes:
     """The first three priced rows: a zero close, a high below the low, text in a price."""
 
     def soil(rows: list[Any], places: dict[str, Any]) -> None:
-        priced = [row for row in rows if _is_price(row[places["close"]]) and _is_price(row[places["high"]])]
-        for number, row in enumerate(priced[:3]):
+        for number, row in enumerate(rows[:3]):
             if number == 0:
                 row[places["close"]] = "0.00"
             elif number == 1:
                 row[places["high"]], row[places["low"]] = row[places["low"]], "999,999.00"
             else:
                 row[places["close"]] = "N/A"
+
+    return _edit_priced(body, soil)
+
+
+def bad_order(body: bytes) -> bytes:
+    """Three rows with high and low exchanged: cells that can be read, and that a person may release."""
+
+    def soil(rows: list[Any], places: dict[str, Any]) -> None:
+        high, low = places["high"], places["low"]
+        for row in [row for row in rows if row[high] != row[low]][:3]:
+            row[high], row[low] = row[low], row[high]
+
+    return _edit_priced(body, soil)
+
+
+def _edit_priced(body: bytes, soil: Callable[[list[Any], dict[str, Any]], None]) -> bytes:
+    """*body* after *soil* had the rows of prices, and where in them high, low and close stand."""
+
+    def priced(rows: list[Any], places: dict[str, Any]) -> None:
+        soil([row for row in rows if all(_is_price(row[place]) for place in places.values())], places)
 
     def places(names: Any) -> dict[str, Any] | None:
         found = {key: next((name for name in known if name in names), None) for key, known in _NAMES.items()}
@@ -98,12 +117,12 @@ def bad_cells(body: bytes) -> bytes:
     def table(fields: list[str], rows: list[list[str]]) -> None:
         found = places(fields)
         if found:
-            soil(rows, {key: fields.index(name) for key, name in found.items()})
+            priced(rows, {key: fields.index(name) for key, name in found.items()})
 
     def record(rows: list[dict[str, Any]]) -> None:
         found = places(rows[0]) if rows else None
         if found:
-            soil([row for row in rows if all(name in row for name in found.values())], found)
+            priced([row for row in rows if all(name in row for name in found.values())], found)
 
     return body if body.lstrip()[:1] == b"<" else _edit(body, table, record)
 

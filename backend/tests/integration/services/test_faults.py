@@ -18,6 +18,7 @@ from app.errors import (
     SourceUnavailable,
     WrongDate,
 )
+from app.services import decisions
 from app.services.sync_daily_bars import sync_daily_bars
 from app.services.sync_securities import sync_securities
 from app.sources.http import Client
@@ -100,6 +101,19 @@ def test_dirty_cells_go_to_quarantine_and_the_rest_is_stored(bench: Any) -> None
     repaired = sync_daily_bars(bench.context, start=FRIDAY, end=FRIDAY)
     assert repaired.counts.stored == len(held)
     assert bench.number("SELECT count(*) FROM bars") == WHOLE
+
+
+def test_rows_out_of_order_can_be_released(bench: Any) -> None:
+    sync_securities(bench.context)
+    bench.sandbox.fault("twse", "bad-order", path="MI_INDEX")
+    assert sync_daily_bars(bench.context, start=FRIDAY, end=FRIDAY).counts.quarantined == 3
+    held = bench.rows("SELECT id, rule, symbol, parsed FROM quarantine WHERE released_at IS NULL")
+    assert [row.rule for row in held] == ["ohlc-order"] * 3
+    decisions.release(bench.context, [row.id for row in held], by="mei", note="to try it")
+    stored = bench.rows(
+        "SELECT symbol, high, low FROM bars b JOIN securities s ON s.id = b.security_id WHERE low > high ORDER BY 1"
+    )
+    assert [row.symbol for row in stored] == sorted(row.symbol for row in held)
 
 
 def test_a_ban_page_opens_the_breaker_and_nobody_asks_again(bench: Any) -> None:

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from app.errors import InvalidParameter
-from app.sandbox.faults import Fault, Kind
+from app.sandbox.faults import MEANING, Fault, Kind
 from app.sandbox.listing import by_symbol
 
 DAY = "/twse/rwd/zh/afterTrading/MI_INDEX?date=20261120&type=ALLBUT0999&response=json"
@@ -109,6 +109,20 @@ def test_bad_cells_dirty_three_rows(get: Get) -> None:
     rows = zip(get(LATEST).json(), get(LATEST, "bad-cells").json(), strict=True)
     assert sum(old != new for old, new in rows) == 3
     assert get(LIST, "bad-cells").content == get(LIST).content
+
+
+def test_bad_order_exchanges_high_and_low_of_three_rows(get: Get) -> None:
+    clean, dirty = get(DAY).json()["tables"][8], get(DAY, "bad-order").json()["tables"][8]
+    assert clean["fields"][6:8] == ["最高價", "最低價"]
+    changed = [pair for pair in zip(clean["data"], dirty["data"], strict=True) if pair[0] != pair[1]]
+    assert len(changed) == 3
+    for before, after in changed:
+        assert after == [*before[:6], before[7], before[6], *before[8:]]
+        assert float(after[6].replace(",", "")) < float(after[7].replace(",", ""))
+
+
+def test_every_kind_is_explained() -> None:
+    assert set(MEANING) == set(Kind)
 
 
 def test_a_fault_hits_only_its_site_and_path(get: Get, live: str) -> None:
