@@ -15,6 +15,9 @@ MAX_PRICE = 2**31 - 1
 BAR_FIELDS = ("open", "high", "low", "close", "change", "volume", "turnover", "trades")
 PRICE_FIELDS = ("open", "high", "low", "close", "change")
 
+BAR_DATASETS = ("daily_bars", "month_bars")
+"""The datasets that tell bars: of the whole market in a session, of one security in a month."""
+
 
 @dataclass(frozen=True, slots=True)
 class Bar:

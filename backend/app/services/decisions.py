@@ -8,7 +8,7 @@ from datetime import date
 from typing import Any
 
 from app.errors import AlreadyDecided, InvalidParameter, InvalidRow, NotStorable, UnknownRow
-from app.market.bar import BAR_FIELDS, Bar
+from app.market.bar import BAR_DATASETS, BAR_FIELDS, Bar
 from app.market.quality import RULES, Severity
 from app.services.context import Context
 from app.services.replay import Waiting, replay_archive
@@ -17,7 +17,6 @@ from app.store import bars, coverage, quarantine, quarantine_reads
 from app.store.engine import Connection, transaction
 from app.store.quarantine_reads import Decision, Filter, HeldRow
 
-BAR_DATASETS = ("daily_bars", "month_bars")
 LONGEST_NOTE = 1_000
 
 

@@ -2,34 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from datetime import date
 from typing import Any
 
+from app.market.bar import BAR_DATASETS
 from app.market.security import BAR_VENUES, Venue
 from app.services.context import Context
 from app.services.report import Report
 from app.services.sync_corporate_actions import DIVIDENDS, RARE, actions_work
 from app.services.sync_daily_bars import DATASET, session_work
 from app.services.sync_figures import figures_work
+from app.services.sync_month_bars import DATASET as MONTHS
+from app.services.sync_month_bars import month_unit, month_work
 from app.services.sync_securities import sync_securities
 from app.services.units import Stored, Unit, UnitWork, do_units
 from app.sources import registry
-from app.sources.base import PeriodQuery, SessionQuery
+from app.sources.base import MonthQuery, PeriodQuery, SessionQuery
 from app.sources.replayed import ArchivedClient
 from app.store.engine import Connection
+from app.store.securities import HeldSecurity, find_many, register_unlisted
 
 Waiting = tuple[str, Venue, date]
 """A session of a venue's dataset."""
 
 
 def replay_archive(context: Context, *, start: date, end: date, only: Collection[Waiting] | None = None) -> Report:
-    """Store again what the archive holds of the days from *start* to *end* (both included), oldest first.
+    """Store again what the archive holds of the days from *start* to *end* (both included), as it once came.
 
-    Securities lists, daily bars, corporate actions and figures. The newest answer to each question counts, read by
-    today's parsers: after a parser was mended, what it had set aside or read wrongly is put right. What is not
-    archived stays as it is held. Nothing archived: SKIPPED.
+    Securities lists, bars of sessions and of months, corporate actions and figures. The newest answer to each question
+    counts, read by today's parsers: after a parser was mended, what it had set aside or read wrongly is put right.
+    What is not archived stays as it is held, and so does what another dataset told after the answer had come. Nothing
+    archived: SKIPPED.
 
     *only* names the sessions of a venue's datasets that are wanted; the lists are then left as they are.
     """
@@ -37,21 +42,25 @@ def replay_archive(context: Context, *, start: date, end: date, only: Collection
     offline = replace(context, client=client)
     if only is None and any(True for _ in client.questions("securities")):
         sync_securities(offline)
-    sessions = [unit for name in (DATASET, *registry.figures()) for unit in _sessions(client, name, start, end)]
-    periods = {unit: query for name in (DIVIDENDS, *RARE) for unit, query in _periods(client, name, start, end).items()}
-    if only is not None:
-        sessions = [unit for unit in sessions if (unit.dataset, unit.venue, unit.session) in only]
-        periods = {unit: query for unit, query in periods.items() if _is_wanted(unit, query, only)}
+    asked = [
+        (unit, query) for unit, query in _asked(client, start, end) if only is None or _is_wanted(unit, query, only)
+    ]
+    months = _months(context, {unit: query for unit, query in asked if isinstance(query, MonthQuery)})
+    periods = {unit: query for unit, query in asked if isinstance(query, PeriodQuery)}
+    figures = [unit for unit, _ in asked if unit.dataset in registry.figures()]
     units = [
-        *sorted(sessions, key=lambda unit: (str(unit.session), unit.dataset, unit.venue)),
-        *periods,  # after the bars, which tell how long a halt before an action was
+        # As they came: of one bar the newest answer counts, whichever dataset it is of.
+        *(unit for unit, _ in asked if unit.dataset in BAR_DATASETS),
+        *sorted(figures, key=lambda unit: (str(unit.session), unit.dataset, unit.venue)),
+        *sorted(periods, key=lambda unit: (DIVIDENDS, *RARE).index(unit.dataset)),
+        # after the bars, which tell how long a halt before an action was
     ]
     if not units:
         return Report("SKIPPED", f"The archive holds nothing of the days from {start} to {end}.")
-    figures = figures_work(offline)
     work: dict[str, UnitWork[Any]] = {
         DATASET: session_work(offline),
-        **dict.fromkeys(registry.figures(), figures),
+        MONTHS: month_work(offline, months, start=start, end=end),
+        **dict.fromkeys(registry.figures(), figures_work(offline)),
         **dict.fromkeys((DIVIDENDS, *RARE), actions_work(offline, periods)),
     }
 
@@ -64,33 +73,55 @@ def replay_archive(context: Context, *, start: date, end: date, only: Collection
     return do_units(units, UnitWork(fetch, store), offline)
 
 
-def _is_wanted(unit: Unit, query: PeriodQuery, only: Collection[Waiting]) -> bool:
-    return any(
-        (dataset, venue) == (unit.dataset, unit.venue) and query.start <= day <= query.end
-        for dataset, venue, day in only
-    )
+Question = SessionQuery | MonthQuery | PeriodQuery
 
 
-def _sessions(client: ArchivedClient, dataset: str, start: date, end: date) -> list[Unit]:
-    """The sessions that each venue was asked for."""
-    asked = {(site, query.session) for site, query in client.questions(dataset) if isinstance(query, SessionQuery)}
-    days = sorted({session for _, session in asked if start <= session <= end})
-    return [
-        Unit(dataset, venue, day.isoformat(), session=day)
-        for day in days
-        for venue in BAR_VENUES
-        if (kind := registry.DATASETS.get((venue, dataset))) and (kind().request(SessionQuery(day)).site, day) in asked
-    ]
-
-
-def _periods(client: ArchivedClient, dataset: str, start: date, end: date) -> dict[Unit, PeriodQuery]:
-    """The periods that each venue was asked for, the oldest answer first: a later one may take back what it told."""
-    found = {}
-    for site, query in client.questions(dataset):
-        if not isinstance(query, PeriodQuery) or query.end < start or query.start > end:
+def _asked(client: ArchivedClient, start: date, end: date) -> Iterator[tuple[Unit, Question]]:
+    """What each venue was asked about those days, the oldest answer first: a later one may take back what it told."""
+    for dataset, site, query in client.questions(*BAR_DATASETS, *registry.figures(), DIVIDENDS, *RARE):
+        if not isinstance(query, Question) or not _overlaps(query, start, end):
             continue
         for venue in BAR_VENUES:
             kind = registry.DATASETS.get((venue, dataset))
             if kind and kind().request(query).site == site:
-                found[Unit(dataset, venue, f"{query.start}…{query.end}")] = query
-    return found
+                yield _unit(dataset, venue, query), query
+
+
+def _unit(dataset: str, venue: Venue, query: Question) -> Unit:
+    match query:
+        case SessionQuery(session):
+            return Unit(dataset, venue, session.isoformat(), session=session)
+        case MonthQuery(symbol, month):
+            return month_unit(venue, symbol, month)
+        case PeriodQuery(start, end):
+            return Unit(dataset, venue, f"{start}…{end}")
+
+
+def _overlaps(query: Question, start: date, end: date) -> bool:
+    """Whether the answer may tell of days from *start* to *end*."""
+    match query:
+        case SessionQuery(session):
+            return start <= session <= end
+        case MonthQuery(_, month):
+            return (start.year, start.month) <= (month.year, month.month) <= (end.year, end.month)
+        case PeriodQuery(first, last):
+            return first <= end and start <= last
+
+
+def _is_wanted(unit: Unit, query: Question, only: Collection[Waiting]) -> bool:
+    """Bars of a day may have come from either dataset: the answers of both are read, so that the newest one counts."""
+    own = BAR_DATASETS if unit.dataset in BAR_DATASETS else (unit.dataset,)
+    return any(dataset in own and venue == unit.venue and _overlaps(query, day, day) for dataset, venue, day in only)
+
+
+def _months(context: Context, queries: Mapping[Unit, MonthQuery]) -> dict[Unit, tuple[HeldSecurity, date]]:
+    """The securities whose months were asked for; one that is on no list any more gets its id back."""
+    with context.writing() as connection:
+        known = find_many(connection, {query.symbol for query in queries.values()})
+        for venue in BAR_VENUES:
+            lost = {query.symbol: "" for unit, query in queries.items() if unit.venue is venue}
+            register_unlisted(
+                connection, venue, {symbol: "" for symbol in lost if symbol not in known}, at=context.clock()
+            )
+        known = find_many(connection, {query.symbol for query in queries.values()})
+    return {unit: (known[query.symbol], query.month) for unit, query in queries.items()}

@@ -146,6 +146,7 @@ def store_session(
         shortfall = f"{fetched} of {expected} securities listed that day came ({fetched / expected:.1%})."
     elif far and not more:
         shortfall = far
+        told_at=parsed.told_at,
     return Stored(
         Counts(
             expected=expected,

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from calendar import monthrange
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 from app.cache.keys import OHLCV, CacheKey
 from app.errors import NoData
 from app.market.bar import Bar
+from app.market.security import Venue
 from app.services.cache_bars import cache_bars
 from app.services.context import Context
 from app.services.gate import Gate
@@ -42,38 +43,58 @@ def sync_month_bars(
     context: Context, securities: Sequence[HeldSecurity], *, start: date, end: date, key: CacheKey = OHLCV
 ) -> Report:
     """The bars of *securities* from *start* to *end*, one request a security and month."""
-    by_scope = {
-        f"{security.symbol} {month:%Y-%m}": (security, month)
+    wanted = {
+        month_unit(security.venue, security.symbol, month): (security, month)
         for month in reversed(months_between(start, end))
         for security in securities
     }
-    calendar = context.calendar()
-    gate = Gate(securities, calendar)
     total = Written()
 
-    def expected_sessions(security: HeldSecurity, month: date) -> int:
+    def add(written: Written) -> None:
+        nonlocal total
+        total += written
+
+    report = do_units(list(wanted), month_work(context, wanted, start=start, end=end, tell=add), context)
+    cached = cache_bars(context, [one.symbol for one in securities], start=start, end=end, key=key)
+    details: dict[str, Any] = {**report.details, "revised": total.revised, "cached": cached}
+    return replace(report, details=details)
+
+
+def month_unit(venue: Venue, symbol: str, month: date) -> Unit:
+    """One security's month, as a piece of work."""
+    return Unit(DATASET, venue, f"{symbol} {month:%Y-%m}")
+
+
+def month_work(
+    context: Context,
+    wanted: Mapping[Unit, tuple[HeldSecurity, date]],
+    *,
+    start: date,
+    end: date,
+    tell: Callable[[Written], None] = lambda _: None,
+) -> UnitWork[Parsed[Bar] | None]:
+    """How such units are fetched, and stored as far as they lie from *start* to *end*; *tell* gets what was written."""
+    calendar = context.calendar()
+    gate = Gate([security for security, _ in wanted.values()], calendar)
+
+    def expected_sessions(security: HeldSecurity, month: date, at: datetime) -> int:
         first = max(start, month, security.listed_on or start)
-        published = [
-            day
-            for day in calendar.sessions_between(first, end)
-            if (day.year, day.month) == (month.year, month.month) and calendar.is_published(day, at=context.clock())
-        ]
-        return len(published)
+        sessions = calendar.sessions_between(first, min(end, _last_day(month)))
+        return sum(calendar.is_published(day, at=at) for day in sessions)
 
     def fetch(unit: Unit) -> Parsed[Bar] | None:
-        security, month = by_scope[unit.scope]
+        security, month = wanted[unit]
         try:
             return context.client.fetch(registry.month_bars(unit.venue), MonthQuery(security.symbol, month))
         except NoData:
             return None
 
     def store(connection: Connection, unit: Unit, parsed: Parsed[Bar] | None) -> Stored:
-        nonlocal total
-        expected = expected_sessions(*by_scope[unit.scope])
         now = context.clock()
+        security, month = wanted[unit]
+        expected = expected_sessions(security, month, (parsed and parsed.told_at) or now)
         written, quarantined, fetched = Written(), 0, 0
         if parsed:
-            security, month = by_scope[unit.scope]
             asked = _within(parsed, start, end)
             fetched = len(asked.rows) + len(asked.rejected)
             passed = gate.judge(connection, asked, venue=unit.venue, dataset=DATASET, today=context.today())
@@ -97,22 +118,16 @@ def sync_month_bars(
                 source=f"{unit.venue}.{DATASET}",
                 run_id=context.run_id,
                 at=now,
+                told_at=parsed.told_at,
             )
             days = {bar.session for bar in asked.rows} | {row.session for row in asked.rejected if row.session}
             coverage.account(connection, unit.venue, sorted(days), at=now)
-        total += written
+        tell(written)
         shortfall = f"{fetched} of {expected} sessions came." if fetched < expected else None
         counts = Counts(expected, fetched, written.stored, written.unchanged, quarantined)
         return Stored(counts, shortfall)
 
-    report = do_units(
-        [Unit(DATASET, security.venue, scope) for scope, (security, _) in by_scope.items()],
-        UnitWork(fetch, store),
-        context,
-    )
-    cached = cache_bars(context, [one.symbol for one in securities], start=start, end=end, key=key)
-    details: dict[str, Any] = {**report.details, "revised": total.revised, "cached": cached}
-    return replace(report, details=details)
+    return UnitWork(fetch, store)
 
 
 def _within(parsed: Parsed[Bar], start: date, end: date) -> Parsed[Bar]:

@@ -69,6 +69,7 @@ class Parsed(Generic[T]):
     ``fields`` are the only ones that this source publishes and may write. ``rounded`` says to which multiple
     a field was rounded by the venue (TPEx's month history gives lots): a held, finer value is then no revision.
     ``cells`` are, for each of the rows, the cells that it was read from, where a gate looks at it before it is stored.
+    ``told_at`` is when an archived answer had come; None: it came just now.
     """
 
     rows: tuple[T, ...]
@@ -76,6 +77,7 @@ class Parsed(Generic[T]):
     fields: frozenset[str] = frozenset()
     rounded: Mapping[str, int] = field(default_factory=dict)
     cells: Sequence[Mapping[str, str]] = field(default=(), compare=False, repr=False)
+    told_at: datetime | None = field(default=None, compare=False)
 
 
 class Dataset(ABC, Generic[Q, T]):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -27,7 +28,7 @@ class ArchivedClient:
             self._newest[key] = entry
 
     def fetch(self, dataset: Dataset[Q, T], query: Q) -> Parsed[T]:
-        """The values of the kept answer.
+        """The values of the kept answer, with when it came (last, if it came several times).
 
         Raises what ``parse`` raises, SourceError when the question was never answered, StoreError for a damaged file.
         """
@@ -35,13 +36,13 @@ class ArchivedClient:
         entry = self._newest.get((dataset.name, site, _key(query)))
         if entry is None:
             raise SourceError(f"The archive holds no answer of {site} to {dataset.name} {query}.", site=site)
-        return dataset.parse(entry.reply().body, query)
+        return replace(dataset.parse(entry.reply().body, query), told_at=entry.last_received_at)
 
-    def questions(self, dataset: str) -> Iterator[tuple[Site, Any]]:
-        """The questions of a dataset that have an answer, with the site that was asked; the oldest answer first."""
+    def questions(self, *datasets: str) -> Iterator[tuple[str, Site, Any]]:
+        """The questions of *datasets* that have an answer, with dataset and site; of all, the oldest answer first."""
         for (name, site, _), entry in self._newest.items():
-            if name == dataset:
-                yield site, entry.query
+            if name in datasets:
+                yield name, site, entry.query
 
 
 def _key(query: object) -> str:

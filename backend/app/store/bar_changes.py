@@ -13,6 +13,7 @@ from sqlalchemy import Connection, text
 
 from app.store.bar_columns import ABSENT, BarColumns, Ints, day, joined
 from app.store.bar_copy import copy_in, copy_out
+from app.store.bar_precedence import told_later
 
 _LATER = "greatest(CAST(:at AS timestamptz), bars.recorded_at + interval '1 microsecond')"
 """Each state of a row is later than the one before, even where a clock was put back: as it stood is then one answer."""
@@ -46,11 +47,15 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Who writes, and when: what ``revisions`` keeps beside the values."""
+    """Who writes, and when: what ``revisions`` keeps beside the values.
+
+    ``told_at`` is when the source told it, if that was long ago: what others told since then is newer and stays.
+    """
 
     source: str
     run_id: str | None
     at: datetime
+    told_at: datetime | None = None
 
 
 def write_part(connection: Connection, columns: BarColumns, *, rounded: Mapping[str, int], origin: Origin) -> Written:
@@ -64,6 +69,10 @@ def write_part(connection: Connection, columns: BarColumns, *, rounded: Mapping[
         copy_in(connection, columns.take(~known), at=origin.at)
     fresh, old = columns.take(known), held.take(place[known])
     differs = {name: _differs(old.values[name], fresh.values[name], rounded.get(name, 1)) for name in fresh.values}
+    if origin.told_at is not None:
+        doubtful = fresh.take(np.logical_or.reduce(list(differs.values())))
+        later = told_later(connection, doubtful, source=origin.source, since=origin.told_at)
+        differs |= {name: differs[name] & ~np.isin(fresh.keys, keys) for name, keys in later.items()}
     changed = np.logical_or.reduce(list(differs.values()))
     revised = 0
     for name, cells in differs.items():

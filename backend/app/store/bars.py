@@ -44,6 +44,7 @@ def write_bars(
     source: str,
     run_id: str | None,
     at: datetime,
+    told_at: datetime | None = None,
 ) -> Written:
     """Make the store hold *bars*, as far as *fields* go, and say what that took.
 
@@ -59,13 +60,14 @@ def write_bars(
         source: the dataset's name, for ``revisions``.
         run_id: the run that writes, for ``revisions``.
         at: the instant of the write (aware).
+        told_at: when the source told it, if not just now: what another source changed since then stays as it is held.
 
     Raises:
         InvalidRow, UnknownSymbol, InvalidParameter: before anything was written.
     """
     ids = ids_for(connection, {bar.symbol for bar in bars})
     columns = columns_of(bars, ids, fields=fields)
-    return write_columns(connection, columns, rounded=rounded, source=source, run_id=run_id, at=at)
+    return write_columns(connection, columns, rounded=rounded, source=source, run_id=run_id, at=at, told_at=told_at)
 
 
 def write_columns(
@@ -76,6 +78,7 @@ def write_columns(
     source: str,
     run_id: str | None,
     at: datetime,
+    told_at: datetime | None = None,
 ) -> Written:
     """``write_bars`` for bars that are columns already, as ``columns_of`` gives them."""
     if at.tzinfo is None:
@@ -84,8 +87,8 @@ def write_columns(
         # Writers queue up, readers do not wait: what was compared is still true when it is written, and two
         # batches with the same keys in another order cannot deadlock.
         lock_writers(connection)
-    written = Written()
+    written, origin = Written(), Origin(source, run_id, at, told_at)
     for start in range(0, len(columns), _PART):
         part = columns.take(slice(start, start + _PART))
-        written += write_part(connection, part, rounded=rounded or {}, origin=Origin(source, run_id, at))
+        written += write_part(connection, part, rounded=rounded or {}, origin=origin)
     return written

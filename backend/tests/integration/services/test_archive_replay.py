@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
+import pytest
+
+from app.services import decisions
 from app.services.replay import replay_archive
 from app.services.sync_daily_bars import sync_daily_bars
+from app.services.sync_month_bars import sync_month_bars
+from app.store.engine import transaction
+from app.store.securities import find
+from tests.integration.services.test_decisions import Spoiled
 
-DAY = date(2026, 11, 19)
+MONTH, DAY = date(2026, 11, 1), date(2026, 11, 19)
 TRADES = "SELECT trades FROM bars JOIN securities s ON s.id = security_id WHERE symbol = '2330' AND session = :day"
 GOOD = 3511
 """Trades of 2330 on that day, as the sandbox's TWSE prints them in its table of the day and in its month history."""
@@ -56,3 +64,100 @@ def test_an_answer_that_came_back_within_the_month_is_the_one_that_counts(bench:
 
     assert replay_archive(bench.context, start=DAY, end=DAY).counts.stored == 0
     assert bench.number(TRADES, day=DAY) == GOOD
+
+
+class Misread:
+    """A client whose parser takes another cell for the trades of 2330."""
+
+    def __init__(self, client: Any) -> None:
+        self.client = client
+
+    def fetch(self, dataset: Any, query: Any) -> Any:
+        parsed = self.client.fetch(dataset, query)
+        if dataset.name != "daily_bars":
+            return parsed
+        rows = tuple(replace(bar, trades=1) if bar.symbol == "2330" else bar for bar in parsed.rows)
+        return replace(parsed, rows=rows)
+
+
+def correct_by_month(bench: Any, trades: str = "777") -> None:
+    """An hour later, TWSE has corrected the day, as its month history tells."""
+    later(bench, hours=1)
+    with transaction(bench.engine) as connection:
+        security = find(connection, "2330")
+    with printed(bench, "STOCK_DAY", trades):
+        sync_month_bars(bench.context, [security], start=MONTH, end=DAY)
+    assert bench.number(TRADES, day=DAY) == int(trades)
+
+
+def revised(bench: Any) -> list[tuple[Any, ...]]:
+    found = bench.rows("SELECT old, new, source FROM revisions WHERE old IS NOT NULL ORDER BY id")
+    return [tuple(row) for row in found]
+
+
+def empty(bench: Any) -> None:
+    with transaction(bench.engine) as connection:
+        for table in ("bars", "revisions", "coverage", "quarantine", "sessions", "units"):
+            connection.exec_driver_sql(f"TRUNCATE {table}")
+
+
+CORRECTION = (GOOD, 777, "TWSE.month_bars")
+
+
+@pytest.mark.parametrize("archived", [True, False])
+def test_a_correction_that_came_later_stays(bench: Any, archived: bool) -> None:
+    sync_daily_bars(replace(bench.context, client=Spoiled(bench.context.client, "2317")), start=DAY, end=DAY)
+    correct_by_month(bench)
+    if not archived:
+        shutil.rmtree(bench.context.data_dir / "archive/twse/month_bars")
+
+    assert decisions.reparse(bench.context, start=DAY, end=DAY).details["mended"] == 1
+    later(bench, days=1)
+    replay_archive(bench.context, start=MONTH, end=DAY)
+    assert bench.number(TRADES, day=DAY) == 777
+    assert revised(bench) == [CORRECTION], "the exchange changed its mind once"
+
+
+def test_from_nothing_the_answer_that_came_last_counts(bench: Any) -> None:
+    sync_daily_bars(bench.context, start=DAY, end=DAY)
+    correct_by_month(bench)
+    for _ in range(2):
+        replay_archive(bench.context, start=MONTH, end=DAY)
+        assert bench.number(TRADES, day=DAY) == 777
+        assert revised(bench) == [CORRECTION]
+        empty(bench)
+
+    later(bench, hours=1)
+    sync_daily_bars(bench.context, start=DAY, end=DAY)  # says as before, and says it last
+    empty(bench)
+    for _ in range(2):
+        replay_archive(bench.context, start=MONTH, end=DAY)
+        assert bench.number(TRADES, day=DAY) == GOOD
+        assert revised(bench) == [(777, GOOD, "TWSE.daily_bars")]
+
+
+def test_what_a_parser_had_read_wrongly_is_put_right(bench: Any) -> None:
+    sync_daily_bars(replace(bench.context, client=Misread(bench.context.client)), start=DAY, end=DAY)
+    assert bench.number(TRADES, day=DAY) == 1
+    later(bench, hours=1)
+    sync_daily_bars(replace(bench.context, client=Misread(bench.context.client)), start=DAY, end=DAY)
+    assert replay_archive(bench.context, start=DAY, end=DAY).counts.stored == 1
+    assert bench.number(TRADES, day=DAY) == GOOD
+    replay_archive(replace(bench.context), start=DAY, end=DAY)
+    assert len(revised(bench)) == 1
+
+
+def test_rounded_months_leave_the_exact_table_of_the_day(bench: Any) -> None:
+    """TPEx tells lots in its month history: whichever came last, the shares of the day's table are held."""
+    sync_daily_bars(bench.context, start=DAY, end=DAY)
+    volume = "SELECT volume FROM bars JOIN securities s ON s.id = security_id WHERE symbol = '6488' AND session = :day"
+    exact = bench.number(volume, day=DAY)
+    assert exact % 1000
+    later(bench, hours=1)
+    with transaction(bench.engine) as connection:
+        security = find(connection, "6488")
+    sync_month_bars(bench.context, [security], start=MONTH, end=DAY)
+    empty(bench)
+    replay_archive(bench.context, start=MONTH, end=DAY)
+    assert bench.number(volume, day=DAY) == exact
+    assert revised(bench) == []
