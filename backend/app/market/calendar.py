@@ -17,6 +17,9 @@ SESSION_CLOSE = time(13, 30)
 PUBLISHED_AFTER = time(14, 0)
 """From about then the exchanges answer for the day's whole market (TWSE MI_INDEX ≈ 14:00)."""
 
+CLOSURE_TRUSTED_FROM = time(18, 0)
+"""On the day itself: "there is nothing" said earlier may also mean that it is not published yet."""
+
 FIRST_DAY = date(2004, 2, 11)
 """TWSE's whole-market daily reply begins here; nothing older is asked for."""
 
@@ -82,6 +85,11 @@ class TradingCalendar:
     def is_published(self, session: date, *, at: datetime) -> bool:
         """Whether the exchanges should have published *session*'s bars by the instant *at* (aware)."""
         return at >= datetime.combine(session, PUBLISHED_AFTER, TAIPEI)
+
+
+def closure_trusted_at(day: date) -> datetime:
+    """The instant from which an exchange's word that there was no session on *day* is believed."""
+    return datetime.combine(day, CLOSURE_TRUSTED_FROM, TAIPEI)
 
 
 _DEFAULT = TradingCalendar()

@@ -17,10 +17,8 @@ BARS = "daily_bars"
 PROMISED_BY, FIGURES_PROMISED_BY = time(21, 30), time(22, 0)
 """Taipei, on the session itself: until then the evening's own tasks may still bring bars, and figures."""
 
-CLOSURE_TRUSTED_FROM = time(18, 0)
-"""Taipei, on the day itself: "there is nothing" said earlier may also mean that it is not published yet."""
-
-FIRST_WAIT = {"SUCCESS": timedelta(days=1), "PARTIAL": timedelta(days=1), "FAILED": timedelta(minutes=55)}
+SOON = timedelta(minutes=55)
+FIRST_WAIT = {"SUCCESS": timedelta(days=1), "PARTIAL": timedelta(days=1), "FAILED": SOON, "SKIPPED": SOON}
 """By how the last try ended: what the exchange lacks may come with a correction, what failed may be mended soon."""
 LONGEST_WAIT = timedelta(days=16)
 _ONLY_BARS: Mapping[str, Collection[Venue]] = {BARS: BAR_VENUES}
@@ -37,7 +35,10 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Try:
-    """How asking for a cell ended, when, and how many rows were held thanks to it."""
+    """How asking for a cell ended, when, and how many rows were held thanks to it.
+
+    SKIPPED is one that was answered with nothing, of a day of which nobody knew whether the market was open.
+    """
 
     state: str
     at: datetime
@@ -49,15 +50,14 @@ class Known:
     """What is known of a cell.
 
     ``listed`` counts what is expected (for bars the securities listed on the session), ``bars`` the rows held,
-    ``set_aside`` those in quarantine; ``said_open`` is the exchange's own word (None: it was never asked); ``tries``
-    are newest first.
+    ``set_aside`` those in quarantine; ``is_open``: True where the market traded in the session, False where its
+    venue was closed, None where nobody knows (``store.sessions`` decides); ``tries`` are newest first.
     """
 
     listed: int = 0
     bars: int = 0
     set_aside: int = 0
-    said_open: bool | None = None
-    said_at: datetime | None = None
+    is_open: bool | None = None
     tries: Sequence[Try] = ()
 
 
@@ -94,8 +94,7 @@ def find_gaps(expected: Iterable[Cell], known: Mapping[Cell, Known], *, at: date
     waiting: dict[Cell, datetime] = {}
     for cell in expected:
         facts = known.get(cell, Known())
-        elsewhere = any(_traded(known.get(other, Known())) for other in _bars_beside(cell))
-        if is_whole(facts) or (not elsewhere and _is_closed(cell, facts)):
+        if is_whole(facts) or facts.is_open is False:
             continue
         until = _waits_until(facts)
         if until is None or until <= at:
@@ -110,28 +109,11 @@ def is_whole(facts: Known) -> bool:
     return facts.bars > 0 and facts.bars + facts.set_aside >= FEWEST_EXPECTED * facts.listed
 
 
-def _bars_beside(cell: Cell) -> list[Cell]:
-    """The other cells of its session that tell whether the market was open: the venues share one calendar."""
-    return [other for venue in BAR_VENUES if (other := Cell(cell.session, venue)) != cell]
-
-
-def _traded(facts: Known) -> bool:
-    return facts.said_open is True or facts.bars > 0
-
-
-def _is_closed(cell: Cell, facts: Known) -> bool:
-    """Whether the exchange said that there was no session, late enough to be believed; bars say that there was."""
-    if facts.said_open is not False or facts.bars:
-        return False
-    said = [facts.said_at] if facts.said_at else []
-    said += [one.at for one in facts.tries if one.state == "SUCCESS" and one.bars == 0]
-    return bool(said) and max(said) >= datetime.combine(cell.session, CLOSURE_TRUSTED_FROM, TAIPEI)
-
-
 def _waits_until(facts: Known) -> datetime | None:
     """Until when a cell is left alone, because asking lately changed nothing; None: ask now.
 
-    The wait doubles with each try in a row that ended alike. A try whose bars are no longer held says nothing: what
+    Of a session in which the market traded, an answer with nothing is late, and may come soon. The wait doubles with
+    each try in a row that ended alike. A try whose bars are no longer held says nothing: what
     was lost since must come again.
     """
     tries = [one for one in facts.tries if one.state in FIRST_WAIT]
@@ -139,5 +121,6 @@ def _waits_until(facts: Known) -> datetime | None:
         return None
     last = tries[0]
     alike = sum(1 for _ in takewhile(lambda one: (one.state, one.bars) == (last.state, last.bars), tries))
-    wait: timedelta = FIRST_WAIT[last.state] * 2 ** (alike - 1)
+    first = SOON if facts.is_open and not last.bars else FIRST_WAIT[last.state]
+    wait: timedelta = first * 2 ** (alike - 1)
     return last.at + min(wait, LONGEST_WAIT)

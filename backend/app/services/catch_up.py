@@ -128,9 +128,8 @@ def _look(
     """What is missing of the sessions from *first* on. This run's own tries do not count: its retries go on."""
     at = context.clock()
     figures = registry.figures()
-    # The bars in any case: they tell whether the market was open.
-    venues: dict[str, Collection[Venue]] = {BARS: BAR_VENUES} | {
-        name: tuple(figures[name]) for name in datasets if name != BARS
+    venues: dict[str, Collection[Venue]] = {
+        name: BAR_VENUES if name == BARS else tuple(figures[name]) for name in datasets
     }
     expected = expected_cells(sessions.trading_calendar(connection), first=first, at=at, datasets=venues)
     known: dict[Cell, Known] = {}
@@ -138,18 +137,16 @@ def _look(
         held = read_cells(connection, dataset=dataset, start=first, end=context.today(), but_run=context.run_id)
         for cell in expected:
             if cell.dataset == dataset:
-                said_open, said_at = held.said.get((cell.session, cell.venue), (None, None))
                 known[cell] = Known(
                     listed=count_listed(listed[cell.venue], cell.session)
                     if dataset == BARS
                     else held.expected.get(cell, 0),
                     bars=held.rows.get(cell, 0),
                     set_aside=held.set_aside.get(cell, 0),
-                    said_open=said_open,
-                    said_at=said_at,
+                    is_open=held.standing.get((cell.session, cell.venue)),
                     tries=held.tries.get(cell, ()),
                 )
-    return find_gaps([cell for cell in expected if cell.dataset in datasets], known, at=at)
+    return find_gaps(expected, known, at=at)
 
 
 def _within_limits(first: date, gaps: Gaps, limits: Limits, *, lists: int) -> Plan:

@@ -41,17 +41,25 @@ def readiness(connection: Connection, session: date, *, dataset: str, calendar: 
     covered = {
         one.venue: one for one in read_coverage(connection, start=session, end=session, dataset=dataset) if one.expected
     }
+    standing = sessions.standing(connection, start=session, end=session)
+    closed = {venue for venue in BAR_VENUES if standing[session, venue] is False}
     shares = {venue: covered[venue].share if venue in covered else None for venue in BAR_VENUES}
-    lacking = [
-        f"nothing of {venue} is held" if share is None else f"{share:.1%} of {venue} is accounted for"
-        for venue, share in shares.items()
-        if share is None or share < FEWEST_EXPECTED
-    ]
-    if lacking:
-        return Readiness(dataset, session, False, f"{dataset} of {session}: {', '.join(lacking)}.", shares)
-    said = f"{dataset} of {session} is complete: {_in_words(covered)}."
-    return Readiness(dataset, session, True, said, shares, max(one.recorded_at for one in covered.values()))
+    lacks = [lack for venue in BAR_VENUES if venue not in closed and (lack := _lack(venue, covered.get(venue)))]
+    if lacks:
+        return Readiness(dataset, session, False, f"{dataset} of {session}: {', '.join(lacks)}.", shares)
+    words = [f"{venue} was closed" if venue in closed else _in_words(covered[venue]) for venue in BAR_VENUES]
+    ready_at = max((one.recorded_at for one in covered.values()), default=None)
+    return Readiness(
+        dataset, session, True, f"{dataset} of {session} is complete: {', '.join(words)}.", shares, ready_at
+    )
 
 
-def _in_words(covered: dict[Venue, Covered]) -> str:
-    return ", ".join(f"{covered[venue].held:,} bars of {venue}" for venue in BAR_VENUES)
+def _lack(venue: Venue, covered: Covered | None) -> str | None:
+    """What is not as it should be of a venue that was not closed: then it has rows, whatever else explains none."""
+    if covered is not None and covered.share is not None and covered.share < FEWEST_EXPECTED:
+        return f"{covered.share:.1%} of {venue} is accounted for"
+    return None if covered is not None and covered.held else f"nothing of {venue} is held"
+
+
+def _in_words(covered: Covered) -> str:
+    return f"{covered.held:,} bars of {covered.venue}"

@@ -8,6 +8,7 @@ from datetime import date, timedelta
 
 from app.errors import InvalidParameter, NoData, NotASession, NotYetPublished
 from app.market.bar import Bar
+from app.market.calendar import CLOSURE_TRUSTED_FROM, PUBLISHED_AFTER, closure_trusted_at
 from app.market.gaps import FEWEST_EXPECTED, Cell
 from app.market.quality import RULES, row_count_fault
 from app.market.security import BAR_VENUES
@@ -64,35 +65,41 @@ def session_work(context: Context) -> UnitWork[Parsed[Bar] | None]:
         return stored
 
     def write(connection: Connection, unit: Unit, parsed: Parsed[Bar] | None) -> Stored:
-        if parsed is None and _traded_elsewhere(connection, unit):
-            expected = count_listed(listed[unit.venue], _day(unit))
-            nothing = "it published nothing of a session on which the other venue traded."
-            return Stored(Counts(expected=expected, fetched=0, stored=0, unchanged=0, quarantined=0), nothing)
-        if parsed is None:
-            sessions.observe(connection, unit.venue, _day(unit), is_open=False, at=context.clock())
-            return Stored(Counts(expected=0, fetched=0, stored=0, unchanged=0, quarantined=0))
         expected = count_listed(listed[unit.venue], _day(unit))
+        if parsed is None:
+            return store_nothing(connection, context, unit, expected=expected)
         return store_session(connection, context, unit, parsed, expected=expected, ids=ids, gate=gate)
 
     return UnitWork(fetch, store)
 
 
 def fetch_session(context: Context, unit: Unit) -> Parsed[Bar] | None:
-    """The venue's whole market in one session; None when it was closed after all.
+    """The venue's whole market in one session; None when the venue says that there is nothing.
 
     Raises:
-        NotYetPublished: it is still too early for that session.
+        NotYetPublished: it says so at a time at which that only means "not yet".
     """
     day = _day(unit)
     try:
         return context.client.fetch(registry.daily_bars(unit.venue), SessionQuery(day))
     except NoData as error:
-        calendar = context.calendar()
-        if not calendar.is_published(day, at=context.clock()):
-            message = f"{unit.venue} publishes {day} from about 14:00 Taipei on."
+        if error.facts.get("told_at", context.clock()) < closure_trusted_at(day):
+            message = (
+                f"{unit.venue} has nothing of {day} yet. It publishes from about {PUBLISHED_AFTER:%H:%M} Taipei on; "
+                f"from {CLOSURE_TRUSTED_FROM:%H:%M} on the same answer means that there was no session."
+            )
             raise NotYetPublished(message, site=error.site) from error
-        # Published by now, and the exchange says that there is nothing: a closure that no calendar knows (a typhoon).
         return None
+
+
+def store_nothing(connection: Connection, context: Context, unit: Unit, *, expected: int) -> Stored:
+    """The venue says that there is nothing: a closure that no calendar knows (a typhoon), unless the market traded."""
+    nothing = Counts(fetched=0, stored=0, unchanged=0, quarantined=0)
+    if sessions.traded(connection, _day(unit)):
+        counts = replace(nothing, expected=expected)
+        return Stored(counts, "it published nothing of a session on which the market traded.")
+    sessions.observe(connection, unit.venue, _day(unit), is_open=False, at=context.clock())
+    return Stored(replace(nothing, expected=0))
 
 
 def store_session(
@@ -139,14 +146,16 @@ def store_session(
         source=f"{unit.venue}.{DATASET}",
         run_id=context.run_id,
         at=now,
+        told_at=parsed.told_at,
     )
-    sessions.observe(connection, unit.venue, day, is_open=True, at=now)
+    taken_back = sessions.observe(connection, unit.venue, day, is_open=True, at=now)
     shortfall = None
-    if fetched < FEWEST_EXPECTED * expected:
+    if taken_back:
+        shortfall = f"{', '.join(taken_back)} answered that there was no session, which is not so and is taken back."
+    elif fetched < FEWEST_EXPECTED * expected:
         shortfall = f"{fetched} of {expected} securities listed that day came ({fetched / expected:.1%})."
     elif far and not more:
         shortfall = far
-        told_at=parsed.told_at,
     return Stored(
         Counts(
             expected=expected,
@@ -163,12 +172,6 @@ def _too_many(day: date, rows: int, beside: int | None, reason: str) -> tuple[Re
     """More rows than usual are stored; the warning is about the reply, not about one of them."""
     raw = {"rows": str(rows), "rows beside it": str(beside)}
     return (RejectedRow("row-count", reason, raw, session=day, severity=RULES["row-count"].severity),)
-
-
-def _traded_elsewhere(connection: Connection, unit: Unit) -> bool:
-    """Whether another venue is known to have traded in the unit's session: the two share one calendar."""
-    said = sessions.list_sessions(connection, start=_day(unit), end=_day(unit))
-    return any(one.is_open for one in said if one.venue is not unit.venue)
 
 
 def count_listed(securities: Sequence[HeldSecurity], session: date) -> int:

@@ -73,8 +73,7 @@ def _store(connection: Connection, context: Context, unit: Unit, parsed: Parsed[
     """Write one table and quarantine what breaks a rule; says so when nothing came, or much less than before."""
     now, day = context.clock(), _day(unit)
     if parsed is None:
-        said = sessions.list_sessions(connection, start=day, end=day)
-        if not any(one.is_open for one in said):
+        if not sessions.traded(connection, day):
             raise NotASession(f"{unit.venue} publishes no {unit.dataset} of {day}; nobody knows that it was open.")
         nothing = "it published nothing of a session on which the market was open."
         return Stored(Counts(fetched=0, stored=0, unchanged=0, quarantined=0), nothing)

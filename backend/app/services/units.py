@@ -113,7 +113,7 @@ def _do_unit(unit: Unit, work: UnitWork[T], context: Context, *, tally: _Tally) 
         logger.info("{} skipped: {}", unit, signal)
         tally.add("SKIPPED", f"{unit}: {signal}")
         with context.writing() as connection:
-            _record(connection, context, unit, "SKIPPED", reason=str(signal))
+            _record(connection, context, unit, "SKIPPED", reason=str(signal), signal=signal)
     except context.interrupts:
         raise
     except Exception as error:
@@ -133,6 +133,7 @@ def _record(
     counts: Counts | None = None,
     reason: str | None = None,
     error: BaseException | None = None,
+    signal: BaseException | None = None,
 ) -> None:
     """In the same transaction as the unit's data. Work that is no run (a script, a test) leaves no row."""
     if context.run_id is None:
@@ -147,7 +148,7 @@ def _record(
         state=state,
         reason=reason,
         counts=counts or Counts(),
-        error_type=None if error is None else type(error).__name__,
+        error_type=type(error or signal).__name__ if error or signal else None,
         error=None if error is None else str(error),
         at=context.clock(),
     )

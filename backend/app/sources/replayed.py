@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from app.errors import SourceError
+from app.errors import NoData, SourceError
 from app.sources import queries
 from app.sources.archive import Archive, Archived
 from app.sources.base import Dataset, Parsed, Site
@@ -30,13 +30,18 @@ class ArchivedClient:
     def fetch(self, dataset: Dataset[Q, T], query: Q) -> Parsed[T]:
         """The values of the kept answer, with when it came (last, if it came several times).
 
-        Raises what ``parse`` raises, SourceError when the question was never answered, StoreError for a damaged file.
+        Raises what ``parse`` raises (NoData tells when it came, too), SourceError when the question was never answered,
+        StoreError for a damaged file.
         """
         site = dataset.request(query).site
         entry = self._newest.get((dataset.name, site, _key(query)))
         if entry is None:
             raise SourceError(f"The archive holds no answer of {site} to {dataset.name} {query}.", site=site)
-        return replace(dataset.parse(entry.reply().body, query), told_at=entry.last_received_at)
+        try:
+            return replace(dataset.parse(entry.reply().body, query), told_at=entry.last_received_at)
+        except NoData as error:
+            error.facts["told_at"] = entry.last_received_at
+            raise
 
     def questions(self, *datasets: str) -> Iterator[tuple[str, Site, Any]]:
         """The questions of *datasets* that have an answer, with dataset and site; of all, the oldest answer first."""

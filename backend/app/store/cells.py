@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 
 from sqlalchemy import Connection, func, select
 
+from app.errors import NotASession
+from app.market.bar import BAR_DATASETS
 from app.market.gaps import BARS, Cell, Try
 from app.market.security import Venue
-from app.store.tables import bars, coverage, quarantine, securities, sessions, units
+from app.store import sessions
+from app.store.tables import bars, coverage, quarantine, securities, units
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +25,8 @@ class HeldCells:
     expected: Mapping[Cell, int]
     """Of figures, which no list tells of; see ``figures.account``."""
     set_aside: Mapping[Cell, int]
-    said: Mapping[tuple[date, Venue], tuple[bool, datetime]]
-    """Whether the exchange called it a session, and when it first said so. What operators said is not among it."""
+    standing: Mapping[tuple[date, Venue], bool | None]
+    """See ``sessions.standing``."""
     tries: Mapping[Cell, list[Try]]
     """Newest first."""
 
@@ -39,7 +42,7 @@ def read_cells(
         else {cell: one[0] for cell, one in accounted.items()},
         expected={cell: one[1] for cell, one in accounted.items()},
         set_aside=_count_set_aside(connection, dataset, start, end),
-        said=_said(connection, start, end),
+        standing=sessions.standing(connection, start=start, end=end),
         tries=_tries(connection, dataset, start, end, but_run),
     )
 
@@ -68,7 +71,7 @@ def _count_set_aside(connection: Connection, dataset: str, start: date, end: dat
     rows = connection.execute(
         select(quarantine.c.session, quarantine.c.venue, func.count(quarantine.c.symbol.distinct()))
         .where(
-            quarantine.c.dataset == dataset,
+            quarantine.c.dataset.in_(BAR_DATASETS if dataset == BARS else (dataset,)),
             quarantine.c.session.between(start, end),
             quarantine.c.released_at.is_(None),
             quarantine.c.severity == "blocking",
@@ -78,21 +81,14 @@ def _count_set_aside(connection: Connection, dataset: str, start: date, end: dat
     return {Cell(session, Venue(venue), dataset): number for session, venue, number in rows}
 
 
-def _said(connection: Connection, start: date, end: date) -> dict[tuple[date, Venue], tuple[bool, datetime]]:
-    rows = connection.execute(
-        select(sessions.c.session, sessions.c.venue, sessions.c.is_open, sessions.c.recorded_at).where(
-            sessions.c.session.between(start, end), sessions.c.source == "exchange"
-        )
-    )
-    return {(session, Venue(venue)): (is_open, at) for session, venue, is_open, at in rows}
-
-
 def _tries(
     connection: Connection, dataset: str, start: date, end: date, but_run: str | None
 ) -> defaultdict[Cell, list[Try]]:
     query = select(
         units.c.session, units.c.venue, units.c.state, units.c.finished_at, units.c.stored, units.c.unchanged
     ).where(units.c.dataset == dataset, units.c.session.between(start, end))
+    # What was skipped tells nothing, but where there was an answer and it held nothing.
+    query = query.where((units.c.state != "SKIPPED") | (units.c.error_type == NotASession.__name__))
     if but_run is not None:
         query = query.where(units.c.run_id != but_run)
     tries: defaultdict[Cell, list[Try]] = defaultdict(list)

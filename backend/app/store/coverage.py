@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Row, select, text
 from app.market.security import Venue
 from app.store import figures
 from app.store.bars import lock_writers
+from app.store.sessions import closed_sql
 from app.store.tables import coverage
 
 BARS = "daily_bars"
@@ -26,12 +27,10 @@ _DAY = timedelta(days=1)
 _NEAR = timedelta(days=14)
 """The longest closure, of the New Year, is shorter."""
 
-_CELLS = """
-WITH days AS (
-    SELECT day.session, coalesce(bool_or(said.is_open), true) AS is_open
+_CELLS = f"""
+WITH days AS MATERIALIZED (
+    SELECT day.session, {closed_sql("day.session", ":venue")} AS is_closed
     FROM unnest(CAST(:sessions AS date[])) AS day(session)
-    LEFT JOIN sessions said ON said.session = day.session AND said.venue = :venue
-    GROUP BY day.session
 ), cells AS (
     SELECT days.session, own.id, own.symbol, own.name, CASE
         WHEN bar.close IS NOT NULL THEN 'held'
@@ -40,7 +39,7 @@ WITH days AS (
                      AND q.released_at IS NULL AND q.severity = 'blocking')
             THEN 'quarantined'
         WHEN bar.session IS NOT NULL THEN 'no_trade'
-        WHEN NOT days.is_open THEN 'venue_closed'
+        WHEN days.is_closed THEN 'venue_closed'
         WHEN EXISTS (SELECT FROM halts h WHERE h.security_id = own.id
                      AND days.session BETWEEN h.first AND coalesce(h.last, days.session)) THEN 'halted'
         ELSE 'missing' END AS state
@@ -71,6 +70,13 @@ WHERE (c.expected, c.held, c.quarantined, c.explained, c.missing)
     IS DISTINCT FROM (excluded.expected, excluded.held, excluded.quarantined, excluded.explained, excluded.missing)
 """
 )
+
+_CLOSED_NO_MORE = text(f"""
+SELECT c.venue, array_agg(c.session) AS sessions FROM coverage c
+WHERE c.dataset = 'daily_bars' AND c.venue <> :venue AND c.session = ANY(CAST(:sessions AS date[]))
+    AND c.explained -> 'venue_closed' IS NOT NULL AND NOT {closed_sql("c.session", "c.venue")}
+GROUP BY c.venue
+""")
 
 _RECOUNT = text("""
 UPDATE coverage c SET expected = c.expected - c.quarantined + open.number, quarantined = open.number, recorded_at = :at
@@ -122,11 +128,16 @@ class Unheld:
 def account(connection: Connection, venue: Venue, sessions: Sequence[date], *, at: datetime) -> None:
     """Count the daily bars of *sessions* anew, in the caller's transaction: the one that wrote them.
 
+    What they tell of the other venue counts there, too: one that was thought to be closed was not, if this one traded.
     Who counts waits for who writes: a count that began beside a write would put the older numbers over its own.
     """
-    if sessions:
-        lock_writers(connection)
-        connection.execute(_ACCOUNT, {"venue": venue.value, "sessions": sorted(set(sessions)), "at": at})
+    if not sessions:
+        return
+    lock_writers(connection)
+    own = {"venue": venue.value, "sessions": sorted(set(sessions)), "at": at}
+    connection.execute(_ACCOUNT, own)
+    for wrong in connection.execute(_CLOSED_NO_MORE, own).all():
+        connection.execute(_ACCOUNT, {"venue": wrong.venue, "sessions": wrong.sessions, "at": at})
 
 
 def account_again(connection: Connection, venue: Venue, *, since: date, at: datetime) -> int:

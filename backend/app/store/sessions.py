@@ -9,9 +9,39 @@ from datetime import date, datetime
 from sqlalchemy import Connection, delete, select, text
 from sqlalchemy.dialects.postgresql import insert
 
-from app.market.calendar import TradingCalendar
+from app.market.calendar import CLOSURE_TRUSTED_FROM, TAIPEI, TradingCalendar, closure_trusted_at
 from app.market.security import BAR_VENUES, Venue
 from app.store.tables import sessions
+
+
+def traded_sql(day: str) -> str:
+    """Whether the market is known to have traded on *day* (SQL): the venues share one calendar, so one tells of all."""
+    return (
+        f"(EXISTS (SELECT FROM sessions word WHERE word.session = {day} AND word.is_open) "
+        f"OR EXISTS (SELECT FROM bars b WHERE b.session = {day}))"
+    )
+
+
+def closed_sql(day: str, venue: str) -> str:
+    """Whether *venue* was closed on *day* (both SQL), the one answer for everybody who asks.
+
+    An operator said so, or the venue's own reply, late enough to be no delay; and no venue traded.
+    """
+    trusted = f"(word.session + time '{CLOSURE_TRUSTED_FROM}') AT TIME ZONE '{TAIPEI.key}'"
+    return (
+        f"(EXISTS (SELECT FROM sessions word WHERE word.session = {day} AND word.venue = {venue} "
+        f"AND NOT word.is_open AND (word.source = 'override' OR word.recorded_at >= {trusted})) "
+        f"AND NOT {traded_sql(day)})"
+    )
+
+
+_STANDING = text(f"""
+    SELECT day.session, own.venue, CASE WHEN {traded_sql("day.session")} THEN true
+        WHEN {closed_sql("day.session", "own.venue")} THEN false END AS is_open
+    FROM (SELECT CAST(each AS date) AS session FROM generate_series(
+        CAST(:start AS timestamp), CAST(:end AS timestamp), interval '1 day') AS each) AS day
+    CROSS JOIN unnest(CAST(:venues AS text[])) AS own(venue)
+""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,17 +94,27 @@ def override_of(connection: Connection, day: date) -> dict[str, str | None] | No
     return {"state": "open" if row.is_open else "closed", "reason": row.reason, "by": row.recorded_by}
 
 
-def observe(connection: Connection, venue: Venue, day: date, *, is_open: bool, at: datetime) -> None:
-    """What the exchange's own reply says of *day*. An operator's word stays; the same again writes nothing."""
+def observe(connection: Connection, venue: Venue, day: date, *, is_open: bool, at: datetime) -> list[Venue]:
+    """What the exchange's own reply says of *day*. An operator's word stays; the same again writes nothing.
+
+    "Closed" again does where it was first said too early to be believed. "Open" takes "closed" of another venue back,
+    and these are returned.
+    """
     values = {"is_open": is_open, "source": "exchange", "recorded_at": at}
     statement = insert(sessions).values(venue=venue, session=day, **values)
+    doubted = ~sessions.c.is_open & (sessions.c.recorded_at < closure_trusted_at(day))
     connection.execute(
         statement.on_conflict_do_update(
             index_elements=["venue", "session"],
             set_=values,
-            where=(sessions.c.source == "exchange") & (sessions.c.is_open != is_open),
+            where=(sessions.c.source == "exchange") & ((sessions.c.is_open != is_open) | doubted),
         )
     )
+    if not is_open:
+        return []
+    wrong = (sessions.c.session == day) & ~sessions.c.is_open & (sessions.c.source == "exchange")
+    taken_back = connection.scalars(delete(sessions).where(wrong).returning(sessions.c.venue))
+    return sorted(Venue(one) for one in taken_back)
 
 
 def overrides(connection: Connection) -> dict[date, bool]:
@@ -91,6 +131,20 @@ def overrides(connection: Connection) -> dict[date, bool]:
 def trading_calendar(connection: Connection) -> TradingCalendar:
     """The trading calendar with what operators said."""
     return TradingCalendar(overrides(connection))
+
+
+def standing(connection: Connection, *, start: date, end: date) -> dict[tuple[date, Venue], bool | None]:
+    """Of each day from *start* to *end* and venue: True where the market traded, False where it was closed, else None.
+
+    By what was said and held: the calendar is not asked.
+    """
+    asked = {"start": start, "end": end, "venues": [venue.value for venue in BAR_VENUES]}
+    return {(row.session, Venue(row.venue)): row.is_open for row in connection.execute(_STANDING, asked)}
+
+
+def traded(connection: Connection, day: date) -> bool:
+    """Whether the market is known to have traded on *day*."""
+    return bool(connection.scalar(text(f"SELECT {traded_sql(':day')}"), {"day": day}))
 
 
 def list_sessions(connection: Connection, *, start: date, end: date) -> list[HeldSession]:

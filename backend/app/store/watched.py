@@ -9,6 +9,7 @@ from datetime import date, datetime
 from sqlalchemy import Connection, Row, text
 
 from app.market.security import Venue
+from app.store.sessions import closed_sql
 
 _FRESH = 5
 """The priority from which work counts as fresh; below it is backfill, which may wait."""
@@ -21,7 +22,7 @@ class Coverage:
     held: int
     listed: int
     said_closed: bool
-    """The exchange's own reply said that it did not trade."""
+    """The venue did not trade, by its own word; see ``sessions.closed_sql``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,15 +69,14 @@ class SetAside:
 
 def coverage(connection: Connection, venue: Venue, sessions: Collection[date]) -> dict[date, Coverage]:
     """Session → what is held of it; each of *sessions* is in the answer."""
-    query = text("""
+    query = text(f"""
         SELECT day,
             (SELECT count(*) FROM bars b JOIN securities s ON s.id = b.security_id
               WHERE b.session = day AND s.venue = :venue) AS held,
             (SELECT count(*) FROM securities
               WHERE venue = :venue AND (on_list OR delisted_on IS NOT NULL)
                 AND (listed_on IS NULL OR listed_on <= day) AND (delisted_on IS NULL OR delisted_on > day)) AS listed,
-            EXISTS (SELECT FROM sessions t
-              WHERE t.venue = :venue AND t.session = day AND NOT t.is_open AND t.source = 'exchange') AS said_closed
+            {closed_sql("day", ":venue")} AS said_closed
         FROM unnest(CAST(:days AS date[])) AS day""")
     rows = connection.execute(query, {"venue": venue.value, "days": sorted(sessions)})
     return {row.day: Coverage(row.held, row.listed, row.said_closed) for row in rows}

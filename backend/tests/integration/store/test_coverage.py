@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -76,6 +76,18 @@ def test_a_closed_venue_misses_nothing(connection: Connection) -> None:
     assert (one.explained, one.missing, one.share) == ({"venue_closed": 2}, 0, 1.0)
 
 
+def test_a_closure_is_none_any_more_where_the_other_venue_traded(connection: Connection) -> None:
+    list_them(connection, "2330", "2317")
+    list_them(connection, "6488", venue=Venue.TPEX)
+    sessions.observe(connection, Venue.TWSE, DAY, is_open=False, at=NOW)
+    assert covered(connection).explained == {"venue_closed": 2}
+    write(connection, bar("6488"))
+    account(connection, Venue.TPEX, [DAY], at=NOW)
+    twse, tpex = sorted(read_coverage(connection, start=DAY, end=DAY), key=lambda one: one.venue, reverse=True)
+    assert (twse.venue, twse.explained, twse.missing) == (Venue.TWSE, {}, 2)
+    assert (tpex.venue, tpex.held) == (Venue.TPEX, 1)
+
+
 def test_the_universe_is_that_of_the_day(connection: Connection) -> None:
     old, new = listed("2330", listed_on=date(1994, 9, 5)), listed("7777", listed_on=DAY + timedelta(days=1))
     save_list(connection, Venue.TWSE, [*old, *new, *listed("2412", "2454", "2881", "2882")], at=NOW)
@@ -123,7 +135,8 @@ def test_the_sum_is_the_universe(
             if symbol in listing:
                 halt(connection, symbol, DAY, last)
         for day in closed:
-            sessions.observe(connection, Venue.TWSE, day, is_open=False, at=NOW)
+            sessions.observe(connection, Venue.TWSE, day, is_open=False, at=datetime.combine(day, time(10), UTC))
+        closed -= {day for _, day in traded}
 
         account(connection, Venue.TWSE, DAYS, at=NOW)
         found = {one.session: one for one in read_coverage(connection, start=DAYS[0], end=DAYS[-1])}

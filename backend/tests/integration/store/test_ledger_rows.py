@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import Connection
@@ -15,7 +16,7 @@ from app.market.security import Venue
 from app.store import leases, provenance, quarantine, quarantine_reads, sessions, units
 from app.store.counts import Counts
 from app.store.quarantine_reads import Filter
-from tests.integration.store.samples import DAY, NOW, versions
+from tests.integration.store.samples import DAY, NOW, bar, list_them, versions, write
 
 LATER = NOW + timedelta(hours=1)
 
@@ -66,6 +67,48 @@ def test_an_operators_word_wins_over_an_exchanges_reply(connection: Connection) 
     assert (twse.source, twse.recorded_by, twse.recorded_at) == ("override", "me", LATER)
     assert sessions.forget_override(connection, DAY) == 2
     assert sessions.overrides(connection) == {}
+
+
+EVENING = datetime(2024, 5, 2, 18, 0, tzinfo=ZoneInfo("Asia/Taipei"))
+TWSE, TPEX = Venue.TWSE, Venue.TPEX
+
+
+@pytest.mark.parametrize(
+    ("at", "is_closed"),
+    [(EVENING - timedelta(seconds=1), None), (EVENING, False), (EVENING + timedelta(days=9), False)],
+)
+def test_that_there_was_no_session_is_believed_from_six_oclock_on(
+    connection: Connection, *, at: datetime, is_closed: bool | None
+) -> None:
+    sessions.observe(connection, TWSE, DAY, is_open=False, at=at)
+    assert sessions.standing(connection, start=DAY, end=DAY) == {(DAY, TWSE): is_closed, (DAY, TPEX): None}
+    sessions.observe(connection, TWSE, DAY, is_open=False, at=EVENING + timedelta(hours=1))
+    assert sessions.standing(connection, start=DAY, end=DAY)[DAY, TWSE] is False, "and when it is said again"
+
+
+def test_no_venue_was_closed_on_a_day_on_which_one_traded(connection: Connection) -> None:
+    open_ones = dict.fromkeys([(DAY, TWSE), (DAY, TPEX)], True)
+    list_them(connection, "2330")
+    with connection.begin_nested() as savepoint:
+        sessions.observe(connection, TWSE, DAY, is_open=False, at=NOW)
+        write(connection, bar("2330"))
+        assert sessions.standing(connection, start=DAY, end=DAY) == open_ones, "by its bars"
+        savepoint.rollback()
+    sessions.observe(connection, TWSE, DAY, is_open=False, at=NOW)
+    assert sessions.observe(connection, TPEX, DAY, is_open=True, at=NOW) == [TWSE]
+    assert sessions.standing(connection, start=DAY, end=DAY) == open_ones, "by its word"
+    assert [one.venue for one in sessions.list_sessions(connection, start=DAY, end=DAY)] == [TPEX], "taken back"
+    assert sessions.observe(connection, TPEX, DAY, is_open=True, at=LATER) == []
+
+
+def test_an_operators_word_is_believed_at_any_time(connection: Connection) -> None:
+    early = EVENING - timedelta(days=1)
+    sessions.override(connection, DAY, is_open=False, reason="颱風", by="me", at=early)
+    assert set(sessions.standing(connection, start=DAY, end=DAY).values()) == {False}
+    sessions.override(connection, DAY, is_open=True, reason="no", by="me", at=early)
+    assert set(sessions.standing(connection, start=DAY, end=DAY).values()) == {True}
+    day_before = DAY - timedelta(days=1)
+    assert set(sessions.standing(connection, start=day_before, end=day_before).values()) == {None}
 
 
 def test_an_exchange_may_change_its_mind(connection: Connection) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.market.calendar import TradingCalendar
-from app.market.gaps import BARS, Cell, Known, Try, expected_cells, find_gaps
+from app.market.gaps import BARS, Cell, Gaps, Known, Try, expected_cells, find_gaps
 from app.market.security import Venue
 
 TAIPEI = ZoneInfo("Asia/Taipei")
@@ -18,7 +18,7 @@ NOW = datetime(2026, 11, 23, 22, 7, tzinfo=TAIPEI)  # a Monday
 MONDAY, FRIDAY = date(2026, 11, 23), date(2026, 11, 20)
 TWSE = Cell(FRIDAY, Venue.TWSE)
 TPEX = Cell(FRIDAY, Venue.TPEX)
-WHOLE = Known(listed=1000, bars=1000, said_open=True)
+WHOLE = Known(listed=1000, bars=1000, is_open=True)
 
 
 def gaps(facts: Known, other: Known = WHOLE, *, at: datetime = NOW) -> tuple[bool, datetime | None]:
@@ -71,12 +71,11 @@ class TestHeld:
     def test_one_stocks_bar_is_no_session(self, bars: int, *, missing: bool) -> None:
         assert gaps(Known(listed=1000, bars=bars))[0] is missing
 
-    def test_figures_are_missing_where_the_bars_show_that_the_market_was_open(self) -> None:
+    def test_figures_are_missing_unless_their_venue_was_closed(self) -> None:
         margin = Cell(FRIDAY, Venue.TWSE, "margin")
-        assert find_gaps([margin], {TWSE: WHOLE}, at=NOW).missing == (margin,)
-        closed = Known(said_open=False, said_at=NOW)
-        assert find_gaps([margin], {margin: closed, TPEX: WHOLE}, at=NOW).missing == (margin,)
-        assert find_gaps([margin], {margin: closed, TWSE: closed}, at=NOW).missing == ()
+        for is_open in (True, None):
+            assert find_gaps([margin], {margin: Known(is_open=is_open)}, at=NOW).missing == (margin,)
+        assert find_gaps([margin], {margin: Known(is_open=False)}, at=NOW) == Gaps((), {})
         assert find_gaps([margin], {margin: Known(listed=900, bars=900)}, at=NOW).missing == ()
 
     def test_rows_in_quarantine_are_held(self) -> None:
@@ -86,27 +85,6 @@ class TestHeld:
     def test_without_a_list_any_bar_is_enough_and_none_is_not(self) -> None:
         assert not gaps(Known(bars=7))[0]
         assert gaps(Known())[0]
-
-
-class TestClosed:
-    evening = datetime(2026, 11, 20, 21, 0, tzinfo=TAIPEI)
-    afternoon = datetime(2026, 11, 20, 14, 5, tzinfo=TAIPEI)
-
-    def test_the_exchange_said_so_in_the_evening(self) -> None:
-        closed = Known(listed=1000, said_open=False, said_at=self.evening)
-        assert gaps(closed, closed) == (False, None)
-
-    def test_a_word_of_the_early_afternoon_may_mean_not_yet(self) -> None:
-        doubted = Known(listed=1000, said_open=False, said_at=self.afternoon)
-        assert find_gaps([TWSE, TPEX], {TWSE: doubted, TPEX: doubted}, at=NOW).missing == (TWSE, TPEX)
-
-    def test_until_it_is_said_again(self) -> None:
-        again = Known(listed=1000, said_open=False, said_at=self.afternoon, tries=(tried("SUCCESS", 30),))
-        assert gaps(again, again) == (False, None)
-
-    def test_not_when_the_other_venue_traded(self) -> None:
-        closed = Known(listed=1000, said_open=False, said_at=self.evening)
-        assert gaps(closed, WHOLE)[0]
 
 
 class TestTriedLately:
@@ -121,21 +99,31 @@ class TestTriedLately:
             ([tried("FAILED", 0.5)], 55 / 60 - 0.5),
             ([tried("FAILED", 1), tried("PARTIAL", 3, 900)], None),
             ([tried("FAILED", 1), tried("FAILED", 2)], 110 / 60 - 1),
-            ([tried("SKIPPED", 0.1)], None),
-            ([tried("SKIPPED", 0.1), tried("PARTIAL", 1, 900)], 23),
+            ([tried("SKIPPED", 0.5)], 55 / 60 - 0.5),
+            ([tried("SKIPPED", 1)], None),
+            ([tried("SKIPPED", 1), tried("SKIPPED", 2)], 110 / 60 - 1),
             ([tried("PARTIAL", n, 900) for n in range(20)], 16 * 24),
         ],
     )
     def test_the_wait_doubles_while_the_outcome_stays(self, tries: list[Try], hours: float | None) -> None:
-        missing, until = gaps(Known(listed=1000, bars=900, said_open=True, tries=tries))
+        missing, until = gaps(Known(listed=1000, bars=900, is_open=True, tries=tries))
         assert missing is (hours is None)
         if hours is not None:
             assert until is not None
             assert abs(until - NOW - timedelta(hours=hours)) < timedelta(seconds=1)
 
+    @pytest.mark.parametrize("state", ["SUCCESS", "PARTIAL"])
+    def test_an_answer_with_nothing_is_late_where_the_market_traded(self, state: str) -> None:
+        for hours, asked in ((0.9, False), (0.92, True)):
+            empty = [tried(state, hours)]
+            assert gaps(Known(listed=1000, is_open=True, tries=empty))[0] is asked
+            assert gaps(Known(listed=1000, is_open=None, tries=empty))[0] is False
+        twice = [tried(state, 1), tried(state, 2)]
+        assert gaps(Known(listed=1000, is_open=True, tries=twice))[1] == NOW + timedelta(minutes=50)
+
     def test_what_was_lost_since_is_asked_for_at_once(self) -> None:
         for state in ("SUCCESS", "PARTIAL"):
-            assert gaps(Known(listed=1000, bars=0, said_open=True, tries=[tried(state, 1, 985)])) == (True, None)
+            assert gaps(Known(listed=1000, bars=0, is_open=True, tries=[tried(state, 1, 985)])) == (True, None)
 
 
 def moments(first: datetime, last: datetime) -> st.SearchStrategy[datetime]:
@@ -152,8 +140,7 @@ facts = st.builds(
     listed=st.integers(0, 12),
     bars=st.integers(0, 12),
     set_aside=st.integers(0, 3),
-    said_open=st.sampled_from([None, True, False]),
-    said_at=instants,
+    is_open=st.sampled_from([None, True, False]),
     tries=tries,
 )
 days = st.dates(date(2026, 11, 9), MONDAY)
@@ -173,8 +160,8 @@ def test_against_an_oracle(closed: set[date], known: dict[Cell, Known], first: d
     while day <= at.date():  # no holiday falls into these weeks: weekdays are sessions
         due = datetime(day.year, day.month, day.day, 21, 30, tzinfo=TAIPEI)
         if day.weekday() < 5 and day not in closed and due <= at:
-            for venue, other in ((Venue.TWSE, Venue.TPEX), (Venue.TPEX, Venue.TWSE)):
-                verdict = oracle(known.get(Cell(day, venue)), known.get(Cell(day, other)), due, at)
+            for venue in (Venue.TWSE, Venue.TPEX):
+                verdict = oracle(known.get(Cell(day, venue)), at)
                 {"missing": missing, "waiting": waiting, "held": set()}[verdict].add(Cell(day, venue))
         day += timedelta(days=1)
     assert set(found.missing) == missing
@@ -185,24 +172,20 @@ def test_against_an_oracle(closed: set[date], known: dict[Cell, Known], first: d
     )
 
 
-def oracle(cell: Known | None, other: Known | None, due: datetime, at: datetime) -> str:
+def oracle(cell: Known | None, at: datetime) -> str:
     if cell is None:
         return "missing"
     if cell.bars and 100 * (cell.bars + cell.set_aside) >= 98 * cell.listed:
         return "held"
-    evening = due.replace(hour=18, minute=0)
-    quiet_other = other is None or (other.bars == 0 and other.said_open is not True)
-    late_word = (cell.said_at is not None and cell.said_at >= evening) or any(
-        one.at >= evening and one.state == "SUCCESS" and one.bars == 0 for one in cell.tries
-    )
-    if cell.said_open is False and cell.bars == 0 and quiet_other and late_word:
+    if cell.is_open is False:
         return "held"
-    told = [one for one in cell.tries if one.state != "SKIPPED"]
-    if not told or 100 * cell.bars < 98 * told[0].bars:
+    if not cell.tries or 100 * cell.bars < 98 * cell.tries[0].bars:
         return "missing"
-    wait = timedelta(minutes=55) if told[0].state == "FAILED" else timedelta(hours=24)
-    for one in told[1:]:
-        if (one.state, one.bars) != (told[0].state, told[0].bars):
+    last = cell.tries[0]
+    late = cell.is_open is True and last.bars == 0
+    wait = timedelta(minutes=55) if late or last.state in ("FAILED", "SKIPPED") else timedelta(hours=24)
+    for one in cell.tries[1:]:
+        if (one.state, one.bars) != (last.state, last.bars):
             break
         wait *= 2
-    return "waiting" if told[0].at + min(wait, timedelta(days=16)) > at else "missing"
+    return "waiting" if last.at + min(wait, timedelta(days=16)) > at else "missing"
