@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select, text
 
+from app.market.gaps import FEWEST_EXPECTED
 from app.market.security import Venue
 from app.store import figures
 from app.store.bars import lock_writers
@@ -161,9 +162,15 @@ def account_set_aside(connection: Connection, dataset: str, venue: Venue, sessio
 
 
 def rows_beside(connection: Connection, venue: Venue, session: date) -> int | None:
-    """How many rows the session before had, as far as it is held; else the one after it. None: neither is."""
+    """How many rows the session before had, if it is as good as whole; else the one after it. None: neither is.
+
+    A fragment, such as the bars of a few securities, says nothing of how many rows a reply should have.
+    """
     counted = select(coverage).where(
-        coverage.c.dataset == BARS, coverage.c.venue == venue, coverage.c.held + coverage.c.quarantined > 0
+        coverage.c.dataset == BARS,
+        coverage.c.venue == venue,
+        coverage.c.held + coverage.c.quarantined > 0,
+        coverage.c.expected - coverage.c.missing >= FEWEST_EXPECTED * coverage.c.expected,
     )
     before = counted.where(coverage.c.session.between(session - _NEAR, session - _DAY))
     after = counted.where(coverage.c.session.between(session + _DAY, session + _NEAR))

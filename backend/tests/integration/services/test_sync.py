@@ -115,6 +115,15 @@ def test_month_history_agrees_with_the_whole_market(bench: Any) -> None:
     assert len(values.get(bench.context.redis, OHLCV, "6488")) == 21
 
 
+def test_a_fragment_of_a_session_is_no_measure_for_a_reply(bench: Any) -> None:
+    sync_securities(bench.context)
+    thursday = date(2026, 11, 19)
+    sync_month_bars(bench.context, choose(bench, "2330", "2317", "6488"), start=MONDAY, end=thursday)
+    report = sync_daily_bars(bench.context, start=thursday, end=FRIDAY)  # Friday first, beside a Thursday of three bars
+    assert (report.state, report.reason) == ("SUCCESS", None)
+    assert bench.rows("SELECT rule, session, reason FROM quarantine") == []
+
+
 def test_a_value_that_the_venue_changed_is_recorded_as_a_revision(bench: Any) -> None:
     sync_daily_bars(bench.context, start=FRIDAY, end=FRIDAY)
     with transaction(bench.engine) as connection:
