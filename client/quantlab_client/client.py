@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import time
 from collections.abc import Iterable, Iterator
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 Day = date | str
 """A date, or one as text: 2026-11-20."""
+Instant = datetime | str
+"""A datetime, or one as text: 2026-11-20T21:00. Without a zone it is Taipei time."""
 Adjusted = Literal["none", "back", "forward"]
 Method = Literal["total_return", "split_only"]
 _PAGE = 20_000
@@ -55,14 +57,17 @@ class QuantLab:
         end: Day | None = None,
         adjusted: Adjusted = "none",
         method: Method = "total_return",
+        as_of: Instant | None = None,
     ) -> list[Bar]:
         """Daily bars by symbol and session; *symbols* is a list, one symbol, or a universe: "popular", "all".
+
+        With *as_of* as they stood at that instant, adjusted by what was known then: nothing of what came later.
 
         Raises:
             NotFound: names every symbol that there is not.
             InvalidRequest, Unavailable: see ``errors``.
         """
-        query = _bars_query(symbols, start, end, adjusted, method)
+        query = _bars_query(symbols, start=start, end=end, as_of=as_of, adjusted=adjusted, method=method)
         return [Bar.of(row) for page in self._pages(query) for row in page.json()["bars"]]
 
     def bars_polars(
@@ -73,11 +78,12 @@ class QuantLab:
         end: Day | None = None,
         adjusted: Adjusted = "none",
         method: Method = "total_return",
+        as_of: Instant | None = None,
     ) -> pl.DataFrame:
         """The same as a polars frame, prices as Float64: one request, of 500,000 bars at most."""
         import polars as pl  # noqa: PLC0415 - only who wants frames needs it
 
-        query = _bars_query(symbols, start, end, adjusted, method)
+        query = _bars_query(symbols, start=start, end=end, as_of=as_of, adjusted=adjusted, method=method)
         return pl.read_ipc_stream(io.BytesIO(self._get("/api/v1/bars", query | {"format": "arrow"}).content))
 
     def bars_pandas(
@@ -88,11 +94,14 @@ class QuantLab:
         end: Day | None = None,
         adjusted: Adjusted = "none",
         method: Method = "total_return",
+        as_of: Instant | None = None,
     ) -> pd.DataFrame:
         """The same as a pandas frame: prices as float64, absent as NaN; volume, turnover and trades as Int64."""
         import pandas as pd  # noqa: PLC0415 - only who wants frames needs it
 
-        query = _bars_query(symbols, start, end, adjusted, method) | {"format": "csv"}
+        query = _bars_query(symbols, start=start, end=end, as_of=as_of, adjusted=adjusted, method=method) | {
+            "format": "csv"
+        }
         kinds = {"symbol": "str", **dict.fromkeys(("open", "high", "low", "close", "change", "factor"), "float64")}
         kinds |= dict.fromkeys(("volume", "turnover", "trades"), "Int64")
         parts = [
@@ -117,9 +126,20 @@ class QuantLab:
             query["after"] = body["next_after"]
         return found
 
-    def actions(self, symbol: str | None = None, *, start: Day | None = None, end: Day | None = None) -> list[Action]:
-        """Corporate actions, newest ex-date first and by symbol; of all securities without *symbol*."""
-        query = {"symbol": symbol, "start": _text(start), "end": _text(end), "limit": _MANY}
+    def actions(
+        self,
+        symbol: str | None = None,
+        *,
+        start: Day | None = None,
+        end: Day | None = None,
+        as_of: Instant | None = None,
+    ) -> list[Action]:
+        """Corporate actions, newest ex-date first and by symbol; of all securities without *symbol*.
+
+        With *as_of* as the ledger stood at that instant.
+        """
+        days = {"start": _text(start), "end": _text(end), "as_of": _text(as_of)}
+        query = {"symbol": symbol, **days, "limit": _MANY}
         found: dict[tuple[str, date, str], Action] = {}
         while True:
             body = self._get("/api/v1/actions", query).json()
@@ -132,9 +152,20 @@ class QuantLab:
                 raise QuantLabError(f"{rows[0].ex_date} has more actions than one reply: ask for a symbol at a time.")
             query["end"] = rows[-1].ex_date.isoformat()
 
-    def figures(self, dataset: str, symbol: str, *, start: Day | None = None, end: Day | None = None) -> list[Figures]:
-        """What the exchange publishes besides bars, oldest first: dataset institutional, margin, valuation, indices."""
-        query = {"start": _text(start), "end": _text(end), "limit": _MANY}
+    def figures(
+        self,
+        dataset: str,
+        symbol: str,
+        *,
+        start: Day | None = None,
+        end: Day | None = None,
+        as_of: Instant | None = None,
+    ) -> list[Figures]:
+        """What the exchange publishes besides bars, oldest first: dataset institutional, margin, valuation, indices.
+
+        With *as_of* as it was held at that instant.
+        """
+        query = {"start": _text(start), "end": _text(end), "as_of": _text(as_of), "limit": _MANY}
         found: list[Figures] = []
         while True:
             body = self._get(f"/api/v1/figures/{dataset}/{symbol}", query).json()
@@ -203,14 +234,21 @@ class QuantLab:
 
 
 def _bars_query(
-    symbols: str | Iterable[str], start: Day | None, end: Day | None, adjusted: Adjusted, method: Method
+    symbols: str | Iterable[str],
+    *,
+    start: Day | None,
+    end: Day | None,
+    as_of: Instant | None,
+    adjusted: Adjusted,
+    method: Method,
 ) -> dict[str, Any]:
     if isinstance(symbols, str):  # universes are named in small letters, symbols have none
         which = {"universe": symbols} if symbols.islower() else {"symbols": symbols}
     else:
         which = {"symbols": ",".join(symbols)}
-    return {**which, "start": _text(start), "end": _text(end), "adjusted": adjusted, "method": method}
+    days = {"start": _text(start), "end": _text(end), "as_of": _text(as_of)}
+    return {**which, **days, "adjusted": adjusted, "method": method}
 
 
-def _text(day: Day | None) -> str | None:
+def _text(day: Day | Instant | None) -> str | None:
     return day if day is None or isinstance(day, str) else day.isoformat()

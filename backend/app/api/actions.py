@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import AwareDatetime, BaseModel, Field
 
+from app.api.instants import AsOf
 from app.api.replies import Price, Reply, ThePlatform, failures
 from app.api.securities import unknown_symbol
 from app.errors import InvalidParameter
@@ -51,7 +52,7 @@ def get_actions(
     symbol: Annotated[str | None, Query(max_length=6, description="of this security; of all when left out")] = None,
     start: Annotated[date | None, Query(description="first ex-date, YYYY-MM-DD")] = None,
     end: Annotated[date | None, Query(description="last ex-date, YYYY-MM-DD")] = None,
-    as_of: Annotated[AwareDatetime | None, Query(description="as the ledger stood at that instant, with zone")] = None,
+    as_of: AsOf = None,
     limit: Annotated[int, Query(ge=1, le=10_000)] = 1_000,
 ) -> ActionsReply:
     """Dividends, rights, reductions, par changes and splits, with the exchanges' reference prices."""

@@ -9,8 +9,9 @@ from fractions import Fraction
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 
+from app.api.instants import AsOf
 from app.api.replies import Price, Reply, ThePlatform, failures
 from app.market.adjustment import Adjustment, Direction, Method
 from app.market.adjustment import adjusted as adjust
@@ -71,9 +72,7 @@ def get_bars(
     method: Annotated[
         Method, Query(description="total_return: for all that holders got; split_only: cash dividends stay in")
     ] = Method.TOTAL_RETURN,
-    as_of: Annotated[
-        AwareDatetime | None, Query(description="bars and actions as they stood at that instant, with zone")
-    ] = None,
+    as_of: AsOf = None,
 ) -> Response:
     """Open, high, low, close, volume, turnover and number of trades, as published or adjusted by corporate actions.
 

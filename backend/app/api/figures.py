@@ -6,8 +6,9 @@ from datetime import date
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 
+from app.api.instants import AsOf
 from app.api.replies import Reply, ThePlatform, failures
 from app.api.securities import unknown_symbol
 from app.errors import InvalidParameter
@@ -75,7 +76,7 @@ def get_figures(
     *,
     start: Annotated[date | None, Query(description="first session, YYYY-MM-DD")] = None,
     end: Annotated[date | None, Query(description="last session, YYYY-MM-DD")] = None,
-    as_of: Annotated[AwareDatetime | None, Query(description="as it was held at that instant, with zone")] = None,
+    as_of: AsOf = None,
     limit: Annotated[int, Query(ge=1, le=10_000, description="the newest so many of the range")] = 250,
 ) -> FiguresReply:
     """Figures as the exchange published them; the indices are TAIEX and TPEX of the dataset `indices`."""

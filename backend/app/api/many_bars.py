@@ -15,6 +15,7 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import Field
 
 from app.api.bars import Adjusted, BarRow
+from app.api.instants import AsOf
 from app.api.replies import Reply, ThePlatform, failures
 from app.core.config import load_universes
 from app.errors import InvalidParameter
@@ -90,6 +91,7 @@ def get_many_bars(
     method: Annotated[
         Method, Query(description="total_return: for all that holders got; split_only: cash dividends stay in")
     ] = Method.TOTAL_RETURN,
+    as_of: AsOf = None,
     fields: Annotated[
         str | None, Query(description="only these, by commas; symbol and session always", examples=["close,volume"])
     ] = None,
@@ -126,6 +128,7 @@ def get_many_bars(
             start=start,
             end=end,
             adjustment=adjustment,
+            as_of=as_of,
         )
         if whole:
             frame, following = _all(connection, choice).select(chosen_fields), None

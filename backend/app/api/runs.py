@@ -7,9 +7,10 @@ from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 
 from app.api.access import TheChanger
+from app.api.instants import Instant
 from app.api.replies import Reply, ThePlatform, failures
 from app.core import queue
 from app.core.queue import full_name
@@ -114,8 +115,8 @@ def list_runs(
     task: Annotated[str | None, Query(description="a task's name", examples=["sync_daily_prices"])] = None,
     state: State | None = None,
     trigger: Trigger | None = None,
-    since: Annotated[AwareDatetime | None, Query(description="queued then or later, with time zone")] = None,
-    until: Annotated[AwareDatetime | None, Query(description="queued then or earlier, with time zone")] = None,
+    since: Annotated[Instant | None, Query(description="queued then or later; Taipei time, or with a zone")] = None,
+    until: Annotated[Instant | None, Query(description="queued then or earlier; as `since`")] = None,
     search: Annotated[
         str | None,
         Query(max_length=100, description="beginning of an id, or part of parameters, reason, error or worker"),

@@ -9,11 +9,11 @@ from typing import Annotated
 import typer
 
 from app.cli.output import AsJson, console, local, print_json, print_source, table
+from app.cli.times import DAY, AsOf, day
 from app.core.wiring import get_platform
 from app.errors import UnknownSymbol
 from app.market.adjustment import factors_of
 from app.market.bar import to_decimal
-from app.market.calendar import TAIPEI
 from app.store import securities
 from app.store.corporate_actions import list_actions
 from app.store.engine import transaction
@@ -22,12 +22,9 @@ from app.store.engine import transaction
 def actions(
     symbol: Annotated[str | None, typer.Argument(help="of this security; of all when left out")] = None,
     *,
-    start: Annotated[datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="the first ex-date")] = None,
-    end: Annotated[datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="the last ex-date")] = None,
-    as_of: Annotated[
-        datetime | None,
-        typer.Option(formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M"], help="the ledger as it stood then, Taipei time"),
-    ] = None,
+    start: Annotated[datetime | None, typer.Option("--from", parser=day, metavar=DAY, help="the first ex-date")] = None,
+    end: Annotated[datetime | None, typer.Option("--to", parser=day, metavar=DAY, help="the last ex-date")] = None,
+    as_of: AsOf = None,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="how many, the newest first")] = 50,
     as_json: AsJson = False,
 ) -> None:
@@ -38,7 +35,6 @@ def actions(
 
     Examples: `quantlab actions 0050`, `quantlab actions --from 2025-06-01 --to 2025-06-30`.
     """
-    instant = None if as_of is None else as_of.replace(tzinfo=TAIPEI)
     with transaction(get_platform().engine) as connection:
         if symbol is not None and securities.find(connection, symbol) is None:
             raise UnknownSymbol(f"No securities list holds {symbol!r}.")
@@ -47,10 +43,10 @@ def actions(
             symbol=symbol,
             start=start.date() if start else None,
             end=end.date() if end else None,
-            as_of=instant,
+            as_of=as_of,
             limit=limit,
         )
-        whole = [] if symbol is None else list_actions(connection, symbol=symbol, as_of=instant)
+        whole = [] if symbol is None else list_actions(connection, symbol=symbol, as_of=as_of)
     if as_json:
         print_json([{**asdict(held.action), "source": held.source, "recorded_at": held.recorded_at} for held in found])
         return

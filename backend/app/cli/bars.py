@@ -9,25 +9,20 @@ from typing import Annotated
 import typer
 
 from app.cli.output import AsJson, console, local, print_json, print_source, table
+from app.cli.times import DAY, AsOf, day
 from app.core.wiring import get_platform
 from app.market.adjustment import Adjustment, Direction, Method, adjusted
 from app.market.bar import PRICE_FIELDS, to_decimal
-from app.market.calendar import TAIPEI
 from app.services.history import read_history
 from app.store.engine import transaction
 from app.store.revisions import list_revisions
-
-AsOf = Annotated[
-    datetime | None,
-    typer.Option(formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"], help="as it stood then, Taipei time"),
-]
 
 
 def bars(
     symbol: Annotated[str, typer.Argument(help="of this security, such as 2330")],
     *,
-    start: Annotated[datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="the first session")] = None,
-    end: Annotated[datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="the last session")] = None,
+    start: Annotated[datetime | None, typer.Option("--from", parser=day, metavar=DAY, help="the first session")] = None,
+    end: Annotated[datetime | None, typer.Option("--to", parser=day, metavar=DAY, help="the last session")] = None,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="how many, the newest")] = 20,
     adjust: Annotated[
         Direction | None, typer.Option("--adjusted", help="back: the newest price stays raw; forward: the oldest")
@@ -51,7 +46,7 @@ def bars(
             end=end.date() if end else None,
             limit=limit,
             adjustment=Adjustment(adjust, method) if adjust else None,
-            as_of=_taipei(as_of),
+            as_of=as_of,
         )
     shown = [(bar, adjusted(bar, history.factors.factor_on(bar.session))) for bar in history.bars]
     if as_json:
@@ -111,7 +106,3 @@ def _value(field: str, value: int | None) -> str:
     if value is None:
         return "withdrawn"
     return f"{to_decimal(value)}" if field in PRICE_FIELDS else f"{value:,}"
-
-
-def _taipei(instant: datetime | None) -> datetime | None:
-    return None if instant is None else instant.replace(tzinfo=TAIPEI)

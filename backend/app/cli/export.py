@@ -18,6 +18,7 @@ from app.cli import snapshots
 from app.cli.changes import start_task
 from app.cli.data import follow
 from app.cli.output import AsJson
+from app.cli.times import DAY, AsOf, day
 from app.core import queue
 from app.core.wiring import get_platform
 from app.errors import ExportError, InvalidParameter
@@ -42,6 +43,8 @@ def export_qlib(force: _Force = False, wait: _Wait = True, as_json: AsJson = Fal
     """Bring `exports/qlib/current` to what is held, by its task: the tree that Qlib reads, verified before it is seen.
 
     Exit codes are those of `quantlab sync`.
+
+    Example: `quantlab export qlib`.
     """
     _run("sync_qlib", force=force, wait=wait, as_json=as_json)
 
@@ -51,6 +54,8 @@ def export_parquet(force: _Force = False, wait: _Wait = True, as_json: AsJson = 
     """Bring `exports/parquet/current` to what is held, by its task: Parquet files, one a year, with a manifest.
 
     Exit codes are those of `quantlab sync`.
+
+    Example: `quantlab export parquet`.
     """
     _run("export_parquet", force=force, wait=wait, as_json=as_json)
 
@@ -71,12 +76,13 @@ def export_csv(
     *,
     symbols: Annotated[str | None, typer.Option(help="these, by commas: 2330,0050")] = None,
     universe: Annotated[str | None, typer.Option(help="instead: popular, popular_10, popular_5, or all")] = None,
-    start: Annotated[datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="the first session")] = None,
-    end: Annotated[datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="the last session")] = None,
+    start: Annotated[datetime | None, typer.Option("--from", parser=day, metavar=DAY, help="the first session")] = None,
+    end: Annotated[datetime | None, typer.Option("--to", parser=day, metavar=DAY, help="the last session")] = None,
     adjust: Annotated[
         Direction | None, typer.Option("--adjusted", help="back: the newest price stays raw; forward: the oldest")
     ] = None,
     method: Annotated[Method, typer.Option(help="what adjusting makes good for")] = Method.TOTAL_RETURN,
+    as_of: AsOf = None,
     output: Annotated[str, typer.Option("-o", "--output", help="a file, or - for the standard output")] = "-",
     force: Annotated[bool, typer.Option("--force", help="overwrite the file if there is one")] = False,
 ) -> None:
@@ -98,6 +104,7 @@ def export_csv(
             start=start.date() if start else None,
             end=end.date() if end else None,
             adjustment=Adjustment(adjust, method) if adjust else None,
+            as_of=as_of,
         )
         names = list(choice.ids)
         columns = (

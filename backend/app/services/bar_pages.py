@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date, timedelta
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
 
 import numpy as np
 import polars as pl
@@ -36,12 +36,16 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Which bars: *ids* by symbol, in order of the symbols' characters; *start* and *end* included."""
+    """Which bars: *ids* by symbol, in order of the symbols' characters; *start* and *end* included.
+
+    With *as_of* (aware) as they stood then, adjusted by what was known then.
+    """
 
     ids: Mapping[str, int]
     start: date
     end: date
     adjustment: Adjustment | None = None
+    as_of: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,7 @@ def choose_bars(
     start: date | None,
     end: date | None,
     adjustment: Adjustment | None = None,
+    as_of: datetime | None = None,
 ) -> Choice:
     """What is asked for, its ends drawn in to what is held. The universe `all` has those that were delisted, too.
 
@@ -78,14 +83,16 @@ def choose_bars(
         chosen = list_securities(connection)
     else:
         chosen = choose_securities(connection, symbols=None, universe=universe, universes=universes)
+    # What stood then is held now: these ends are wide enough for any instant.
     first, last = histories.held_sessions(connection) or (date.max, date.min)
     ids = {one.symbol: one.id for one in sorted(chosen, key=lambda one: one.symbol)}
-    return Choice(ids, max(start or first, first), min(end or last, last), adjustment)
+    return Choice(ids, max(start or first, first), min(end or last, last), adjustment, as_of)
 
 
 def count_bars(connection: Connection, choice: Choice, *, most: int) -> int:
     """How many bars that is; *most* when it is as many or more."""
-    return histories.count_bars(connection, choice.ids.values(), start=choice.start, end=choice.end, most=most)
+    ids = choice.ids.values()
+    return histories.count_bars(connection, ids, start=choice.start, end=choice.end, most=most, as_of=choice.as_of)
 
 
 def pages(connection: Connection, choice: Choice, *, limit: int) -> Iterator[Page]:
@@ -115,7 +122,7 @@ def read_page(connection: Connection, choice: Choice, *, after: Place | None = N
     frame = bar_frame(symbols, bars.sessions + EPOCH, bars.values, absent=ABSENT)
     factors = np.ones(len(bars))
     if choice.adjustment:
-        exact = _factors(connection, choice.adjustment, set(bars.ids.tolist()))
+        exact = _factors(connection, choice.adjustment, set(bars.ids.tolist()), choice.as_of)
         days = bars.sessions + EPOCH
         factors = factor_panel(exact).factors_at(bars.ids, days)
         frame = adjusted_frame(
@@ -135,7 +142,7 @@ def _histories(
         if symbols[at : at + 1] == [after.symbol] and after.session < choice.end:
             start = max(choice.start, after.session + timedelta(days=1))
             own = {after.symbol: choice.ids[after.symbol]}
-            yield from _read(connection, own, start, choice.end)
+            yield from _read(connection, own, replace(choice, start=start))
         at += symbols[at : at + 1] == [after.symbol]
     if choice.start > choice.end:
         return
@@ -143,20 +150,22 @@ def _histories(
     step = limit // each + 1
     while at < len(symbols):
         some = {symbol: choice.ids[symbol] for symbol in symbols[at : at + step]}
-        yield from _read(connection, some, choice.start, choice.end)
+        yield from _read(connection, some, choice)
         at += step
         step = min(2 * step, 2 * limit // each + 1)  # many have no bars, or few
 
 
-def _read(connection: Connection, ids: Mapping[str, int], start: date, end: date) -> Iterator[tuple[str, BarColumns]]:
-    found = histories.read_histories(connection, ids.values(), start=start, end=end)
+def _read(connection: Connection, ids: Mapping[str, int], choice: Choice) -> Iterator[tuple[str, BarColumns]]:
+    found = histories.read_histories(connection, ids.values(), start=choice.start, end=choice.end, as_of=choice.as_of)
     return ((symbol, found[one]) for symbol, one in ids.items() if one in found)
 
 
-def _factors(connection: Connection, adjustment: Adjustment, ids: set[int]) -> dict[int, Factors]:
-    """Over each whole history that is held, so that every page of it fits the others."""
-    actions = actions_by_security(connection, ids=ids)
-    held = histories.held_ranges_of(connection, actions)
+def _factors(
+    connection: Connection, adjustment: Adjustment, ids: set[int], as_of: datetime | None
+) -> dict[int, Factors]:
+    """Over each whole history that is held (or was then), so that every page of it fits the others."""
+    actions = actions_by_security(connection, ids=ids, as_of=as_of)
+    held = histories.held_ranges_of(connection, actions, as_of=as_of)
     return {one: Factors() for one in ids} | {
         one: factors_of(actions[one], adjustment, first=first, last=last) for one, (first, last) in held.items()
     }

@@ -84,9 +84,11 @@ def copy_out(
         yield BarColumns(np.full(len(ids), session, np.int64), ids, values)
 
 
-def copy_histories(connection: Connection, fields: Sequence[str], *, where: sql.Composable) -> Iterator[BarColumns]:
-    """The bars that *where* selects, a security at a time, oldest session first within it."""
-    rest = sql.SQL("bars {} GROUP BY security_id").format(where)
+def copy_histories(
+    connection: Connection, fields: Sequence[str], *, where: sql.Composable, table: sql.Composable = sql.SQL("bars")
+) -> Iterator[BarColumns]:
+    """The bars of *table* that *where* selects, a security at a time, oldest session first within it."""
+    rest = sql.SQL("{} {} GROUP BY security_id").format(table, where)
     for security_id, values in _grouped(connection, ("security_id", "session", *fields), rest=rest):
         sessions = values.pop("session")
         yield BarColumns(sessions, np.full(len(sessions), security_id, np.int64), values).by_key()

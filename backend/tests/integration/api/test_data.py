@@ -205,7 +205,7 @@ def test_bars_of_a_range_newest_first_to_stay(seeded: Platform, web: Web) -> Non
         ("/api/v1/quotes?symbols=" + "2330," * 501, 422, "InvalidParameter", "500 at most"),
         ("/api/v1/runs?task=sync_nothing", 404, "UnknownTask", "There is no task 'sync_nothing'"),
         ("/api/v1/runs?state=DONE", 422, "InvalidParameter", "state is 'DONE'"),
-        ("/api/v1/runs?since=2026-11-01T00:00:00", 422, "InvalidParameter", "since is"),
+        ("/api/v1/runs?since=yesterday", 422, "InvalidParameter", "since is 'yesterday': write a time such as 2026-"),
         ("/api/v1/runs?before=nothing", 404, "UnknownRun", "The ledger has no run 'nothing'."),
         ("/api/v1/runs/nothing", 404, "UnknownRun", "The ledger has no run 'nothing'."),
         ("/api/v2", 404, "NotFound", "/docs lists what there is"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -34,16 +34,17 @@ DAY = date(2026, 3, 2)
 SYMBOLS = ("0050", "00687C", "2317", "2330")
 
 
-def store(platform: Platform, *bars: Bar) -> None:
+def store(platform: Platform, *bars: Bar, at: datetime = NOW) -> None:
     with transaction(platform.engine) as connection:
         register_unlisted(connection, Venue.TWSE, dict.fromkeys(SYMBOLS, "名"), at=NOW)
-        write_bars(connection, bars, fields=BAR_FIELDS, source="test", run_id=None, at=NOW)
+        write_bars(connection, bars, fields=BAR_FIELDS, source="test", run_id=None, at=at)
 
 
-def act(platform: Platform, *actions: CorporateAction) -> None:
+def act(platform: Platform, *actions: CorporateAction, at: datetime = NOW) -> None:
+    """A source of each instant: none takes back what another had."""
     with transaction(platform.engine) as connection:
         period = (date(2026, 1, 1), date(2026, 12, 31))
-        write_actions(connection, actions, period=period, source="test", run_id=None, at=NOW)
+        write_actions(connection, actions, period=period, source=f"test {at}", run_id=None, at=at)
 
 
 def good(web: Web, **query: Any) -> httpx.Response:
@@ -147,6 +148,51 @@ def test_every_form_has_the_numbers_of_the_endpoint_of_one(
     assert good(web, **query).json()["bars"] == expected
     for form in ("csv", "parquet", "arrow"):
         assert table(good(web, **query, format=form)) == [floats(row) for row in expected], form
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    held=st.lists(st.tuples(bars, actions), min_size=2, max_size=3),
+    hours=st.integers(-1, 3),
+    adjusted=st.sampled_from(["none", "back", "forward"]),
+    limit=st.sampled_from([3, 100]),
+)
+def test_as_of_is_that_of_the_endpoint_of_one(
+    platform: Platform, web: Web, *, held: Any, hours: int, adjusted: str, limit: int
+) -> None:
+    empty(platform)
+    for number, (some, acted) in enumerate(held):
+        at = NOW + timedelta(hours=number)
+        store(platform, *(Bar(symbol, DAY + timedelta(n), *values) for (symbol, n), values in some.items()), at=at)
+        act(platform, *(CorporateAction(s, DAY + timedelta(n), kind, *of) for (s, n, kind), of in acted.items()), at=at)
+    query = {"adjusted": adjusted, "as_of": (NOW + timedelta(hours=hours)).isoformat()}
+    expected = [row for symbol in SYMBOLS for row in of_one(web, symbol, **query)]
+    assert good(web, **query, universe="all").json()["bars"] == expected
+    for form in ("csv", "parquet", "arrow"):
+        assert table(good(web, **query, universe="all", format=form)) == [floats(row) for row in expected], form
+    walked = [row for page in walk(web, **query, universe="all", limit=limit) for row in page]
+    assert walked == [(row["symbol"], row["session"]) for row in expected]
+
+
+def test_nothing_is_seen_of_what_came_later(seeded: Platform, web: Web) -> None:
+    """By hand: corrected a day later, and split by an action that was unknown until then; a zone or Taipei time."""
+    later = NOW + timedelta(days=1)
+    with transaction(seeded.engine) as connection:
+        corrected = Bar("2330", date(2026, 11, 23), close=9_980_000)
+        write_bars(connection, [corrected], fields={"close"}, source="test", run_id=None, at=later)
+    act(seeded, CorporateAction("2330", date(2026, 11, 23), ActionKind.SPLIT, 9_985_000, 4_992_500), at=later)
+
+    def closes(**query: Any) -> list[str | None]:
+        return [row["close"] for row in good(web, symbols="2330", adjusted="back", **query).json()["bars"]]
+
+    assert closes() == ["499.25", None, "998"]
+    assert closes(as_of="2026-11-24T15:00") == ["499.25", None, "998"]  # NOW is 15:00 in Taipei
+    for then in ("2026-11-24T14:59", "2026-11-24", "2026-11-24T06:59Z", "2026-11-24T14:59:59+08:00"):
+        assert closes(as_of=then) == ["998.5", None, "999"], then
+    assert closes(as_of="2026-11-23T14:59") == []
+    reply = web.get(f"{PATH}?symbols=2330&as_of=2026-11-24T15:00+08:00")  # a plus in an address is a blank
+    assert reply.status_code == 422
+    assert "as_of is '2026-11-24T15:00 08:00': write a time such as 2026-11-20T21:00" in reply.json()["message"]
 
 
 def empty(platform: Platform) -> None:
@@ -282,6 +328,7 @@ QUERY = st.fixed_dictionaries(
         "start": dates,
         "end": dates,
         "adjusted": st.sampled_from(["none", "back", "forward"]) | anything,
+        "as_of": st.datetimes().map(str) | anything,
         "method": st.sampled_from(["total_return", "split_only"]) | anything,
         "fields": st.lists(st.sampled_from([*BAR_FIELDS, "factor"]) | anything, max_size=3).map(",".join),
         "format": st.sampled_from(["json", "csv", "parquet", "arrow"]) | anything,

@@ -39,4 +39,4 @@ def test_both_values_newest_first(seeded: Platform, web: Web) -> None:
     assert closes("2026-11-23T07:00:00Z") == ["998.5", None, "999"]
     assert closes("2026-11-24T15:00:00%2B08:00") == ["998.5", None, "998"]
     assert closes("2026-12-01T00:00:00Z") == ["998.5", None, None]
-    assert web.get("/api/v1/bars/2330?as_of=2026-11-24T15:00:00").status_code == 422
+    assert closes("2026-11-24T14:59:59") == closes("2026-11-24T06:59:59Z")  # Taipei time

@@ -67,6 +67,7 @@ def test_of_all_and_of_a_range(run: Run) -> None:
 def test_as_it_stood_before_anything_was_known(run: Run) -> None:
     assert "quantlab sync actions" in run("actions", "--as-of", "2026-11-23").output
     assert len(lines(run("actions", "--as-of", "2026-11-23T15:00"))) == 3
+    assert len(lines(run("actions", "--as-of", "2026-11-23T15:00:00"))) == 3
 
 
 def test_an_unknown_symbol(run: Run) -> None:

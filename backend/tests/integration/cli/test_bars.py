@@ -85,3 +85,19 @@ def test_revisions_show_both_values(run: Run) -> None:
     lines = [line.split() for line in run("revisions").output.splitlines() if "2330" in line]
     assert [line[4:7] for line in lines] == [["volume", "2,000", "2,100"], ["close", "999", "998"]]
     assert "changed nothing" in run("revisions", "2317").output
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("bars", "2330", "--as-of", "foo"), "'foo': write a time such as 2026-11-20T21:00, which is Taipei's"),
+        (("actions", "--as-of", "2026-13-01"), "'2026-13-01': write a time such as"),
+        (("bars", "2330", "--from", "20/11"), "'20/11': write a day such as 2026-11-20."),
+        (("actions", "--to", "2026-02-30"), "'2026-02-30': write a day such as 2026-11-20."),
+        (("export", "csv", "--symbols", "2330", "--from", "x"), "'x': write a day such as 2026-11-20."),
+    ],
+)
+def test_what_is_no_day_is_answered_with_an_example(run: Run, words: tuple[str, ...], sentence: str) -> None:
+    result = run(*words)
+    assert result.exit_code == 2
+    assert sentence in " ".join(result.output.replace("│", " ").split())

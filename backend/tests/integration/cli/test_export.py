@@ -34,6 +34,8 @@ def test_csv_of_a_range(run: Run, seeded: Platform, tmp_path: Path) -> None:
     assert run("export", "csv", "--symbols", "2330", "--to", "2026-11-19").stdout == HEADER + FIRST
     assert run("export", "csv", "--universe", "all", "--from", "2026-11-20").stdout == HEADER + REST
     assert run("export", "csv", "--symbols", "2317").stdout == HEADER
+    assert run("export", "csv", "--symbols", "2330", "--as-of", "2026-11-23T14:59:59").stdout == HEADER
+    assert run("export", "csv", "--symbols", "2330", "--as-of", "2026-11-23T07:00Z").stdout == HEADER + FIRST + REST
     path = tmp_path / "bars.csv"
     assert run("export", "csv", "--symbols", "2330", "-o", str(path)).output == ""
     assert path.read_text() == HEADER + FIRST + REST

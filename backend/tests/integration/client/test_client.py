@@ -39,6 +39,9 @@ def test_everything_of_one_server(lab: QuantLab, seeded: Platform, monkeypatch: 
     assert [(bar.session.day, bar.close, bar.volume) for bar in bars] == [
         (19, Decimal("998.5"), 1000), (20, None, 0), (23, Decimal(999), 2000)
     ]  # fmt: skip
+    assert lab.bars("2330", as_of=NOW) == bars
+    assert lab.bars("all", as_of=NOW - timedelta(seconds=1)) == []
+    assert lab.bars_polars(["2330"], as_of="2026-11-23T14:59").height == 0
     assert lab.bars("2330", start=date(2026, 11, 20), end="2026-11-22") == [bars[1]]
     assert lab.bars("all") == bars
     _frames(lab, bars)
@@ -71,6 +74,7 @@ def _adjusted(lab: QuantLab, seeded: Platform) -> None:
         split.ex_date, "split", Decimal("998.5"), 0.25, "1:4"
     )  # fmt: skip
     assert action.recorded_at == NOW
+    assert lab.actions("2330", as_of="2026-11-23T14:59") == []
     first = lab.bars(["2330"], adjusted="back", method="split_only")[0]
     assert (first.close, first.volume, first.factor) == (Decimal("249.625"), 4000, 0.25)
 

@@ -1,0 +1,34 @@
+"""Days and instants as people write them, on the command line and in addresses."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+
+from app.market.calendar import TAIPEI
+
+A_DAY = "write a day such as 2026-11-20"
+AN_INSTANT = (
+    "write a time such as 2026-11-20T21:00, which is Taipei's, or 2026-11-20T13:00Z (in an address a + is %2B: "
+    "2026-11-20T21:00%2B08:00)"
+)
+
+
+def read_day(text: str) -> date:
+    """A day, YYYY-MM-DD. Raises ValueError with what to write."""
+    try:
+        return datetime.strptime(text, "%Y-%m-%d").date()  # noqa: DTZ007 - a day has no zone
+    except ValueError:
+        raise ValueError(A_DAY) from None
+
+
+def read_instant(text: str) -> datetime:
+    """An instant in ISO 8601; without a zone it is Taipei time, a day alone its midnight.
+
+    Raises:
+        ValueError: with what to write.
+    """
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError(AN_INSTANT) from None
+    return found if found.tzinfo else found.replace(tzinfo=TAIPEI)
