@@ -60,6 +60,7 @@ _TABLE = (
     Rule("volume-unit", _BLOCKING, _ROW, "Turnover is volume × price: shares and TWD, not lots or thousands."),
     Rule("session-bounds", _BLOCKING, _ROW, "A row is for a day that was a session, and that has begun."),
     Rule("price-limit", _WARNING, _ROW, "No price is further from the reference price than the daily limit."),
+    Rule("previous-close", _WARNING, _ROW, "Close − change is the close of the session before, but on an ex-date."),
     Rule("turnover-range", _WARNING, _ROW, "Turnover ÷ volume lies between low and high, give or take a fifth."),
     # Answers to a question about one or some securities.
     Rule("other-symbol", _BLOCKING, _ROW, "A history is of the security that was asked for."),

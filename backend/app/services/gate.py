@@ -10,8 +10,9 @@ from app.market.bar import Bar
 from app.market.bar_rules import LIMITED, TICKS_SINCE, Broken, Facts, broken_by, session_fault
 from app.market.calendar import TradingCalendar
 from app.market.limits import FREE_SESSIONS, LIMIT_SINCE, limit_percent
-from app.market.quality import RULES, Severity
+from app.market.quality import FEW, RULES, Severity
 from app.market.security import SecurityKind, Venue
+from app.services.neighbours import strangers
 from app.sources.base import Parsed, RejectedRow
 from app.sources.rows import kept
 from app.store import quarantine, sessions
@@ -39,21 +40,31 @@ class Gate:
 
     def __init__(self, securities: Iterable[HeldSecurity], calendar: TradingCalendar) -> None:
         self._securities = {one.symbol: one for one in securities}
+        self._symbols = {one.id: one.symbol for one in self._securities.values()}
         self._listed = {one.symbol: one.listed_on for one in self._securities.values() if one.listed_on}
         self._calendar = calendar
         self._usual: dict[tuple[object, ...], dict[str, Facts]] = {}
 
     def judge(self, connection: Connection, parsed: Parsed[Bar], *, venue: Venue, dataset: str, today: date) -> Passed:
-        """Part what *parsed* read. What a person has said of the very same row holds."""
+        """Part what *parsed* read. What a person has said of the very same row holds.
+
+        Raises:
+            TooManyInvalidRows: a whole market of one session that is another session's.
+        """
         faults = self._session_faults(connection, venue, {bar.session for bar in parsed.rows}, today)
         references = self._references(connection, parsed.rows)
         usual = {day: self._usual_on(day, parsed.rounded) for day in {bar.session for bar in parsed.rows}}
         found: dict[int, list[Broken]] = {}
+        strange: Mapping[int, Broken] = {}
+        if len(usual) == 1 and len(parsed.rows) > FEW:
+            strange = strangers(connection, parsed.rows, symbols=self._symbols, calendar=self._calendar)
         for place, bar in enumerate(parsed.rows):
             facts = self._facts(bar, usual[bar.session], parsed.rounded)
             if bar.change is None and (reference := references.get((bar.symbol, bar.session))):
                 facts = replace(facts, reference=reference)
             broken = broken_by(bar, facts)
+            if place in strange:
+                broken.append(strange[place])
             if faults and bar.session in faults:
                 broken.append(Broken("session-bounds", faults[bar.session]))
             if broken:

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 import polars as pl
 import pytest
 
+from app.errors import TooManyInvalidRows
 from app.market.bar import BAR_FIELDS, Bar
 from app.market.calendar import TradingCalendar
 from app.market.corporate_action import ActionKind, CorporateAction
@@ -192,3 +193,79 @@ def test_days_on_which_there_is_no_session(judge: Any) -> None:
     assert judge(bar(session=date(2024, 5, 4))) == []  # a Saturday, and the exchange says that it was open
     assert judge(bar(session=date(2024, 5, 13)), today=date(2024, 5, 10)) == blocked
     assert judge(bar(), bar(session=date(2024, 5, 5))) == blocked
+
+
+class Other:
+    """A client whose daily bars are changed on their way: by what *spoil* makes of the reply."""
+
+    def __init__(self, client: Any, spoil: Callable[[Any, Any], Any]) -> None:
+        self.client, self.spoil = client, spoil
+
+    def fetch(self, dataset: Any, query: Any) -> Any:
+        if dataset.name != "daily_bars":
+            return self.client.fetch(dataset, query)
+        return self.spoil(lambda session: self.client.fetch(dataset, replace(query, session=session)), query.session)
+
+
+THURSDAY, FRIDAY, MONDAY = date(2026, 11, 19), date(2026, 11, 20), date(2026, 11, 23)
+
+
+def held(bench: Any, day: date) -> list[Any]:
+    return list(bench.rows("SELECT security_id, close FROM bars WHERE session = :day ORDER BY 1", day=day))
+
+
+def test_another_sessions_rows_are_refused_whichever_neighbour_is_held(bench: Any) -> None:
+    def stale(fetch: Callable[[date], Any], _: date) -> Any:
+        parsed = fetch(THURSDAY)
+        return replace(parsed, rows=tuple(replace(bar, session=FRIDAY) for bar in parsed.rows))
+
+    bench.at(datetime(2026, 11, 23, 21, 0, tzinfo=TAIPEI))
+    spoilt = replace(bench.context, client=Other(bench.context.client, stale))
+    sync_daily_bars(bench.context, start=THURSDAY, end=THURSDAY)
+    with pytest.raises(TooManyInvalidRows, match="do not fit those of 2026-11-19: they are another session's"):
+        sync_daily_bars(spoilt, start=FRIDAY, end=FRIDAY)
+    assert held(bench, FRIDAY) == []
+
+    bench.rows("DELETE FROM bars RETURNING 1")
+    sync_daily_bars(bench.context, start=MONDAY, end=MONDAY)  # as a backfill goes: newest first
+    with pytest.raises(TooManyInvalidRows, match="do not fit those of 2026-11-23"):
+        sync_daily_bars(spoilt, start=FRIDAY, end=FRIDAY)
+    assert held(bench, FRIDAY) == []
+    assert sync_daily_bars(bench.context, start=FRIDAY, end=FRIDAY).state == "SUCCESS"
+
+
+def test_a_good_session_beside_a_stale_one_is_believed(bench: Any) -> None:
+    """The stale one came first, with nothing to compare it to; it goes as soon as it is read again."""
+
+    def stale(fetch: Callable[[date], Any], _: date) -> Any:
+        parsed = fetch(date(2026, 11, 18))
+        return replace(parsed, rows=tuple(replace(bar, session=FRIDAY) for bar in parsed.rows))
+
+    bench.at(datetime(2026, 11, 24, 21, 0, tzinfo=TAIPEI))
+    spoilt = replace(bench.context, client=Other(bench.context.client, stale))
+    sync_daily_bars(spoilt, start=FRIDAY, end=FRIDAY)
+    wrong = held(bench, FRIDAY)
+    sync_daily_bars(bench.context, start=date(2026, 11, 24), end=date(2026, 11, 24))
+    assert sync_daily_bars(bench.context, start=MONDAY, end=MONDAY).state == "SUCCESS"
+    assert sync_daily_bars(bench.context, start=FRIDAY, end=FRIDAY).state == "SUCCESS"
+    assert held(bench, FRIDAY) != wrong
+    assert bench.rows("SELECT * FROM quarantine WHERE released_at IS NULL") == []
+
+
+def test_rows_that_changed_places_are_pointed_at_but_not_an_ex_date(bench: Any) -> None:
+    def swapped(fetch: Callable[[date], Any], session: date) -> Any:
+        parsed = fetch(session)
+        to = {"2330": "2317", "2317": "2330"}
+        return replace(parsed, rows=tuple(replace(bar, symbol=to.get(bar.symbol, bar.symbol)) for bar in parsed.rows))
+
+    spoilt = replace(bench.context, client=Other(bench.context.client, swapped))
+    sync_daily_bars(bench.context, start=THURSDAY, end=THURSDAY)
+    with transaction(bench.engine) as connection:
+        action = CorporateAction("2317", FRIDAY, ActionKind.DIVIDEND, 8_500_000, 8_000_000)
+        write_actions(connection, [action], period=(FRIDAY, FRIDAY), source="x", run_id=None, at=NOW)
+    report = sync_daily_bars(spoilt, start=FRIDAY, end=FRIDAY)
+    assert (report.state, report.counts.quarantined) == ("SUCCESS", 0)
+    found = bench.rows("SELECT symbol, session, rule, severity FROM quarantine WHERE rule = 'previous-close'")
+    assert found == [("2330", FRIDAY, "previous-close", "warning")]
+    sync_daily_bars(bench.context, start=FRIDAY, end=FRIDAY)
+    assert bench.rows("SELECT decision FROM quarantine WHERE rule = 'previous-close'") == [("mended",)]
