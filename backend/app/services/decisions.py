@@ -14,6 +14,7 @@ from app.services.context import Context
 from app.services.replay import Waiting, replay_archive
 from app.services.report import Report
 from app.store import bars, coverage, quarantine, quarantine_reads
+from app.store.bar_precedence import recorded_at
 from app.store.engine import Connection, transaction
 from app.store.quarantine_reads import Decision, Filter, HeldRow
 
@@ -28,7 +29,7 @@ def release(context: Context, ids: Collection[int], *, by: str, note: str) -> li
 
     Raises:
         UnknownRow, AlreadyDecided: see ``errors``.
-        NotStorable: the values could not be read, are no bar's, or lie in the future.
+        NotStorable: the values could not be read, are no bar's, lie in the future, or a newer bar is held by now.
         InvalidParameter: nobody is named, or no reason is given.
     """
     return _decide(context, ids, "stored", by=by, note=note)
@@ -70,15 +71,16 @@ def _decide(context: Context, ids: Collection[int], decision: Decision, *, by: s
         raise InvalidParameter("Say who decides it.")
     if not note:
         raise InvalidParameter("Say why, in a note: who reads it later cannot ask you.")
-    now, closed = context.clock(), list[int]()
+    now = context.clock()
     with context.writing() as connection:
         # Rows before bars, as in a sync: who takes them in another order waits for one that waits for him.
-        held = [_open_row(connection, row_id) for row_id in sorted(set(ids))]
-        for row in held:
-            closed += _same_row(connection, row) if row.severity == Severity.BLOCKING else [row.id]
+        held, closed = _open_rows(connection, ids)
         quarantine.decide(connection, closed, decision, by=by[:100], note=note[:LONGEST_NOTE], at=now)
-        for row in held:
-            if decision == "stored" and row.severity == Severity.BLOCKING:
+        bad = [row for row in held if row.severity == Severity.BLOCKING]
+        if decision == "stored":
+            for row in bad:
+                _require_storable(connection, context, row)
+            for row in bad:
                 _store(connection, context, row)
         for dataset, venue, session in {(_covered(row), row.venue, row.session) for row in held}:
             if session is not None:
@@ -87,19 +89,25 @@ def _decide(context: Context, ids: Collection[int], decision: Decision, *, by: s
         return [row for row in rows if row is not None]
 
 
-def _open_row(connection: Connection, row_id: int) -> HeldRow:
-    """The row, which nobody else can decide on until the transaction ends.
+def _open_rows(connection: Connection, ids: Collection[int]) -> tuple[list[HeldRow], list[int]]:
+    """The rows, and the ids of all that is decided with them; nobody else can until the transaction ends.
 
     Raises:
         UnknownRow, AlreadyDecided.
     """
-    held = quarantine_reads.get(connection, row_id, lock=True)
-    if held is None:
-        raise UnknownRow(f"There is no quarantined row {row_id}; `quantlab quarantine list` shows those that wait.")
-    if held.decision is not None:
-        who = f" by {held.decided_by}" if held.decided_by else ""
-        raise AlreadyDecided(f"The row {row_id} is not open any more: {held.decision}{who} at {held.released_at}.")
-    return held
+    together = set[int]()
+    for row_id in sorted(set(ids)):
+        held = quarantine_reads.get(connection, row_id)
+        if held is None:
+            raise UnknownRow(f"There is no quarantined row {row_id}; `quantlab quarantine list` shows those that wait.")
+        together.update(_same_row(connection, held) if held.severity == Severity.BLOCKING else [row_id])
+    # All at once and in one order: two people on two entries of one row would else wait for each other.
+    locked = quarantine_reads.lock(connection, together)
+    for row_id in sorted(set(ids)):
+        if (held := locked[row_id]).decision is not None:
+            who = f" by {held.decided_by}" if held.decided_by else ""
+            raise AlreadyDecided(f"The row {row_id} is not open any more: {held.decision}{who} at {held.released_at}.")
+    return [locked[row_id] for row_id in sorted(set(ids))], sorted(together)
 
 
 def _same_row(connection: Connection, held: HeldRow) -> list[int]:
@@ -117,7 +125,7 @@ def _same_row(connection: Connection, held: HeldRow) -> list[int]:
     return sorted({held.id, *alike})
 
 
-def _store(connection: Connection, context: Context, held: HeldRow) -> None:
+def _require_storable(connection: Connection, context: Context, held: HeldRow) -> None:
     if held.dataset not in BAR_DATASETS or held.parsed is None or held.session is None or held.symbol is None:
         raise NotStorable(
             f"The row {held.id} broke the rule {held.rule} before it had values that could be stored. If a parser was "
@@ -125,6 +133,17 @@ def _store(connection: Connection, context: Context, held: HeldRow) -> None:
         )
     if held.session > context.today():
         raise NotStorable(f"The row {held.id} is for {held.session}, which lies in the future.")
+    since = recorded_at(connection, held.symbol, held.session)
+    if since is not None and since > held.last_seen_at:
+        raise NotStorable(
+            f"The row {held.id} was last seen at {held.last_seen_at}, and the bar of {held.symbol} of {held.session} "
+            f"that is held was told later, at {since}: the row is out of date. Dismiss it."
+        )
+
+
+def _store(connection: Connection, context: Context, held: HeldRow) -> None:
+    if held.parsed is None or held.session is None or held.symbol is None:
+        raise ValueError(f"The row {held.id} was not looked at before it was stored.")
     values: dict[str, Any] = {name: value for name, value in held.parsed.items() if name in BAR_FIELDS}
     rounded: Mapping[str, int] = held.parsed.get("rounded", {})
     try:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import date, datetime
 
 from app.errors import TooManyInvalidRows
+from app.market.bar import Bar
 from app.market.security import Venue
 from app.sources.base import RejectedRow
 from app.store import quarantine
@@ -28,11 +29,14 @@ def set_aside(
     warnings: Collection[RejectedRow] = (),
     whole: tuple[date, date] | None = None,
     symbol: str | None = None,
+    good: Sequence[Bar] = (),
+    told_at: datetime | None = None,
 ) -> int:
     """Quarantine *rejected*, which came among *of* rows; returns how many. *warnings* are of rows that are stored.
 
     *whole* says that the reply is all there is of the days from one to the other (of *symbol*, if given): what waits
-    of them and is not found any more is mended.
+    of them and is not found any more is mended. Of the bars that are *good*, what waits from elsewhere is mended, too.
+    *told_at* is when the reply had come, if not just now.
 
     Raises:
         TooManyInvalidRows: more than a fifth of the rows: nothing of the reply is stored.
@@ -48,7 +52,8 @@ def set_aside(
         )
         raise TooManyInvalidRows(message, rule=first.rule)
     found = (*rejected, *warnings)
-    seen = quarantine.add(connection, found, venue=venue, dataset=dataset, run_id=run_id, at=at)
+    seen = quarantine.add(connection, found, venue=venue, dataset=dataset, run_id=run_id, at=told_at or at)
     if whole:
         quarantine.mend(connection, venue, dataset, *whole, symbol=symbol, but=seen, at=at)
+    quarantine.mend_bars(connection, venue, good, but=dataset, told_at=told_at, at=at)
     return number

@@ -138,6 +138,8 @@ def store_session(
         at=now,
         warnings=(*passed.warnings, *more),
         whole=(day, day),
+        good=passed.rows,
+        told_at=parsed.told_at,
     )
     written = store_bars.write_columns(
         connection,

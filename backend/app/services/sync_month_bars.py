@@ -109,6 +109,8 @@ def month_work(
                 warnings=passed.warnings,
                 whole=(max(start, month), min(end, _last_day(month))),
                 symbol=security.symbol,
+                good=passed.rows,
+                told_at=parsed.told_at,
             )
             written = store_bars.write_bars(
                 connection,

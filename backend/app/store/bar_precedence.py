@@ -1,15 +1,16 @@
-"""Which cells an old answer may not touch: those that another source told anew after it had come."""
+"""What is newer: the cells that an old answer may not touch, for another source told them anew after it had come."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 
 import numpy as np
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, select, text
 
 from app.store.bar_columns import EPOCH, BarColumns, day
+from app.store.tables import bars, securities
 
 _CHANGED_SINCE = text("""
 SELECT DISTINCT ON (security_id, session, field) security_id, session, field, source
@@ -17,6 +18,15 @@ FROM revisions
 WHERE security_id = ANY(:ids) AND session BETWEEN :first AND :last AND seen_at > :since
 ORDER BY security_id, session, field, id DESC
 """)
+
+
+def recorded_at(connection: Connection, symbol: str, session: date) -> datetime | None:
+    """Since when the bar stands as it is held; None where none is."""
+    return connection.scalar(
+        select(bars.c.recorded_at)
+        .join(securities, securities.c.id == bars.c.security_id)
+        .where(securities.c.symbol == symbol, bars.c.session == session)
+    )
 
 
 def told_later(

@@ -35,7 +35,7 @@ WITH days AS MATERIALIZED (
 ), cells AS (
     SELECT days.session, own.id, own.symbol, own.name, CASE
         WHEN bar.close IS NOT NULL THEN 'held'
-        WHEN EXISTS (SELECT FROM quarantine q WHERE q.dataset = 'daily_bars' AND q.venue = :venue
+        WHEN EXISTS (SELECT FROM quarantine q WHERE q.dataset IN ('daily_bars', 'month_bars') AND q.venue = :venue
                      AND q.session = days.session AND q.symbol = own.symbol
                      AND q.released_at IS NULL AND q.severity = 'blocking')
             THEN 'quarantined'

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from sqlalchemy import Connection, select, text, update
 
+from app.market.bar import BAR_DATASETS, Bar
 from app.market.security import Venue
 from app.store.quarantine_reads import Decision
 from app.store.tables import quarantine
@@ -58,12 +59,13 @@ FROM (
 ) AS new
 WHERE NOT EXISTS (
     SELECT FROM quarantine old
-    WHERE old.decision IN ('stored', 'dismissed') AND old.venue = :venue AND old.dataset = :dataset
+    WHERE (old.decision IN ('stored', 'dismissed') OR old.decision = 'mended' AND old.released_at > :at)
+        AND old.venue = :venue AND old.dataset = :dataset
         AND old.session IS NOT DISTINCT FROM new.session AND old.symbol IS NOT DISTINCT FROM new.symbol
         AND old.rule = new.rule AND old.raw = new.raw)
 ON CONFLICT (venue, dataset, session, symbol, rule, md5(raw::text)) WHERE released_at IS NULL
-DO UPDATE SET last_seen_at = excluded.last_seen_at, reason = excluded.reason, parsed = excluded.parsed,
-    severity = excluded.severity
+DO UPDATE SET last_seen_at = greatest(q.last_seen_at, excluded.last_seen_at), reason = excluded.reason,
+    parsed = excluded.parsed, severity = excluded.severity
 RETURNING id
 """)
 
@@ -80,7 +82,7 @@ def add(
     """Set *rejected* aside; returns the ids under which they are open.
 
     One that stands there already is only seen again. On one that a person has decided the decision holds: it is not
-    opened anew.
+    opened anew; nor is one that came right later than *at*, which is when the row came.
     """
     rows = [
         {
@@ -126,6 +128,32 @@ def mend(
         mended = mended.where(quarantine.c.symbol == symbol)
     if but:
         mended = mended.where(quarantine.c.id.not_in(but))
+    return connection.execute(mended).rowcount
+
+
+def mend_bars(
+    connection: Connection, venue: Venue, good: Sequence[Bar], *, but: str, told_at: datetime | None, at: datetime
+) -> int:
+    """Close what waits of the bars in *good* from any dataset *but* the one that told them well.
+
+    They are of one session or of one security. With *told_at* only what was seen before: nothing newer is closed.
+    """
+    if not good:
+        return 0
+    mended = (
+        update(quarantine)
+        .where(
+            quarantine.c.released_at.is_(None),
+            quarantine.c.severity == "blocking",
+            quarantine.c.venue == venue,
+            quarantine.c.dataset.in_([name for name in BAR_DATASETS if name != but]),
+            quarantine.c.session.in_({bar.session for bar in good}),
+            quarantine.c.symbol.in_({bar.symbol for bar in good}),
+        )
+        .values(released_at=at, decision="mended")
+    )
+    if told_at is not None:
+        mended = mended.where(quarantine.c.last_seen_at < told_at)
     return connection.execute(mended).rowcount
 
 

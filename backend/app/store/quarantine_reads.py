@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Literal
@@ -52,11 +52,16 @@ class Filter:
     decided: bool | None = False
 
 
-def get(connection: Connection, row_id: int, *, lock: bool = False) -> HeldRow | None:
-    """One row; with *lock* nobody else can decide on it until the transaction ends."""
-    query = select(quarantine).where(quarantine.c.id == row_id)
-    row = connection.execute(query.with_for_update() if lock else query).one_or_none()
+def get(connection: Connection, row_id: int) -> HeldRow | None:
+    """One row."""
+    row = connection.execute(select(quarantine).where(quarantine.c.id == row_id)).one_or_none()
     return None if row is None else _held(row)
+
+
+def lock(connection: Connection, ids: Collection[int]) -> dict[int, HeldRow]:
+    """Rows by id, as they are once nobody else is at them; nobody can decide on them until the transaction ends."""
+    query = select(quarantine).where(quarantine.c.id.in_(ids)).order_by(quarantine.c.id).with_for_update()
+    return {row.id: _held(row) for row in connection.execute(query)}
 
 
 def list_rows(

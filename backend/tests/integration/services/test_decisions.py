@@ -12,10 +12,14 @@ import pytest
 from app.errors import AlreadyDecided, InvalidParameter, NotStorable, UnknownRow
 from app.market import bar_rules
 from app.market.bar import Bar
+from app.market.security import Venue
 from app.services import decisions
 from app.services.sync_daily_bars import sync_daily_bars
 from app.services.sync_month_bars import sync_month_bars
 from app.services.sync_securities import sync_securities
+from app.sources.replayed import ArchivedClient
+from app.store.cells import read_cells
+from app.store.coverage import list_unheld
 from app.store.engine import transaction
 from app.store.securities import find
 
@@ -256,3 +260,120 @@ def test_too_many_bad_rows_refuse_the_whole_reply(bench: Any, rule: Any) -> None
     with pytest.raises(Exception, match=r"break rules, more than 20%: nothing of this reply is stored"):
         sync_daily_bars(bench.context, start=DAY, end=DAY)
     assert bench.number("SELECT count(*) FROM bars") + bench.number("SELECT count(*) FROM quarantine") == 0
+
+
+def test_two_people_on_two_entries_of_one_row_decide_once(bench: Any) -> None:
+    """Each holds the entry that the other is about to close with his own."""
+    sync(bench, "2330", high=10_001)  # out of order, and no whole number of ticks
+    ids = sorted(waiting(bench).values())
+    assert len(ids) == 2
+    bench.rows("UPDATE quarantine SET raw = raw RETURNING id")  # the later entry now lies before the earlier one
+
+    def go(verb: Any, row_id: int) -> str:
+        try:
+            return str(verb(bench.context, [row_id], **SAYS)[0].decision)
+        except AlreadyDecided:
+            return "too late"
+
+    for _ in range(10):
+        with ThreadPoolExecutor(2) as pool:
+            said = list(pool.map(go, [decisions.release, decisions.dismiss], ids))
+        held = {row.decision for row in bench.rows("SELECT decision FROM quarantine")}
+        assert sorted(said) == sorted([*held, "too late"])
+        assert (high_of(bench, "2330") is not None) == (held == {"stored"})
+        bench.rows("UPDATE quarantine SET decision = NULL, released_at = NULL RETURNING id")
+        bench.rows("DELETE FROM bars RETURNING session")
+
+
+def month_of(bench: Any, *spoiled: str, high: int = 20_000) -> Any:
+    """The month history of 2317 alone, as the exchange prints it then."""
+    with transaction(bench.engine) as connection:
+        security = find(connection, "2317")
+    context = replace(bench.context, client=Spoiled(bench.context.client, *spoiled, high=high))
+    return sync_month_bars(context, [security], start=DAY, end=DAY)
+
+
+def later(bench: Any) -> None:
+    bench.at(bench.sandbox.clock[0] + timedelta(hours=1))
+
+
+def test_a_row_of_a_month_counts_in_its_day(bench: Any) -> None:
+    sync_securities(bench.context)
+    month_of(bench, "2317")
+    _, quarantined, missing = covered(bench)
+    assert quarantined == 1
+    with transaction(bench.engine) as connection:
+        cells = read_cells(connection, dataset="daily_bars", start=DAY, end=DAY)
+        (cell,) = list_unheld(connection, Venue.TWSE, [DAY], states=("quarantined",))
+    assert list(cells.set_aside.values()) == [1]
+    assert cell.symbol == "2317"
+    decisions.dismiss(bench.context, list(waiting(bench).values()), **SAYS)
+    assert covered(bench)[1:] == (0, missing + 1)
+
+
+def test_either_dataset_of_bars_mends_what_waits_from_the_other(bench: Any) -> None:
+    sync_securities(bench.context)
+    month_of(bench, "2317")
+    later(bench)
+    sync(bench, "2330")
+    assert set(waiting(bench)) == {("2330", "ohlc-order")}, "the day told 2317 well"
+    assert covered(bench)[1] == 1
+
+    later(bench)
+    sync(bench, "2317", "2330")
+    later(bench)
+    month_of(bench)
+    assert set(waiting(bench)) == {("2330", "ohlc-order")}, "and the month did; of 2330 it told nothing"
+
+
+def test_an_old_answer_mends_and_opens_nothing_that_is_newer(bench: Any) -> None:
+    sync_securities(bench.context)
+    sync(bench, "2330")
+    later(bench)
+    month_of(bench, "2317")
+    opened = waiting(bench)
+    assert set(opened) == {("2330", "ohlc-order"), ("2317", "ohlc-order")}
+    seen = "SELECT id, last_seen_at FROM quarantine ORDER BY id"
+    before = bench.rows(seen)
+    archived = ArchivedClient(bench.context.data_dir / "archive")
+    later(bench)
+    replay = replace(bench.context, client=Spoiled(archived, "2330"))
+    sync_daily_bars(replay, start=DAY, end=DAY)  # the day's table, as it had come two hours ago
+    assert waiting(bench) == opened
+    assert bench.rows(seen) == before
+
+    later(bench)
+    sync(bench)
+    assert waiting(bench) == {}
+    sync_daily_bars(replay, start=DAY, end=DAY)
+    assert waiting(bench) == {}, "it came right after that answer"
+
+
+def test_after_a_parser_was_mended_months_are_read_again(bench: Any) -> None:
+    sync_securities(bench.context)
+    month_of(bench, "2317")
+    later(bench)
+    bench.sandbox.forget_requests()
+    report = decisions.reparse(bench.context, start=DAY, end=DAY)
+    assert (report.state, report.details["mended"], report.counts.stored) == ("SUCCESS", 1, 1)
+    assert covered(bench)[:2] == (1, 0)
+    assert not sum(sum(counts.values()) for counts in bench.sandbox.requests().values()), "nobody was asked"
+
+
+def test_a_row_older_than_the_bar_that_is_held_is_not_stored(bench: Any) -> None:
+    sync_securities(bench.context)
+    month_of(bench, "2317", high=20_000)
+    (old,) = waiting(bench).values()
+    later(bench)
+    sync(bench, "2317", high=10_000)
+    (new,) = set(waiting_ids(bench)) - {old}
+    later(bench)
+    decisions.release(bench.context, [new], **SAYS)
+    with pytest.raises(NotStorable, match=r"told later, .* Dismiss it"):
+        decisions.release(bench.context, [old], **SAYS)
+    assert high_of(bench, "2317") == 10_000
+    assert waiting_ids(bench) == [old]
+
+
+def waiting_ids(bench: Any) -> list[int]:
+    return [row.id for row in bench.rows("SELECT id FROM quarantine WHERE released_at IS NULL ORDER BY id")]
