@@ -30,6 +30,7 @@ class CoverageRow(BaseModel):
     session: date
     expected: int = Field(description="listed on that day, or seen in its data")
     held: int = Field(description="with a price")
+    newer_waiting: int = Field(description="of the held ones: those of which a newer version waits in quarantine")
     quarantined: int = Field(description="set aside because a rule was broken")
     explained: dict[str, int] = Field(description="needing no price, by reason", examples=[{"no_trade": 9}])
     missing: int

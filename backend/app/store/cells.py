@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, exists, func, select
 
 from app.errors import NotASession
 from app.market.bar import BAR_DATASETS
 from app.market.gaps import BARS, Cell, Try
 from app.market.security import Venue
 from app.store import sessions
-from app.store.tables import bars, coverage, quarantine, securities, units
+from app.store.tables import bars, coverage, datasets, figures, quarantine, securities, units
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,7 @@ class HeldCells:
     expected: Mapping[Cell, int]
     """Of figures, which no list tells of; see ``figures.account``."""
     set_aside: Mapping[Cell, int]
+    """In quarantine, and not held in an older version."""
     standing: Mapping[tuple[date, Venue], bool | None]
     """See ``sessions.standing``."""
     tries: Mapping[Cell, list[Try]]
@@ -68,6 +69,20 @@ def _accounted(connection: Connection, dataset: str, start: date, end: date) -> 
 
 
 def _count_set_aside(connection: Connection, dataset: str, start: date, end: date) -> dict[Cell, int]:
+    """Symbols that wait in quarantine and of which nothing is held: a row of which an older one is held counts once."""
+    held = (
+        select(bars.c.security_id)
+        .join(securities, securities.c.id == bars.c.security_id)
+        .where(bars.c.session == quarantine.c.session, securities.c.symbol == quarantine.c.symbol)
+        if dataset == BARS
+        else select(figures.c.dataset_id)
+        .join(datasets, datasets.c.id == figures.c.dataset_id)
+        .where(
+            datasets.c.name == dataset,
+            figures.c.session == quarantine.c.session,
+            figures.c.symbol == quarantine.c.symbol,
+        )
+    )
     rows = connection.execute(
         select(quarantine.c.session, quarantine.c.venue, func.count(quarantine.c.symbol.distinct()))
         .where(
@@ -75,6 +90,7 @@ def _count_set_aside(connection: Connection, dataset: str, start: date, end: dat
             quarantine.c.session.between(start, end),
             quarantine.c.released_at.is_(None),
             quarantine.c.severity == "blocking",
+            ~exists(held.correlate(quarantine)),
         )
         .group_by(quarantine.c.session, quarantine.c.venue)
     )

@@ -11,14 +11,15 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, select, text
+from sqlalchemy import Connection, Row, Subquery, func, select, text
 
+from app.market.bar import BAR_DATASETS
 from app.market.gaps import FEWEST_EXPECTED
 from app.market.security import Venue
 from app.store import figures
 from app.store.bars import lock_writers
 from app.store.sessions import closed_sql
-from app.store.tables import coverage
+from app.store.tables import bars, coverage, quarantine, securities
 
 BARS = "daily_bars"
 REASONS = ("no_trade", "halted", "venue_closed")
@@ -109,6 +110,8 @@ class Covered:
     """By reason; see ``REASONS``."""
     missing: int
     recorded_at: datetime
+    newer_waiting: int = 0
+    """Of the held bars, those of which a newer version waits in quarantine; looked up, not counted in a sum."""
 
     @property
     def share(self) -> float | None:
@@ -185,13 +188,37 @@ def read_coverage(
     connection: Connection, *, start: date, end: date, dataset: str | None = None, venue: Venue | None = None
 ) -> list[Covered]:
     """What was counted from *start* to *end* (both included), newest session first."""
-    query = select(coverage).where(coverage.c.session.between(start, end))
+    newer = _newer_waiting(start, end)
+    same = (newer.c.venue == coverage.c.venue) & (newer.c.session == coverage.c.session) & (coverage.c.dataset == BARS)
+    query = (
+        select(coverage, func.coalesce(newer.c.number, 0).label("newer_waiting"))
+        .outerjoin(newer, same)
+        .where(coverage.c.session.between(start, end))
+    )
     if dataset is not None:
         query = query.where(coverage.c.dataset == dataset)
     if venue is not None:
         query = query.where(coverage.c.venue == venue)
     order = (coverage.c.session.desc(), coverage.c.dataset, coverage.c.venue.desc())
     return [_covered(row) for row in connection.execute(query.order_by(*order))]
+
+
+def _newer_waiting(start: date, end: date) -> Subquery:
+    """How many held bars of each venue and session have a newer version in quarantine."""
+    return (
+        select(quarantine.c.venue, quarantine.c.session, func.count(quarantine.c.symbol.distinct()).label("number"))
+        .join(securities, securities.c.symbol == quarantine.c.symbol)
+        .join(bars, (bars.c.security_id == securities.c.id) & (bars.c.session == quarantine.c.session))
+        .where(
+            quarantine.c.dataset.in_(BAR_DATASETS),
+            quarantine.c.session.between(start, end),
+            quarantine.c.released_at.is_(None),
+            quarantine.c.severity == "blocking",
+            bars.c.close.is_not(None),
+        )
+        .group_by(quarantine.c.venue, quarantine.c.session)
+        .subquery()
+    )
 
 
 def list_unheld(

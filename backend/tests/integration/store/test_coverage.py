@@ -11,9 +11,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, text
 
+from app.market.figures import Figures
+from app.market.gaps import Cell
 from app.market.security import Venue
 from app.sources.base import RejectedRow
-from app.store import quarantine, sessions
+from app.store import figures, quarantine, sessions
+from app.store.cells import read_cells
 from app.store.coverage import BARS, Covered, account, account_again, list_unheld, read_coverage
 from app.store.securities import ids_for, save_list
 from tests.integration.store.samples import DAY, NOW, bar, list_them, listed, write
@@ -34,9 +37,9 @@ def halt(connection: Connection, symbol: str, first: date, last: date | None) ->
     )
 
 
-def reject(connection: Connection, symbol: str) -> None:
+def reject(connection: Connection, symbol: str, dataset: str = BARS) -> None:
     row = RejectedRow(rule="price-order", reason="high below low", raw={}, symbol=symbol, session=DAY)
-    quarantine.add(connection, [row], venue=Venue.TWSE, dataset=BARS, run_id=None, at=NOW)
+    quarantine.add(connection, [row], venue=Venue.TWSE, dataset=dataset, run_id=None, at=NOW)
 
 
 def test_one_stock_of_a_market_is_not_the_market(connection: Connection) -> None:
@@ -67,6 +70,30 @@ def test_every_reason(connection: Connection) -> None:
         ("2412", "quarantined"),
         ("2454", "missing"),
     ]
+
+
+def test_a_held_bar_of_which_a_newer_version_waits_is_held_once(connection: Connection) -> None:
+    list_them(connection, "2317", "2330", "2412", "2454")
+    write(connection, bar("2330"), bar("2317"), replace(bar("2412"), open=None, high=None, low=None, close=None))
+    for dataset in (BARS, "month_bars"):
+        reject(connection, "2330", dataset)
+    reject(connection, "2412")
+    reject(connection, "2454")
+    one = covered(connection)
+    assert (one.expected, one.held, one.newer_waiting, one.quarantined, one.missing) == (4, 2, 1, 2, 0)
+    cells = read_cells(connection, dataset=BARS, start=DAY, end=DAY)
+    assert (cells.rows, cells.set_aside) == ({Cell(DAY, Venue.TWSE): 3}, {Cell(DAY, Venue.TWSE): 1})
+    (other,) = read_coverage(connection, start=DAY, end=DAY, venue=Venue.TWSE, dataset=BARS)
+    assert other.newer_waiting == 1
+
+
+def test_so_is_a_row_of_figures(connection: Connection) -> None:
+    rows = [Figures(symbol, DAY, {"buy": 1}) for symbol in ("2317", "2330")]
+    figures.write_figures(connection, "margin", rows, fields=["buy"], at=NOW)
+    for symbol in ("2330", "2412"):
+        reject(connection, symbol, "margin")
+    cells = read_cells(connection, dataset="margin", start=DAY, end=DAY)
+    assert cells.set_aside == {Cell(DAY, Venue.TWSE, "margin"): 1}
 
 
 def test_a_closed_venue_misses_nothing(connection: Connection) -> None:
