@@ -21,6 +21,7 @@ from app.store.incidents import Incident
 alerts = typer.Typer(
     help="What is wrong and was; who is told. `alerts test` tells everybody, `alerts rules` checks every rule.",
     invoke_without_command=True,
+    epilog="Example: `quantlab alerts --limit 50`",
 )
 
 
@@ -47,7 +48,10 @@ def list_incidents(
 
 @alerts.command("test")
 def send_test() -> None:
-    """Send a test message to each channel and say which took it. Exit code 1 when one did not."""
+    """Send a test message to each channel and say which took it. Exit code 1 when one did not.
+
+    Example: `quantlab alerts test`.
+    """
     with change("alerts.test", "channels") as row:
         told = core.send_test(get_settings())
         row.after = {"told": [name for name, why in told if why is None]}
@@ -59,7 +63,10 @@ def send_test() -> None:
 
 @alerts.command("rules")
 def show_rules(*, as_json: AsJson = False) -> None:
-    """Say what each rule wants to be so, and what it finds now. Nothing is opened or told by this."""
+    """Say what each rule wants to be so, and what it finds now. Nothing is opened or told by this.
+
+    Example: `quantlab alerts rules`.
+    """
     looked = core.find_now(get_platform())
     if as_json:
         rows = [

@@ -26,7 +26,10 @@ _FEW = 3
 
 @catch_up.command("plan")
 def show_plan(days: _Days = None, *, as_json: AsJson = False) -> None:
-    """What the next run would ask for, newest first, in requests and minutes. Nobody is asked for anything."""
+    """What the next run would ask for, newest first, in requests and minutes. Nobody is asked for anything.
+
+    Example: `quantlab catch-up plan --days 30`.
+    """
     standing = catching_up.look(get_platform(), days=days)
     if as_json:
         print_json(standing.as_json())
@@ -52,14 +55,20 @@ def run_now(
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="watch it, or only queue it and print its id")] = True,
     as_json: AsJson = False,
 ) -> None:
-    """Fetch what is missing now, below fresh data, and watch it. Works while paused, too."""
+    """Fetch what is missing now, below fresh data, and watch it. Works while paused, too.
+
+    Example: `quantlab catch-up run --days 60 --no-wait`.
+    """
     started = start_task(catching_up.TASK, {} if days is None else {"days": days})
     follow(started, catching_up.TASK, wait=wait, timeout=timeout, as_json=as_json)
 
 
 @catch_up.command("pause")
 def pause() -> None:
-    """Let nothing be caught up by itself; a run under way ends after the session in hand, which stays."""
+    """Let nothing be caught up by itself; a run under way ends after the session in hand, which stays.
+
+    Example: `quantlab catch-up pause`.
+    """
     with change("catch-up.pause", catching_up.SCHEDULE) as row:
         cancelled = catching_up.pause(get_platform(), by=getpass.getuser())
         row.after = {"cancelled": cancelled}
@@ -70,7 +79,10 @@ def pause() -> None:
 
 @catch_up.command("resume")
 def resume() -> None:
-    """Let it look each hour again."""
+    """Let it look each hour again.
+
+    Example: `quantlab catch-up resume`.
+    """
     with change("catch-up.resume", catching_up.SCHEDULE):
         catching_up.resume(by=getpass.getuser())
     standing = catching_up.look(get_platform())

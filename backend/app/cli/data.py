@@ -41,8 +41,12 @@ DATASETS = {
     "missing": "catch_up",
 }
 """What people say → the task that does it; tasks' own names work too."""
+ELSEWHERE = {"parquet": "quantlab export parquet", "csv": "quantlab export csv --universe all -o bars.csv"}
+"""What is no dataset to advance, but a file to write."""
 
 POLL = 0.3
+LINE_EVERY = 10.0
+"""Seconds between two lines about the progress where nobody looks at a terminal."""
 WORKER_WITHIN = 10.0
 """Seconds that a run may stay QUEUED before we ask whether any worker lives."""
 
@@ -83,6 +87,8 @@ def sync(
 
     Examples: `quantlab sync securities`, `quantlab sync bars --days 30`, `quantlab sync quotes --universe popular`.
     """
+    if dataset in ELSEWHERE:
+        raise InvalidParameter(f"{dataset} is written by an export: {ELSEWHERE[dataset]}")
     name = queue.full_name(DATASETS.get(dataset, dataset))
     given: dict[str, Any] = {
         "stock_ids": [one.strip() for one in symbols.split(",") if one.strip()] if symbols is not None else None,
@@ -115,8 +121,10 @@ def _watch(run_id: str, name: str, timeout: float, *, quiet: bool) -> Run:
     """The run when it has ended, or as it stands when *timeout* is over or no worker lives."""
     columns = (SpinnerColumn(), TextColumn("{task.fields[state]}"), BarColumn(), MofNCompleteColumn())
     times = (TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
-    progress = Progress(*columns, *times, TextColumn("{task.description}"), transient=True, disable=quiet)
+    drawn = not quiet and console().is_terminal
+    progress = Progress(*columns, *times, TextColumn("{task.description}"), transient=True, disable=not drawn)
     start, asked = time.monotonic(), False
+    told = start
     with progress:
         bar = progress.add_task(name.removeprefix("app.tasks."), total=None, state="QUEUED")
         while True:
@@ -133,7 +141,17 @@ def _watch(run_id: str, name: str, timeout: float, *, quiet: bool) -> Run:
                 done, total, what = (run.progress[key] for key in ("done", "total", "what"))
                 progress.update(bar, completed=done, total=total or None, description=str(what))
             progress.update(bar, state=run.state)
+            if not quiet and not drawn and time.monotonic() - told >= LINE_EVERY:
+                told = time.monotonic()
+                typer.echo(_line(run), err=True)
             time.sleep(POLL)
+
+
+def _line(run: Run) -> str:
+    """How far it is, for a log."""
+    if not run.progress:
+        return run.state
+    return f"{run.state} {run.progress['done']}/{run.progress['total']} {run.progress['what']}"
 
 
 def _read(run_id: str) -> Run:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import timedelta
 
@@ -31,6 +32,8 @@ def doctor(*, as_json: AsJson = False) -> None:
     """Check everything the platform needs; exit code 1 when something is wrong.
 
     Each finding says what is the case and, where it is not well, what to do.
+
+    Example: `quantlab doctor`.
     """
     findings = find_within(PATIENCE, all_checks(get_platform()))
     wrong = [finding for finding in findings if finding.level is Level.ERROR]
@@ -39,9 +42,17 @@ def doctor(*, as_json: AsJson = False) -> None:
     else:
         print_source()
         console().print(findings_table(findings))
-        typer.echo(f"\n{len(wrong)} of {len(findings)} checks found something wrong." if wrong else "\nAll is well.")
+        typer.echo(f"\n{_verdict(findings)}")
     if wrong:
         raise typer.Exit(1)
+
+
+def _verdict(findings: Sequence[Finding]) -> str:
+    numbers = Counter(finding.level for finding in findings)
+    doubts = numbers[Level.WARNING] + numbers[Level.UNKNOWN]
+    if wrong := numbers[Level.ERROR]:
+        return f"{wrong} of {len(findings)} checks found something wrong."
+    return f"Nothing is wrong, but {doubts} of {len(findings)} checks warn: see above." if doubts else "All is well."
 
 
 def all_checks(platform: Platform) -> dict[str, Callable[[], Finding]]:

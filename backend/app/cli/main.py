@@ -7,28 +7,7 @@ import sys
 import typer
 from loguru import logger
 
-from app.cli import (
-    actions,
-    alerts,
-    backfill,
-    bars,
-    catch_up,
-    data,
-    diagnosis,
-    export,
-    gaps,
-    operations,
-    quarantine,
-    referee,
-    runs,
-    sandbox,
-    schedules,
-    status,
-    up,
-    users,
-)
-from app.core.config import read_home, read_running
-from app.core.version import VERSION
+from app.cli.lazily import LazyGroup
 from app.errors import QuantLabError, StoreUnavailable
 
 _EPILOG = (
@@ -42,43 +21,18 @@ _EPILOG = (
 
 app = typer.Typer(
     name="quantlab",
-    help="Taiwan market data: complete, correct and fresh.",
+    cls=LazyGroup,
     epilog=_EPILOG,
     no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("up", rich_help_panel="Run")(up.up)
-app.add_typer(sandbox.sandbox, name="sandbox", rich_help_panel="Run")
-app.command("sync", rich_help_panel="Data")(data.sync)
-app.add_typer(backfill.backfill, name="backfill", rich_help_panel="Data")
-app.command("gaps", rich_help_panel="Data")(gaps.gaps)
-app.command("replay", rich_help_panel="Data")(backfill.replay)
-app.add_typer(catch_up.catch_up, name="catch-up", rich_help_panel="Data")
-app.add_typer(export.export, name="export", rich_help_panel="Data")
-app.add_typer(operations.calendar, name="calendar", rich_help_panel="Data")
-app.add_typer(referee.referee, name="referee", rich_help_panel="Data")
-app.command("wait-ready", rich_help_panel="Look")(backfill.wait_ready)
-app.add_typer(runs.runs, name="runs", rich_help_panel="Look")
-app.command("bars", rich_help_panel="Look")(bars.bars)
-app.command("revisions", rich_help_panel="Look")(bars.revisions)
-app.add_typer(quarantine.quarantine, name="quarantine", rich_help_panel="Look")
-app.command("actions", rich_help_panel="Look")(actions.actions)
-app.command("status", rich_help_panel="Look")(status.status)
-app.command("monitor", rich_help_panel="Look")(status.monitor)
-app.add_typer(alerts.alerts, name="alerts", rich_help_panel="Look")
-app.command("doctor", rich_help_panel="Look")(diagnosis.doctor)
-app.add_typer(schedules.schedule, name="schedule", rich_help_panel="Operate")
-app.add_typer(operations.breaker, name="breaker", rich_help_panel="Operate")
-app.add_typer(users.users, name="users", rich_help_panel="Operate")
-app.command("token", rich_help_panel="Operate")(operations.token)
 
 
-@app.command(rich_help_panel="Look")
-def version() -> None:
-    """Print which QuantLab this is."""
-    typer.echo(VERSION)
+@app.callback()
+def quantlab() -> None:
+    """Taiwan market data: complete, correct and fresh."""
 
 
 def main() -> None:
@@ -91,6 +45,19 @@ def main() -> None:
         app()
     except QuantLabError as error:
         typer.echo(str(error), err=True)
-        if isinstance(error, StoreUnavailable) and not read_running(read_home()):
-            typer.echo("No platform runs from this home: start one with `make up`.", err=True)
+        if isinstance(error, StoreUnavailable):
+            _say_where()
         sys.exit(1)
+
+
+def _say_where() -> None:
+    """Whether the platform was looked for in the right place."""
+    from app.core.config import read_home, read_running  # noqa: PLC0415 - only a failure needs the settings
+
+    home = read_home()
+    if not read_running(home):
+        typer.echo(
+            f"No platform runs from {home}: start one with `make up`; if yours has another home, say so by "
+            "`export QUANTLAB_HOME=…` (its ready box tells which).",
+            err=True,
+        )

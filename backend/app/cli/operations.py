@@ -24,25 +24,37 @@ _Reason = Annotated[str, typer.Option(help="why, for those who read it later")]
 
 
 def token() -> None:
-    """Print the admin token, with which a program on this machine may change everything over HTTP."""
+    """Print the admin token, with which a program on this machine may change everything over HTTP.
+
+    Example: `curl -X POST -H "Authorization: Bearer $(quantlab token)" localhost:3000/api/v1/alerts/test`.
+    """
     typer.echo(get_settings().admin_token())
 
 
 @calendar.command("close")
 def calendar_close(day: _Day, reason: _Reason) -> None:
-    """The market is closed on that day, a typhoon for instance: `calendar close 2026-08-11 --reason 颱風`."""
+    """The market is closed on that day, a typhoon for instance.
+
+    Example: `quantlab calendar close 2026-08-11 --reason 颱風`.
+    """
     _override(day, is_open=False, reason=reason)
 
 
 @calendar.command("open")
 def calendar_open(day: _Day, reason: _Reason) -> None:
-    """The market trades on that day, a make-up Saturday for instance."""
+    """The market trades on that day, a make-up Saturday for instance.
+
+    Example: `quantlab calendar open 2026-02-14 --reason 補交易`.
+    """
     _override(day, is_open=True, reason=reason)
 
 
 @calendar.command("forget")
 def calendar_forget(day: _Day) -> None:
-    """Take an earlier word about that day back; the calendar decides again."""
+    """Take an earlier word about that day back; the calendar decides again.
+
+    Example: `quantlab calendar forget 2026-08-11`.
+    """
     with change("calendar.forget", f"{day:%Y-%m-%d}") as row, transaction(get_platform().engine) as connection:
         row.before = sessions.override_of(connection, day.date())
         if not sessions.forget_override(connection, day.date()):
@@ -60,7 +72,10 @@ def _override(day: datetime, *, is_open: bool, reason: str) -> None:
 
 @breaker.command("close")
 def breaker_close(site: Annotated[Site, typer.Argument(help="twse, twse_openapi, tpex, mis, isin or finmind")]) -> None:
-    """Let a site be asked again now, after you have looked at why it was not."""
+    """Let a site be asked again now, after you have looked at why it was not.
+
+    Example: `quantlab breaker close twse`.
+    """
     shared = get_platform().breaker
     with change("breaker.close", site.value) as row:
         row.before = state = shared.state(site)

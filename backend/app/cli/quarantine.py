@@ -60,7 +60,10 @@ def list_rows(
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="how many, the newest first")] = 50,
     as_json: AsJson = False,
 ) -> None:
-    """List what waits, the newest first, and how many rows break each rule. Warnings are of rows that are stored."""
+    """List what waits, the newest first, and how many rows break each rule. Warnings are of rows that are stored.
+
+    Examples: `quantlab quarantine list --from 2026-11-01`, `quantlab quarantine list --rule ohlc-order --all`.
+    """
     which = Filter(
         rule=_known(rule),
         severity=severity,
@@ -95,7 +98,10 @@ def list_rows(
 
 @quarantine.command("rules")
 def rules(*, as_json: AsJson = False) -> None:
-    """List every rule, with how many rows break it now."""
+    """List every rule, with how many rows break it now.
+
+    Example: `quantlab quarantine rules`.
+    """
     with transaction(get_platform().engine) as connection:
         by_rule = store.count_by_rule(connection)
     if as_json:
@@ -113,7 +119,10 @@ def show(
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Show one row: its cells as they came, its values as they were read, the rule, and who decided what."""
+    """Show one row: its cells as they came, its values as they were read, the rule, and who decided what.
+
+    Example: `quantlab quarantine show 12`.
+    """
     with transaction(get_platform().engine) as connection:
         row = store.get(connection, row_id)
     if row is None:
@@ -143,7 +152,10 @@ def show(
 
 @quarantine.command("release")
 def release(ids: _Ids, note: _Note, *, as_json: AsJson = False) -> None:
-    """Say that rows are right: their values are stored as bars, and the very same rows are accepted from now on."""
+    """Say that rows are right: their values are stored as bars, and the very same rows are accepted from now on.
+
+    Example: `quantlab quarantine release 12 13 --note "as the exchange prints it"`.
+    """
     with change("quarantine.release", ", ".join(map(str, ids))) as row:
         rows = decisions.release(get_platform().context(), ids, by=getpass.getuser(), note=note)
         row.after = {"rows": [held.id for held in rows], "note": note}
@@ -152,7 +164,10 @@ def release(ids: _Ids, note: _Note, *, as_json: AsJson = False) -> None:
 
 @quarantine.command("dismiss")
 def dismiss(ids: _Ids, note: _Note, *, as_json: AsJson = False) -> None:
-    """Say that rows are wrong or of no use: they are closed, and the very same rows do not come back."""
+    """Say that rows are wrong or of no use: they are closed, and the very same rows do not come back.
+
+    Example: `quantlab quarantine dismiss 14 --note "a test row"`.
+    """
     with change("quarantine.dismiss", ", ".join(map(str, ids))) as row:
         rows = decisions.dismiss(get_platform().context(), ids, by=getpass.getuser(), note=note)
         row.after = {"rows": [held.id for held in rows], "note": note}
@@ -172,6 +187,8 @@ def reparse(
 
     After a parser or a rule was mended: what is good now is stored, and its row is closed as mended. Month histories
     are not archived by session: `quantlab sync ohlcv --symbols …` asks for them again.
+
+    Example: `quantlab quarantine reparse --from 2026-01-01 --rule tick-size`.
     """
     parameters: dict[str, Any] = {"start": str(start.date() if start else FIRST_DAY), "quarantined": True}
     parameters |= {"end": str(end.date())} if end else {}

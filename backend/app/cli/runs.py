@@ -26,6 +26,7 @@ State = Literal["QUEUED", "STARTED", "RETRY", "SUCCESS", "PARTIAL", "FAILED", "S
 runs = typer.Typer(
     help="The run ledger: what ran, what it wrote, why it failed. `runs show ID` tells all of one.",
     invoke_without_command=True,
+    epilog="Examples: `quantlab runs --state FAILED`, `quantlab runs show 5e0c17`",
 )
 
 
@@ -38,7 +39,7 @@ def list_runs(
     *,
     as_json: AsJson = False,
 ) -> None:
-    """List runs, newest first. Examples: `quantlab runs --state FAILED`, `quantlab runs show 5e0c…`."""
+    """List runs, newest first."""
     if context.invoked_subcommand is not None:
         return
     name = queue.full_name(task) if task else None
@@ -60,7 +61,10 @@ def cancel_run(
     *,
     at_once: Annotated[bool, typer.Option("--now", help="kill its process instead of waiting for a pause")] = False,
 ) -> None:
-    """Take a run back: at once while it waits, between two of its units while it works."""
+    """Take a run back: at once while it waits, between two of its units while it works.
+
+    Example: `quantlab runs cancel 5e0c17`.
+    """
     with transaction(get_platform().engine) as connection:
         found = _find(connection, run_id)
     with change("run.cancel", found.id) as row:
@@ -80,7 +84,10 @@ def show_run(
     *,
     as_json: AsJson = False,
 ) -> None:
-    """All about one run: parameters, counts, units, error and traceback."""
+    """All about one run: parameters, counts, units, error and traceback.
+
+    Example: `quantlab runs show 5e0c17`.
+    """
     with transaction(get_platform().engine) as connection:
         found = _find(connection, run_id)
         pieces = units.of_run(connection, found.id)

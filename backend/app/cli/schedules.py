@@ -33,7 +33,10 @@ _Name = Annotated[str, typer.Argument(metavar="NAME", help="as `quantlab schedul
 
 @schedule.command("list")
 def list_schedules(*, as_json: AsJson = False) -> None:
-    """List the schedules with their next fire. A * marks what an operator changed."""
+    """List the schedules with their next fire. A * marks what an operator changed.
+
+    Example: `quantlab schedule list`.
+    """
     views = schedules.list_schedules()
     if as_json:
         print_json([asdict(view) for view in views])
@@ -49,7 +52,10 @@ def list_schedules(*, as_json: AsJson = False) -> None:
 
 @schedule.command("show")
 def show_schedule(name: _Name, *, as_json: AsJson = False) -> None:
-    """Show one: what holds, its default beside what was said, and its next five fires."""
+    """Show one: what holds, its default beside what was said, and its next five fires.
+
+    Example: `quantlab schedule show sync-daily-prices`.
+    """
     _show(schedules.show_schedule(name), as_json=as_json)
 
 
@@ -79,19 +85,28 @@ def set_schedule(
 
 @schedule.command("pause")
 def pause(name: _Name) -> None:
-    """Let it not fire until `resume`; what would have been due meanwhile is not owed."""
+    """Let it not fire until `resume`; what would have been due meanwhile is not owed.
+
+    Example: `quantlab schedule pause sync-daily-prices`.
+    """
     _change(name, {"enabled": False})
 
 
 @schedule.command("resume")
 def resume(name: _Name) -> None:
-    """Let it fire again, from now on."""
+    """Let it fire again, from now on.
+
+    Example: `quantlab schedule resume sync-daily-prices`.
+    """
     _change(name, {"enabled": None})
 
 
 @schedule.command("reset")
 def reset(name: _Name) -> None:
-    """Take back all that was said of it: the default of core/celery_app.py holds again."""
+    """Take back all that was said of it: the default of core/celery_app.py holds again.
+
+    Example: `quantlab schedule reset sync-daily-prices`.
+    """
     with change("schedule.reset", name) as row:
         row.before = schedules.show_schedule(name).overrides
         view = schedules.reset_schedule(name, by=getpass.getuser())
@@ -101,7 +116,10 @@ def reset(name: _Name) -> None:
 
 @schedule.command("preview")
 def preview(timing: Annotated[str, typer.Argument(metavar="TIMING")], *, as_json: AsJson = False) -> None:
-    """Show when a timing would fire: `quantlab schedule preview close+90m`."""
+    """Show when a timing would fire.
+
+    Example: `quantlab schedule preview close+90m`.
+    """
     found = schedules.preview(timing)
     if as_json:
         print_json(asdict(found))

@@ -24,6 +24,8 @@ def list_exports(as_json: AsJson = False) -> None:
 
     Each was read back and compared with the database before it could be seen. `whole`: it has as many files and bytes
     as then; `quantlab export verify` reads them. More of each with --json.
+
+    Example: `quantlab export list`.
     """
     found = list_snapshots(get_platform().settings.data_dir / "exports")
     if as_json:
@@ -46,6 +48,8 @@ def verify(name: _Name = None, *, kind: _Kind = "qlib", as_json: AsJson = False)
 
     Checksums of all files; and bar by bar against the database while that is what the snapshot was made of.
     Exit code 1 when something is wrong, with the file or the cell.
+
+    Example: `quantlab export verify`.
     """
     verified = exports.verify(get_platform().context(), kind, name)
     if as_json:
@@ -60,6 +64,8 @@ def rollback(name: _Name = None, *, kind: _Kind = "qlib") -> None:
     """Make an earlier snapshot current, in one step: the one before the current one, when none is named.
 
     It stays: runs of the task end as SKIPPED and say so, until `quantlab export qlib --force` exports what is held.
+
+    Example: `quantlab export rollback`.
     """
     with change("export.rollback", kind) as row:
         chosen = exports.roll_back(get_platform().context(), kind, name, by=getpass.getuser())

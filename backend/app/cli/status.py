@@ -33,6 +33,8 @@ def status(*, as_json: AsJson = False) -> None:
     """Is it well: servers, workers, what waits, the newest data, the last run of each task.
 
     Exit code 1 when PostgreSQL or Redis is away.
+
+    Example: `quantlab status`.
     """
     platform = get_platform()
     findings = find_all(platform)
@@ -90,7 +92,10 @@ def monitor(
     every: Annotated[float, typer.Option(min=0.5, help="seconds between two looks")] = 2,
     hours: Annotated[int, typer.Option(min=1, help="how far statistics and errors look back")] = 24,
 ) -> None:
-    """Workers, what they do now, statistics of each task, recent errors."""
+    """Workers, what they do now, statistics of each task, recent errors.
+
+    Example: `quantlab monitor --once --hours 24`.
+    """
     if once:
         print_source()
         console().print(_monitor(hours))

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from loguru import logger
 
-from app.core.config import PROJECT, Settings, load_settings, read_home
+from app.core.config import PROJECT, Settings, default_home, load_settings, read_home
 from app.errors import ConfigurationError, QuantLabError
 from app.runtime.bring_up import run_platform
 from app.runtime.layout import Layout
@@ -27,7 +27,10 @@ def up(
     ] = "sandbox",
     port: Annotated[int | None, typer.Option(help="port of the web page and the API (default: PORT, or 3000)")] = None,
 ) -> None:
-    """Start PostgreSQL, Valkey, worker, beat and web; stop them all at Ctrl-C."""
+    """Start PostgreSQL, Valkey, worker, beat and web; stop them all at Ctrl-C.
+
+    Examples: `quantlab up`, `quantlab up --source exchange --port 8080`.
+    """
     log = MergedLog(sys.stdout)
     logger.remove()
     logger.add(lambda message: log.line(OURS, message.record["message"]), level="INFO", format="{message}")
@@ -56,6 +59,7 @@ def _layout(source: str, port: int | None) -> Layout:
         host=settings.host,
         port=settings.port,
         flower_port=settings.flower_port,
+        usual_home=default_home(),
         environment=dict(os.environ),
         database_url=_given(settings, "database_url"),
         redis_url=_given(settings, "redis_url"),

@@ -37,7 +37,10 @@ _Stdin = Annotated[bool, typer.Option("--password-stdin", help="read it from the
 
 @users.command("list")
 def list_users(*, as_json: AsJson = False) -> None:
-    """List everybody, and who may not come in any more."""
+    """List everybody, and who may not come in any more.
+
+    Example: `quantlab users list`.
+    """
     with transaction(get_platform().engine) as connection:
         found = store.list_users(connection)
     if as_json:
@@ -59,7 +62,10 @@ def add(
     *,
     password_stdin: _Stdin = False,
 ) -> None:
-    """Add a user. The password is generated and shown once, or read from the input; it never is an argument."""
+    """Add a user. The password is generated and shown once, or read from the input; it never is an argument.
+
+    Example: `quantlab users add mei --role admin`.
+    """
     password = _password(given=password_stdin)
     with change("user.add", name) as row:
         row.after = _facts(service.add_user(get_platform().engine, name, role=role, password=password))
@@ -69,7 +75,10 @@ def add(
 
 @users.command("password")
 def set_password(name: _Name, *, password_stdin: _Stdin = False) -> None:
-    """Set a new password: generated and shown once, or read from the input. All sessions of the user end."""
+    """Set a new password: generated and shown once, or read from the input. All sessions of the user end.
+
+    Example: `quantlab users password mei`.
+    """
     password = _password(given=password_stdin)
     _change(name, password=password)
     typer.echo(f"{name} has a new password, and has to log in with it everywhere.")
@@ -78,21 +87,30 @@ def set_password(name: _Name, *, password_stdin: _Stdin = False) -> None:
 
 @users.command("role")
 def set_role(name: _Name, role: Annotated[Role, typer.Argument(help="viewer or admin")]) -> None:
-    """Make a viewer an admin, or the other way; the last admin stays one."""
+    """Make a viewer an admin, or the other way; the last admin stays one.
+
+    Example: `quantlab users role mei admin`.
+    """
     _change(name, role=role)
     typer.echo(f"{name} is {role} from now on.")
 
 
 @users.command("disable")
 def disable(name: _Name) -> None:
-    """Let a user not come in any more: sessions end at once, and tokens that he made are revoked."""
+    """Let a user not come in any more: sessions end at once, and tokens that he made are revoked.
+
+    Example: `quantlab users disable mei`.
+    """
     _change(name, disabled=True)
     typer.echo(f"{name} may not come in any more.")
 
 
 @users.command("enable")
 def enable(name: _Name) -> None:
-    """Let a disabled user come in again, with the password of before."""
+    """Let a disabled user come in again, with the password of before.
+
+    Example: `quantlab users enable mei`.
+    """
     _change(name, disabled=False)
     typer.echo(f"{name} may come in again.")
 

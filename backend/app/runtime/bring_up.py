@@ -14,7 +14,7 @@ from app.runtime.layout import Layout
 from app.runtime.leftovers import ProgramRecord
 from app.runtime.machine import check_port, check_room
 from app.runtime.merged_log import MergedLog
-from app.runtime.ports import free_port, is_taken
+from app.runtime.ports import free_port, is_taken, next_free
 from app.runtime.postgres import Postgres
 from app.runtime.program import Program
 from app.runtime.ready_text import ready_text
@@ -95,7 +95,10 @@ class _Start:
         if with_flower:
             stage.append(programs.flower(layout, servers))
         else:
-            log.say(f"port {layout.flower_port} is taken, so Flower is not started; all else works without it")
+            log.say(
+                f"port {layout.flower_port} is taken, so Flower is not started; all else works without it "
+                f"(another port for it: FLOWER_PORT={next_free(layout.flower_port)})"
+            )
         log.say(f"starting {', '.join(program.name for program in stage)}")
         await self._supervisor.start(stage)
         log.say(ready_text(layout, with_flower=with_flower, password=password), secret=password)

@@ -13,6 +13,7 @@ class Layout:
 
     Attributes:
         home: QUANTLAB_HOME.
+        usual_home: where commands look that are told no QUANTLAB_HOME.
         source: ``sandbox`` or ``exchange``.
         backend: the folder that holds ``app``.
         host, port: where the web listens.
@@ -34,6 +35,7 @@ class Layout:
     site_urls: Mapping[str, str] = field(default_factory=dict)
     sandbox_port: int | None = None
     flower_port: int = 5555
+    usual_home: Path | None = None
 
     @property
     def folder(self) -> Path:

@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 
 from app.errors import ConfigurationError
-from app.runtime.ports import is_taken
+from app.runtime.ports import is_taken, next_free
 
 NEEDED_MB = 500
 """A new cluster, the write-ahead logs and a first load of the whole market."""
@@ -30,12 +30,8 @@ def check_port(port: int, host: str) -> None:
     if is_taken(port, host):
         raise ConfigurationError(
             f"Port {port} is taken{_by_whom(port)}: stop that program, "
-            f"or choose another port, such as `make up PORT={_next_free(port, host)}`."
+            f"or choose another port, such as `make up PORT={next_free(port, host)}`."
         )
-
-
-def _next_free(port: int, host: str) -> int:
-    return next((other for other in range(port + 1, min(port + 100, 65_536)) if not is_taken(other, host)), 8080)
 
 
 def _by_whom(port: int) -> str:

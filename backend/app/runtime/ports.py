@@ -31,6 +31,11 @@ def is_taken(port: int, host: str = LOOPBACK) -> bool:
     return False
 
 
+def next_free(port: int, host: str = LOOPBACK) -> int:
+    """The first port above *port* that can be had."""
+    return next((other for other in range(port + 1, min(port + 100, 65_536)) if not is_taken(other, host)), 8080)
+
+
 def answers_http(port: int, path: str, host: str = LOOPBACK) -> bool:
     """Whether a web server on ``host:port`` answers ``path`` with anything but a failure of its own."""
     link = http.client.HTTPConnection(host, port, timeout=5)

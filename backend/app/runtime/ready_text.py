@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 from app.runtime.layout import Layout
 from app.services.users import FIRST
 
@@ -9,7 +11,7 @@ WIDTH = 78
 
 
 def ready_text(layout: Layout, *, with_flower: bool, password: str | None = None) -> str:
-    """Addresses, where things are, whether prices are real, and how to stop; at the first start, how to log in."""
+    """Addresses, where things are, whether prices are real, how to stop it and find it; at first how to log in."""
     rows = [("Console", f"{layout.web}/admin")]
     if password is not None:
         again = f"`quantlab users password {FIRST}` makes a new one"
@@ -24,6 +26,8 @@ def ready_text(layout: Layout, *, with_flower: bool, password: str | None = None
         ("Prices", _prices(layout)),
         ("Stop", "Ctrl-C"),
     ]
+    if layout.usual_home is not None and layout.home != layout.usual_home:
+        rows.append(("Elsewhere", f"export QUANTLAB_HOME={shlex.quote(str(layout.home))}  (commands find it by that)"))
     body = [f"  {name:<12} {text}" for name, text in rows]
     return "\n".join(["=" * WIDTH, f"QuantLab is ready: {layout.web}", *body, "=" * WIDTH])
 

@@ -119,7 +119,7 @@ def compare_bars(
     report = do_units(units, UnitWork(fetch, store), patient)
     with transaction(context.engine) as connection:
         seen = differences.tally(connection, other.name, run_id=context.run_id, since=began)
-    return _with_result(report, other, seen, aside)
+    return _with_result(report, other, seen, aside, days=(start, last))
 
 
 def _rounded(security: HeldSecurity) -> Mapping[str, int]:
@@ -152,7 +152,9 @@ def _shortfall(other: OtherSource, theirs: Theirs) -> str | None:
     return f"{len(theirs.unread)} days of {other.name} could not be read; the first: {first}"
 
 
-def _with_result(report: Report, other: OtherSource, seen: differences.Tally, aside: _Aside) -> Report:
+def _with_result(
+    report: Report, other: OtherSource, seen: differences.Tally, aside: _Aside, *, days: tuple[date, date]
+) -> Report:
     compared = report.counts.fetched or 0
     result = {
         "compared": compared,
@@ -169,6 +171,7 @@ def _with_result(report: Report, other: OtherSource, seen: differences.Tally, as
         f"different; {seen.absent_there:,} bars absent there, {seen.absent_here:,} absent here."
     )
     if aside.not_here:
-        sentence += f" It has {aside.not_here:,} bars of sessions that are a gap here: quantlab gaps."
+        command = f"quantlab gaps --from {days[0]} --to {days[1]}"
+        sentence += f" It has {aside.not_here:,} bars of sessions that are a gap here: {command}"
     reason = f"{sentence} {report.reason}" if report.reason else sentence
     return replace(report, reason=reason, details={**report.details, "source": other.name, **result})

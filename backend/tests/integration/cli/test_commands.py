@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from collections.abc import Callable
 from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from typer.testing import Result
 
-from app.cli import data
+from app.cli import data, diagnosis
 from app.core.wiring import Platform
 from app.errors import InvalidParameter, QuantLabError, UnknownRun, UnknownTask
+from app.ops.health import Finding, Level
 from app.sources.base import Site
 from app.store import leases, runs, sessions
 from app.store.counts import Counts
@@ -89,6 +92,15 @@ def test_sync_ends_with_the_runs_state(
     assert json.loads(run("sync", "quotes", "--json").output)["state"] == end["state"]
 
 
+def test_without_a_terminal_the_progress_is_lines(
+    run: Run, platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    end_as_soon_as_queued(platform, monkeypatch, state="SUCCESS")
+    monkeypatch.setattr(data, "LINE_EVERY", 0.0)
+    assert "STARTED 1/2 daily_bars TWSE 2026-11-20\n" in run("sync", "bars").stderr
+    assert run("sync", "quotes", "--json").stderr == ""
+
+
 def test_sync_when_nobody_works(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(data, "WORKER_WITHIN", 0.0)
     result = run("sync", "securities")
@@ -114,6 +126,7 @@ def test_ctrl_c_detaches(run: Run, platform: Platform, monkeypatch: pytest.Monke
     ("words", "error", "sentence"),
     [
         (("sync", "nothing"), UnknownTask, "There is no task 'nothing'"),
+        (("sync", "parquet"), InvalidParameter, "quantlab export parquet"),
         (("sync", "bars", "--days", "0"), InvalidParameter, "days is 0"),
         (("sync", "securities", "--days", "3"), InvalidParameter, "there is no parameter 'days'"),
         (("runs", "show", "nothing"), UnknownRun, "The ledger has no run"),
@@ -186,6 +199,22 @@ def test_doctor_names_what_is_wrong_and_the_remedy(run: Run, platform: Platform)
     assert (levels["worker"], levels["breakers"], levels["admin token"]) == ("error", "error", "warning")
 
 
+@pytest.mark.parametrize(
+    ("levels", "sentence"),
+    [
+        ([Level.OK, Level.OK], "All is well."),
+        ([Level.OK, Level.WARNING, Level.UNKNOWN], "Nothing is wrong, but 2 of 3 checks warn: see above."),
+        ([Level.ERROR, Level.WARNING], "1 of 2 checks found something wrong."),
+    ],
+)
+def test_doctor_says_that_all_is_well_only_where_it_is(
+    run: Run, platform: Platform, monkeypatch: pytest.MonkeyPatch, *, levels: list[Level], sentence: str
+) -> None:
+    checks = {str(number): partial(Finding, str(number), level, "so") for number, level in enumerate(levels)}
+    monkeypatch.setattr(diagnosis, "all_checks", lambda _: checks)
+    assert run("doctor").output.rstrip().endswith(sentence)
+
+
 def test_a_closure_by_hand(run: Run, platform: Platform) -> None:
     good(run("calendar", "close", "2026-08-11", "--reason", "颱風"))
     good(run("calendar", "open", "2026-08-15", "--reason", "補交易"))
@@ -238,6 +267,8 @@ def test_the_program_without_a_database(
     looked = quantlab("status")
     assert looked.returncode == 1
     assert "No bars yet" not in looked.stdout  # nobody knows
+    assert f"No platform runs from {os.environ['QUANTLAB_HOME']}" in done.stderr
+    assert "export QUANTLAB_HOME=" in done.stderr
 
 
 def test_monitor_celery_sh(platform: Platform) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import signal
 import socket
+import subprocess
 import sys
 import threading
 import time
@@ -24,6 +26,7 @@ from app.runtime.layout import Layout
 from app.runtime.merged_log import MergedLog
 from app.runtime.ports import free_port
 from app.runtime.program import Program
+from app.runtime.ready_text import ready_text
 
 WAIT = "import time\nwhile True: time.sleep(0.05)"
 
@@ -145,6 +148,7 @@ def test_servers_that_are_given_are_used_and_none_started(
     said = terminal.getvalue()
     assert "starting worker\n" in said
     assert f"port {flower_port} is taken, so Flower is not started" in said
+    assert int(re.findall(r"FLOWER_PORT=(\d+)", said)[0]) > flower_port
     assert not (here.folder / "postgres").exists()
 
 
@@ -209,3 +213,14 @@ def test_what_the_machine_lacks_is_said_before_anything_starts(
         run_platform(layout(home, port=taken.getsockname()[1]), log)
     assert terminal.getvalue() == ""
     assert not (home / "sandbox").exists()
+
+
+def test_a_home_of_its_own_is_told_to_other_terminals(tmp_path: Path) -> None:
+    usual, own = tmp_path / "project" / ".quantlab", tmp_path / "my data"
+    assert "QUANTLAB_HOME" not in ready_text(layout(usual, usual_home=usual), with_flower=True)
+    told = ready_text(layout(own, usual_home=usual), with_flower=True)
+    (command,) = re.findall(r"export QUANTLAB_HOME=.*?(?=  \()", told)
+    seen = subprocess.run(
+        ["sh", "-c", f"{command}; printenv QUANTLAB_HOME"], capture_output=True, text=True, check=True
+    )
+    assert seen.stdout == f"{own}\n"
