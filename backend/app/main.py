@@ -13,6 +13,7 @@ from app import admin, api
 from app.api.access import Reader
 from app.api.errors import answer_errors
 from app.api.guard import Guard
+from app.api.known_parameters import KnownParameters
 from app.api.live import make_feed
 from app.core.config import Settings, get_settings
 from app.core.logging import configure_logging
@@ -48,6 +49,7 @@ def create_app(settings: Settings) -> FastAPI:
         docs_url=None,  # FastAPI's own page loads its script from a CDN
         redoc_url=None,
         lifespan=lifespan,
+        dependencies=[KnownParameters],
         license_info={"name": "MIT"},
     )
     names = [*settings.quantlab_hosts.split(","), settings.host]

@@ -32,6 +32,7 @@ from app.errors import (
     UnknownToken,
     UnknownUser,
 )
+from app.market.written import A_DAY, AN_INSTANT
 
 STATUS: tuple[tuple[type[QuantLabError], int], ...] = (
     # The first that fits counts, so the narrower come first.
@@ -114,5 +115,10 @@ def _in_words(part: Any) -> str:
     given = repr(part.get("input"))
     if "password" in place or "password" in given:
         return f"{'.'.join(place) or 'the body'}: {part['msg'].removeprefix('Value error, ')}"
+    said = part["msg"].removeprefix("Value error, ")
+    if part["type"].startswith("date_"):
+        said = A_DAY
+    elif part["type"].startswith(("datetime_", "timezone_")):
+        said = AN_INSTANT
     shown = given if len(given) <= 60 else f"{given[:60]}…"
-    return f"{'.'.join(place) or 'the body'} is {shown}: {part['msg'].removeprefix('Value error, ')}"
+    return f"{'.'.join(place) or 'the body'} is {shown}: {said}"

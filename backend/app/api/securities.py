@@ -86,7 +86,7 @@ def get_security(platform: ThePlatform, symbol: str) -> SecurityReply:
 
 def unknown_symbol(symbol: str) -> UnknownSymbol:
     """The error for a symbol that no list holds."""
-    return UnknownSymbol(f"No securities list holds {symbol!r}. If it is new, run app.tasks.sync_stock_list first.")
+    return UnknownSymbol(f"No securities list holds {symbol!r}. If it is new: `quantlab sync securities`.")
 
 
 def as_row(held: store.HeldSecurity) -> SecurityRow:

@@ -37,7 +37,7 @@ def actions(
     """
     with transaction(get_platform().engine) as connection:
         if symbol is not None and securities.find(connection, symbol) is None:
-            raise UnknownSymbol(f"No securities list holds {symbol!r}.")
+            raise UnknownSymbol(f"No securities list holds {symbol!r}. If it is new: `quantlab sync securities`.")
         found = list_actions(
             connection,
             symbol=symbol,

@@ -54,7 +54,7 @@ def read_history(
         raise InvalidParameter(f"start {start} is later than end {end}.")
     found = read_bar_rows(connection, symbol, start=start, end=end, limit=limit + 1, as_of=as_of)
     if not found and securities.find(connection, symbol) is None:
-        raise UnknownSymbol(f"No securities list holds {symbol!r}. If it is new, run app.tasks.sync_stock_list first.")
+        raise UnknownSymbol(f"No securities list holds {symbol!r}. If it is new: `quantlab sync securities`.")
     factors = Factors()
     if adjustment:
         first, last = held_range(connection, symbol, as_of=as_of) or (None, None)

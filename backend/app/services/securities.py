@@ -51,7 +51,7 @@ def known_securities(connection: Connection, symbols: Sequence[str]) -> list[Hel
     if unknown:
         shown = ", ".join(repr(symbol) for symbol in unknown[:10]) + (" …" if len(unknown) > 10 else "")
         hint = "" if all(is_symbol(symbol) for symbol in unknown) else " A symbol has four to six digits or capitals."
-        message = f"No securities list holds {shown}.{hint} If it is new, run app.tasks.sync_stock_list first."
+        message = f"No securities list holds {shown}.{hint} If it is new: `quantlab sync securities`."
         raise UnknownSymbol(message, symbols=unknown)
     return [held[symbol] for symbol in wanted]
 

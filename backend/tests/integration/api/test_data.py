@@ -62,7 +62,7 @@ def test_one_security(seeded: Platform, web: Web) -> None:
     assert get(web, "/api/v1/securities/2330")["security"]["name"] == "台積電"
     assert get(web, "/api/v1/securities/9999", 404) == {
         "error": "UnknownSymbol",
-        "message": "No securities list holds '9999'. If it is new, run app.tasks.sync_stock_list first.",
+        "message": "No securities list holds '9999'. If it is new: `quantlab sync securities`.",
     }
 
 
@@ -193,7 +193,12 @@ def test_bars_of_a_range_newest_first_to_stay(seeded: Platform, web: Web) -> Non
     [
         ("/api/v1/bars/9999", 404, "UnknownSymbol", "No securities list holds '9999'"),
         ("/api/v1/bars/2330%00", 422, "InvalidParameter", "PostgreSQL cannot take a value"),
-        ("/api/v1/bars/2330?start=2026-02-30", 422, "InvalidParameter", "start is '2026-02-30'"),
+        (
+            "/api/v1/bars/2330?start=2026-02-30",
+            422,
+            "InvalidParameter",
+            "start is '2026-02-30': write a day such as 2026-11-20.",
+        ),
         ("/api/v1/bars/2330?start=2026-02-03&end=2026-02-02", 422, "InvalidParameter", "is later than end 2026-02-02"),
         ("/api/v1/bars/2330?limit=0", 422, "InvalidParameter", "limit is '0'"),
         ("/api/v1/bars/2330?adjusted=both", 422, "InvalidParameter", "adjusted is 'both'"),
