@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from typing import Any
@@ -34,7 +34,7 @@ def replay_archive(context: Context, *, start: date, end: date, only: Collection
     Securities lists, bars of sessions and of months, corporate actions and figures. The newest answer to each question
     counts, read by today's parsers: after a parser was mended, what it had set aside or read wrongly is put right.
     What is not archived stays as it is held, and so does what another dataset told after the answer had come. Nothing
-    archived: SKIPPED.
+    archived: SKIPPED. Notes of the archive that are damaged are left out and named: PARTIAL.
 
     *only* names the sessions of a venue's datasets that are wanted; the lists are then left as they are.
     """
@@ -56,7 +56,8 @@ def replay_archive(context: Context, *, start: date, end: date, only: Collection
         # after the bars, which tell how long a halt before an action was
     ]
     if not units:
-        return Report("SKIPPED", f"The archive holds nothing of the days from {start} to {end}.")
+        nothing = f"The archive holds nothing of the days from {start} to {end}."
+        return _with_damage(Report("SKIPPED", nothing), client.damaged)
     work: dict[str, UnitWork[Any]] = {
         DATASET: session_work(offline),
         MONTHS: month_work(offline, months, start=start, end=end),
@@ -70,7 +71,7 @@ def replay_archive(context: Context, *, start: date, end: date, only: Collection
     def store(connection: Connection, unit: Unit, fetched: Any) -> Stored:
         return work[unit.dataset].store(connection, unit, fetched)
 
-    return do_units(units, UnitWork(fetch, store), offline)
+    return _with_damage(do_units(units, UnitWork(fetch, store), offline), client.damaged)
 
 
 Question = SessionQuery | MonthQuery | PeriodQuery
@@ -112,6 +113,16 @@ def _is_wanted(unit: Unit, query: Question, only: Collection[Waiting]) -> bool:
     """Bars of a day may have come from either dataset: the answers of both are read, so that the newest one counts."""
     own = BAR_DATASETS if unit.dataset in BAR_DATASETS else (unit.dataset,)
     return any(dataset in own and venue == unit.venue and _overlaps(query, day, day) for dataset, venue, day in only)
+
+
+def _with_damage(report: Report, damaged: Sequence[str]) -> Report:
+    """The report, PARTIAL where notes of the archive were left out: nobody knows what they were about."""
+    if not damaged:
+        return report
+    number = "A note" if len(damaged) == 1 else f"{len(damaged)} notes"
+    told = f"{number} of the archive could not be read: delete it and fetch that day again. First: {damaged[0]}"
+    details = {**report.details, "damaged": len(damaged)}
+    return replace(report, state="PARTIAL", reason=f"{report.reason or ''} {told}".strip(), details=details)
 
 
 def _months(context: Context, queries: Mapping[Unit, MonthQuery]) -> dict[Unit, tuple[HeldSecurity, date]]:

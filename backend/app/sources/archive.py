@@ -86,7 +86,7 @@ class Archive:
             "bytes": len(reply.body),
         }
         try:
-            if (noted := _noted(facts_path)) and body_path.exists():
+            if (noted := _noted(facts_path, [])) and body_path.exists():
                 facts["received_at"] = noted.received_at.isoformat()
                 facts["last_received_at"] = max(received, noted.last_received_at).isoformat()
             else:  # or its note is damaged, and then the body may be, too
@@ -102,18 +102,26 @@ class Archive:
             ) from error
         return body_path
 
-    def entries(self, *, site: Site | None = None, dataset: str | None = None) -> Iterator[Archived]:
-        """What is kept, of one site or dataset if so wished, in the order in which it came last."""
+    def entries(
+        self, *, site: Site | None = None, dataset: str | None = None, damaged: list[str] | None = None
+    ) -> Iterator[Archived]:
+        """What is kept, of one site or dataset if so wished, in the order in which it came last.
+
+        A note that cannot be read is left out, and a sentence about it goes to *damaged*; StoreError without that.
+        """
         pattern = f"{site or '*'}/{dataset or '*'}/*/*/*.json"
-        found = [_read(path) for path in self._root.glob(pattern)]
+        found = [one for path in sorted(self._root.glob(pattern)) if (one := _noted(path, damaged))]
         yield from sorted(found, key=lambda one: (one.last_received_at, one.received_at, one.path.name))
 
 
-def _noted(facts_path: Path) -> Archived | None:
+def _noted(facts_path: Path, damaged: list[str] | None) -> Archived | None:
     """What the note says; None where there is none that can be read."""
     try:
         return _read(facts_path)
-    except StoreError:
+    except StoreError as error:
+        if damaged is None:
+            raise
+        damaged.append(str(error))
         return None
 
 
@@ -133,7 +141,7 @@ def _read(facts_path: Path) -> Archived:
             path=facts_path.with_suffix(".gz"),
         )
     except (OSError, KeyError, TypeError, ValueError) as error:
-        raise StoreError(f"The archive's note {facts_path.name} cannot be read: {error}.") from error
+        raise StoreError(f"The archive's note {facts_path} cannot be read: {error}.") from error
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -18,11 +18,13 @@ Q = TypeVar("Q")
 
 
 class ArchivedClient:
-    """Gives what a ``Client`` gave: to each question the newest answer that is kept."""
+    """Gives what a ``Client`` gave: to each question the newest answer that is kept and whose note can be read."""
 
     def __init__(self, folder: Path) -> None:
+        self.damaged: list[str] = []
+        """A sentence about each note that cannot be."""
         self._newest: dict[tuple[str, Site, str], Archived] = {}
-        for entry in Archive(folder).entries():  # in the order in which they came
+        for entry in Archive(folder).entries(damaged=self.damaged):  # in the order in which they came
             key = entry.dataset, entry.request.site, _key(entry.query)
             self._newest.pop(key, None)  # so that the newest answers stand last
             self._newest[key] = entry

@@ -161,3 +161,17 @@ def test_rounded_months_leave_the_exact_table_of_the_day(bench: Any) -> None:
     replay_archive(bench.context, start=MONTH, end=DAY)
     assert bench.number(volume, day=DAY) == exact
     assert revised(bench) == []
+
+
+def test_a_damaged_note_stops_nothing_and_is_named(bench: Any) -> None:
+    sync_daily_bars(bench.context, start=DAY - timedelta(days=1), end=DAY)
+    before = bench.number("SELECT count(*) FROM bars")
+    (note, *_) = sorted((bench.context.data_dir / "archive/tpex/daily_bars").rglob("*.json"))
+    note.write_bytes(b"")
+    empty(bench)
+    report = replay_archive(bench.context, start=MONTH, end=DAY)
+    assert report.state == "PARTIAL"
+    assert str(note) in (report.reason or "")
+    assert report.details["damaged"] == 1
+    assert bench.number("SELECT count(*) FROM bars") == before - 1009, "all but that venue's day"
+    assert replay_archive(bench.context, start=date(2025, 1, 1), end=date(2025, 1, 31)).state == "PARTIAL"

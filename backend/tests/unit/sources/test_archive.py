@@ -150,10 +150,16 @@ def test_a_damaged_body_is_noticed(archive: Archive) -> None:
 def test_a_damaged_note_is_noticed(archive: Archive) -> None:
     note = archive.keep(reply(), dataset="d", query=QUERY).with_suffix(".json")
     good = json.loads(note.read_bytes())
-    for broken in ("{", "{}", "[]", json.dumps(good | {"site": "?"}), json.dumps(good | {"received_at": "?"})):
+    archive.keep(reply(b"another"), dataset="d", query=QUERY)
+    for broken in ("", "{", "{}", "[]", json.dumps(good | {"site": "?"}), json.dumps(good | {"received_at": "?"})):
         note.write_text(broken)
         with pytest.raises(StoreError):
             list(archive.entries())
+        damaged: list[str] = []
+        (other,) = archive.entries(damaged=damaged)
+        assert other.reply().body == b"another"
+        assert len(damaged) == 1
+        assert str(note) in damaged[0]
 
 
 @pytest.mark.parametrize(
