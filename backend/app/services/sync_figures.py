@@ -91,11 +91,18 @@ def _store(connection: Connection, context: Context, unit: Unit, parsed: Parsed[
     fields: Sequence[str] = list(fields_of(unit.dataset))
     written = store_figures.write_figures(connection, unit.dataset, parsed.rows, fields=fields, at=now)
     expected = store_figures.account(
-        connection, unit.dataset, unit.venue, day, held=len(parsed.rows), quarantined=len(parsed.rejected), at=now
+        connection,
+        unit.dataset,
+        unit.venue,
+        day,
+        came=len(parsed.rows),
+        new=written.stored - written.revised,
+        quarantined=len(parsed.rejected),
+        at=now,
     )
     shortfall = None
-    if fetched < expected:
-        shortfall = f"{fetched} rows came, where the session before had {expected}."
+    if fetched < store_figures.FEWEST * expected:
+        shortfall = f"{fetched} rows came, where {expected} were expected, as before."
     elif not parsed.rows:
         shortfall = "no row of it could be read."
     return Stored(Counts(expected, fetched, written.stored, written.unchanged, quarantined), shortfall)

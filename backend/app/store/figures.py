@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from statistics import median_low
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, func, insert, select, text, update
@@ -21,8 +22,11 @@ from app.market.security import Venue
 from app.store.tables import coverage, datasets
 from app.store.tables import figures as table
 
-FEWEST = 0.8
-"""Below this share of what the session before had, rows are missing; who trades differs by some percent a day."""
+FEWEST = 0.9
+"""Below this share of what was expected of the sessions before, rows are missing; who trades differs by some percent a
+day."""
+_BEFORE = 5
+"""So many sessions before are looked at: their median is neither one odd day's, nor wears off from day to day."""
 _LOCK = 0x51_4C_09
 _TICK = timedelta(microseconds=1)
 _KEY = (table.c.dataset_id, table.c.session, table.c.symbol)
@@ -149,22 +153,35 @@ def read_figures(
 
 
 def account(
-    connection: Connection, name: str, venue: Venue, session: date, *, held: int, quarantined: int, at: datetime
+    connection: Connection,
+    name: str,
+    venue: Venue,
+    session: date,
+    *,
+    came: int,
+    new: int,
+    quarantined: int,
+    at: datetime,
 ) -> int:
     """Account for the rows of one session in ``coverage``; returns how many were expected.
 
     No list tells whose figures there must be (not every stock has margin trading, or was traded by a trust): expected
-    is what came, unless that is far from what the session before had.
+    is what is held, unless that is far from what was expected of the sessions before. A reply of *came* rows of which
+    *new* were not held yet takes none away: of a session read before, what it lacks now is held all the same.
     """
-    before = connection.scalar(
-        select(coverage.c.held)
-        .where(coverage.c.dataset == name, coverage.c.venue == venue, coverage.c.session < session, coverage.c.held > 0)
+    of_it = (coverage.c.dataset == name, coverage.c.venue == venue)
+    earlier = connection.scalars(
+        select(coverage.c.expected)
+        .where(*of_it, coverage.c.session < session, coverage.c.expected > 0)
         .order_by(coverage.c.session.desc())
-        .limit(1)
-    )
-    came = held + quarantined
-    expected = before if before is not None and came < FEWEST * before else came
-    counts = {"expected": expected, "held": held, "quarantined": quarantined, "missing": expected - came}
+        .limit(_BEFORE)
+    ).all()
+    already = connection.scalar(select(coverage.c.held).where(*of_it, coverage.c.session == session)) or 0
+    held = max(came, already + new)
+    quarantined = max(came + quarantined - held, 0)  # a row set aside now may be held since an earlier reply
+    usual = median_low(earlier) if earlier else 0
+    expected = usual if held + quarantined < FEWEST * usual else held + quarantined
+    counts = {"expected": expected, "held": held, "quarantined": quarantined, "missing": expected - held - quarantined}
     values: dict[str, Any] = {**counts, "explained": {}, "recorded_at": at}
     changed = func.row(*(coverage.c[key] for key in counts)).is_distinct_from(func.row(*counts.values()))
     connection.execute(

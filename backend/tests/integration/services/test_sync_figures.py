@@ -131,11 +131,37 @@ def test_much_less_than_the_session_before_falls_short(bench: Any) -> None:
     few = text.replace("20230130", "20261120").replace("112年01月30日", "115年11月20日").encode()
     report = sync_figures(canned(bench, few), start=FRIDAY, end=FRIDAY, datasets=["valuation"])
     assert report.state == "PARTIAL"
-    assert "5 rows came, where the session before had" in str(report.details["notes"])
+    assert "5 rows came, where" in str(report.details["notes"])
     with transaction(bench.engine) as connection:
         (twse,) = read_coverage(connection, start=FRIDAY, end=FRIDAY, venue=Venue.TWSE)
     assert (twse.held, twse.missing) == (5, twse.expected - 5)
     assert 5 < twse.expected < before
+
+
+class Fewer:
+    """A client of whose answers only a part arrives."""
+
+    def __init__(self, client: Any, share: float) -> None:
+        self.client, self.share = client, share
+
+    def fetch(self, dataset: Dataset[Any, Any], query: Any) -> Parsed[Any]:
+        parsed: Parsed[Any] = self.client.fetch(dataset, query)
+        return replace(parsed, rows=parsed.rows[: int(len(parsed.rows) * self.share)])
+
+
+def test_a_session_read_again_in_part_falls_short_and_stays_held(bench: Any) -> None:
+    def covered() -> list[Any]:
+        query = "SELECT venue, expected, held, missing FROM coverage WHERE dataset = 'margin' ORDER BY 1"
+        return list(bench.rows(query))
+
+    sync_figures(bench.context, start=THURSDAY, end=THURSDAY, datasets=["margin"])
+    before, number = covered(), bench.number("SELECT count(*) FROM figures")
+    part = replace(bench.context, client=Fewer(bench.context.client, 0.85))
+    report = sync_figures(part, start=THURSDAY, end=THURSDAY, datasets=["margin"])
+    assert (report.state, report.details["by_state"]) == ("PARTIAL", {"PARTIAL": 2})
+    assert covered() == before
+    assert sum(row.held for row in before) == number == bench.number("SELECT count(*) FROM figures")
+    assert sync_figures(bench.context, start=THURSDAY, end=THURSDAY, datasets=["margin"]).state == "SUCCESS"
 
 
 def test_fields_of_both_venues_and_their_units() -> None:

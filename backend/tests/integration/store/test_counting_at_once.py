@@ -68,7 +68,7 @@ def test_a_decision_beside_a_write_of_figures(engine: Engine) -> None:
         rows = [RejectedRow("sum", "they do not add up", {"代號": one}, symbol=one, session=DAY) for one in symbols]
         quarantine.add(connection, rows, venue=Venue.TWSE, dataset="margin", run_id=None, at=NOW)
         figures.write_figures(connection, "margin", [], fields=["buy"], at=NOW)
-        figures.account(connection, "margin", Venue.TWSE, DAY, held=5, quarantined=len(symbols), at=NOW)
+        figures.account(connection, "margin", Venue.TWSE, DAY, came=5, new=0, quarantined=len(symbols), at=NOW)
 
     with transaction(engine) as connection:
         reject(connection, "2317")

@@ -114,8 +114,30 @@ def test_accounting_expects_what_came_unless_that_is_far_less_than_before(connec
         found = read_coverage(connection, start=session, end=session, dataset="trades", venue=Venue.TWSE)
         return [(one.expected, one.held, one.quarantined, one.missing) for one in found]
 
-    assert account(connection, "trades", Venue.TWSE, MONDAY, held=95, quarantined=5, at=NOW) == 100
-    assert account(connection, "trades", Venue.TWSE, TUESDAY, held=80, quarantined=0, at=NOW) == 80
-    assert (told(MONDAY), told(TUESDAY)) == ([(100, 95, 5, 0)], [(80, 80, 0, 0)])
-    assert account(connection, "trades", Venue.TWSE, TUESDAY, held=70, quarantined=1, at=LATER) == 95
-    assert told(TUESDAY) == [(95, 70, 1, 24)]
+    def count(session: date, came: int, new: int | None = None, quarantined: int = 0) -> int:
+        given = {"came": came, "new": came if new is None else new, "quarantined": quarantined, "at": NOW}
+        return account(connection, "trades", Venue.TWSE, session, **given)  # type: ignore[arg-type]
+
+    assert count(MONDAY, 95, quarantined=5) == 100
+    assert count(TUESDAY, 90) == 90
+    assert (told(MONDAY), told(TUESDAY)) == ([(100, 95, 5, 0)], [(90, 90, 0, 0)])
+    wednesday = TUESDAY + timedelta(days=1)
+    assert count(wednesday, 70, quarantined=1) == 90
+    assert told(wednesday) == [(90, 70, 1, 19)]
+    # Read again: what a reply lacks is held all the same, and what it has besides is.
+    assert count(wednesday, 20, new=15) == 85
+    assert told(wednesday) == [(85, 85, 0, 0)]
+    assert count(wednesday, 84, new=0, quarantined=1) == 85
+    assert told(wednesday) == [(85, 85, 0, 0)]
+
+
+def test_the_standard_does_not_wear_off(connection: Connection) -> None:
+    def count(day: int, came: int) -> int:
+        session = MONDAY + timedelta(days=day)
+        return account(connection, "margin", Venue.TWSE, session, came=came, new=came, quarantined=0, at=NOW)
+
+    assert [count(day, came) for day, came in enumerate((1000, 790, 640, 520))] == [1000] * 4
+    # Nor does a slow loss become usual in days; one odd day is no standard either.
+    assert [count(day, came) for day, came in enumerate((1000, 905, 815, 1300, 990), start=4)] == [
+        1000, 905, 1000, 1300, 990,
+    ]  # fmt: skip
