@@ -46,7 +46,8 @@ def sync_securities(context: Context) -> Report:
         change = save_list(connection, unit.venue, parsed.rows, at=now)
         changes[unit.venue.value] = _in_short(change)
         if unit.venue in BAR_VENUES and (change.new or change.changed or change.delisted):
-            coverage.account_again(connection, unit.venue, since=context.today() - RECOUNTED, at=now)
+            for venue in BAR_VENUES if change.moved else (unit.venue,):
+                coverage.account_again(connection, venue, since=context.today() - RECOUNTED, moved=change.moved, at=now)
         return Stored(
             Counts(
                 expected=len(parsed.rows) + len(parsed.rejected),

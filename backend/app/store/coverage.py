@@ -6,7 +6,7 @@ security that left before its list was first read is known by its bars alone).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -28,6 +28,8 @@ REASONS = ("no_trade", "halted", "venue_closed")
 _DAY = timedelta(days=1)
 _NEAR = timedelta(days=14)
 """The longest closure, of the New Year, is shorter."""
+_AT_ONCE = 250
+"""Sessions counted by one statement, which must not take long."""
 
 _CELLS = f"""
 WITH days AS MATERIALIZED (
@@ -144,13 +146,26 @@ def account(connection: Connection, venue: Venue, sessions: Sequence[date], *, a
         connection.execute(_ACCOUNT, {"venue": wrong.venue, "sessions": wrong.sessions, "at": at})
 
 
-def account_again(connection: Connection, venue: Venue, *, since: date, at: datetime) -> int:
-    """Count anew what was counted of *since* and later, after the list or the halts changed; in sessions."""
-    query = select(coverage.c.session).where(
-        coverage.c.dataset == BARS, coverage.c.venue == venue, coverage.c.session >= since
+def account_again(
+    connection: Connection, venue: Venue, *, since: date, at: datetime, moved: Collection[str] = ()
+) -> int:
+    """Count anew what was counted of *since* and later, after the list or the halts changed; in sessions.
+
+    And of the older sessions of which *moved* have bars: these count for the venue that lists them now, alone.
+    """
+    theirs = (
+        select(bars.c.session)
+        .join(securities, securities.c.id == bars.c.security_id)
+        .where(securities.c.symbol.in_(moved), bars.c.session < since)
     )
-    days = list(connection.scalars(query))
-    account(connection, venue, days, at=at)
+    query = select(coverage.c.session).where(
+        coverage.c.dataset == BARS,
+        coverage.c.venue == venue,
+        (coverage.c.session >= since) | coverage.c.session.in_(theirs) if moved else coverage.c.session >= since,
+    )
+    days = list(connection.scalars(query.order_by(coverage.c.session)))
+    for first in range(0, len(days), _AT_ONCE):
+        account(connection, venue, days[first : first + _AT_ONCE], at=at)
     return len(days)
 
 

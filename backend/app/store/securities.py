@@ -42,12 +42,16 @@ class HeldSecurity:
 
 @dataclass(frozen=True, slots=True)
 class ListChanges:
-    """What a new list changed: symbols, each in order; ``unchanged`` is a count."""
+    """What a new list changed: symbols, each in order; ``unchanged`` is a count.
+
+    ``moved`` are those among the changed that were another venue's before.
+    """
 
     new: tuple[str, ...]
     changed: tuple[str, ...]
     delisted: tuple[str, ...]
     unchanged: int
+    moved: tuple[str, ...] = ()
 
 
 def save_list(connection: Connection, venue: Venue, listed: Sequence[Security], *, at: datetime) -> ListChanges:
@@ -101,6 +105,7 @@ def save_list(connection: Connection, venue: Venue, listed: Sequence[Security], 
         changed=tuple(sorted(by_id[security_id] for security_id, _ in changed)),
         delisted=tuple(gone),
         unchanged=len(listed) - len(new) - len(changed),
+        moved=tuple(sorted(by_id[security_id] for security_id, values in changed if "venue" in values)),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -20,6 +21,7 @@ from app.services.sync_month_bars import months_between, sync_month_bars
 from app.services.sync_quotes import sync_quotes
 from app.services.sync_securities import sync_securities
 from app.services.sync_some_bars import sync_some_bars
+from app.sources.base import ListQuery
 from app.store.engine import transaction
 from app.store.securities import HeldSecurity, find_many
 
@@ -122,6 +124,36 @@ def test_a_fragment_of_a_session_is_no_measure_for_a_reply(bench: Any) -> None:
     report = sync_daily_bars(bench.context, start=thursday, end=FRIDAY)  # Friday first, beside a Thursday of three bars
     assert (report.state, report.reason) == ("SUCCESS", None)
     assert bench.rows("SELECT rule, session, reason FROM quarantine") == []
+
+
+class Moved:
+    """A client to whom TPEx no longer lists 6488, for TWSE does so from Friday on."""
+
+    def __init__(self, client: Any) -> None:
+        self.client = client
+
+    def fetch(self, dataset: Any, query: Any) -> Any:
+        parsed = self.client.fetch(dataset, query)
+        if query == ListQuery(Venue.TPEX):
+            return replace(parsed, rows=tuple(one for one in parsed.rows if one.symbol != "6488"))
+        if query == ListQuery(Venue.TWSE):
+            others = self.client.fetch(dataset, ListQuery(Venue.TPEX)).rows
+            moving = next(one for one in others if one.symbol == "6488")
+            return replace(parsed, rows=(*parsed.rows, replace(moving, venue=Venue.TWSE, listed_on=FRIDAY)))
+        return parsed
+
+
+def test_a_security_that_moves_to_the_other_venue_counts_once(bench: Any) -> None:
+    old, thursday = date(2026, 8, 3), date(2026, 11, 19)  # before and within the days that a list counts anew
+    counted = "SELECT venue, session, expected, held FROM coverage ORDER BY session, venue"
+    for day in (old, thursday):
+        sync_daily_bars(bench.context, start=day, end=day)
+    before = bench.rows(counted)
+    sync_securities(replace(bench.context, client=Moved(bench.context.client), lease=None))
+    assert bench.rows(counted) == [
+        (venue, session, expected + (1 if venue == "TWSE" else -1), held + (1 if venue == "TWSE" else -1))
+        for venue, session, expected, held in before
+    ]
 
 
 def test_a_value_that_the_venue_changed_is_recorded_as_a_revision(bench: Any) -> None:
