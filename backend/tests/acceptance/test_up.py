@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import http.client
+import json
+import re
 import signal
 import stat
 import subprocess
@@ -50,6 +52,27 @@ def answer(port: int, path: str) -> int:
         link.close()
 
 
+def log_in(port: int, name: str, password: str) -> int:
+    link = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    try:
+        body = json.dumps({"name": name, "password": password})
+        link.request("POST", "/api/v1/login", body, {"Content-Type": "application/json"})
+        return link.getresponse().status
+    finally:
+        link.close()
+
+
+def the_first_admin_comes_in(up: Up, logs: Path) -> None:
+    """By the password that is told this once, and that stands in no file."""
+    told = re.search(r"Login +admin / (\S+)  \(shown this once", up.said())
+    assert told
+    assert log_in(up.port, "admin", told[1]) == 200
+    assert log_in(up.port, "admin", "wrong") == 401
+    files = [path for path in logs.rglob("*") if path.is_file()]
+    assert files
+    assert [path for path in files if told[1] in path.read_text(errors="replace")] == []
+
+
 def test_a_platform_from_its_first_start_to_its_last(up: Up, home: Path, tmp_path: Path) -> None:
     said = up.said()
     assert f"QuantLab is ready: http://localhost:{up.port}" in said
@@ -59,6 +82,8 @@ def test_a_platform_from_its_first_start_to_its_last(up: Up, home: Path, tmp_pat
     assert answer(up.port, "/health") == 200
     assert answer(up.port, "/admin") == 200
     assert set(up.programs()) == {"postgres", "valkey", "sandbox", "worker", "beat", "web", "flower"}
+
+    the_first_admin_comes_in(up, home / "sandbox" / "logs")
 
     # What ps shows to everyone holds no secret.
     secrets = [(home / "sandbox" / name / "password").read_text().strip() for name in ("postgres", "valkey")]
@@ -100,6 +125,7 @@ def test_a_platform_from_its_first_start_to_its_last(up: Up, home: Path, tmp_pat
     again = Up(home, tmp_path / "again.log")
     try:
         again.wait_until_ready()
+        assert "admin /" not in again.said()
         with psycopg.connect(again.environment()["DATABASE_URL"]) as connection:
             assert connection.execute("SELECT count(*) FROM left_by_the_first_start").fetchone() == (0,)
         processes = again.everything()
