@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from app.market.calendar import TradingCalendar
+from app.errors import InvalidParameter
+from app.market.calendar import FIRST_DAY, LAST_DAY, TradingCalendar
 from app.market.gaps import FEWEST_EXPECTED
 from app.market.security import BAR_VENUES, Venue
 from app.services.context import Context
+from app.sources import registry
 from app.store import sessions
 from app.store.coverage import BARS, Covered, read_coverage
 from app.store.engine import Connection, transaction
@@ -30,8 +32,18 @@ class Readiness:
 
 def look(context: Context, session: date, *, dataset: str = BARS) -> Readiness:
     """How it stands at this moment; asks the store, never an exchange."""
+    _refuse_unknown(session, dataset)
     with transaction(context.engine) as connection:
         return readiness(connection, session, dataset=dataset, calendar=sessions.trading_calendar(connection))
+
+
+def _refuse_unknown(session: date, dataset: str) -> None:
+    """Of what nobody can know nothing is ready, nor ever will be."""
+    known = [BARS, *registry.figures()]
+    if dataset not in known:
+        raise InvalidParameter(f"There is no dataset {dataset!r} that could be ready; there are {', '.join(known)}.")
+    if not FIRST_DAY <= session <= LAST_DAY:
+        raise InvalidParameter(f"The calendar goes from {FIRST_DAY} to {LAST_DAY}; it knows nothing of {session}.")
 
 
 def readiness(connection: Connection, session: date, *, dataset: str, calendar: TradingCalendar) -> Readiness:

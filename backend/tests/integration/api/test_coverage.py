@@ -58,6 +58,9 @@ def test_the_matrix_and_one_cell_of_it(accounted: Platform, web: Web) -> None:
         ("/api/v1/coverage?start=2004-01-01&end=2026-11-16", "At most 3700 days"),
         ("/api/v1/coverage/TWSE/2026-11-19?state=lost", "state is 'lost'"),
         ("/api/v1/ready?date=2026-02-30", "date is '2026-02-30'"),
+        ("/api/v1/ready?date=2031-01-02", "The calendar goes from 2004-02-11 to 2030-12-31"),
+        ("/api/v1/ready?date=2003-01-02", "it knows nothing of 2003-01-02"),
+        ("/api/v1/ready?date=2026-11-19&dataset=quotes", "There is no dataset 'quotes' that could be ready"),
     ],
 )
 def test_wrong_questions_are_refused(accounted: Platform, web: Web, path: str, sentence: str) -> None:
