@@ -14,6 +14,7 @@ from sqlalchemy import Connection, text
 from app.store.bar_columns import ABSENT, BarColumns, Ints, day, joined
 from app.store.bar_copy import copy_in, copy_out
 from app.store.bar_precedence import told_later
+from app.store.bar_sharpening import only_sharper
 
 _LATER = "greatest(CAST(:at AS timestamptz), bars.recorded_at + interval '1 microsecond')"
 """Each state of a row is later than the one before, even where a clock was put back: as it stood is then one answer."""
@@ -76,7 +77,8 @@ def write_part(connection: Connection, columns: BarColumns, *, rounded: Mapping[
     changed = np.logical_or.reduce(list(differs.values()))
     revised = 0
     for name, cells in differs.items():
-        revised += int((cells & (old.values[name] != ABSENT)).sum())
+        sharper = only_sharper(name, old.values[name], fresh.values[name], source=origin.source)
+        revised += int((cells & (old.values[name] != ABSENT) & ~sharper).sum())
         if cells.any():
             _revise(connection, fresh.take(cells), old.take(cells), field=name, origin=origin)
     if changed.any():  # after the revisions, which note when what is replaced had been recorded

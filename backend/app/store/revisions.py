@@ -7,6 +7,7 @@ from datetime import date, datetime
 
 from sqlalchemy import Connection, select
 
+from app.store.bar_sharpening import is_only_sharper
 from app.store.tables import revisions, securities
 
 
@@ -27,12 +28,12 @@ class Revision:
 def list_revisions(
     connection: Connection, *, symbol: str | None = None, run_id: str | None = None, limit: int = 100
 ) -> list[Revision]:
-    """Revisions, newest first; of one symbol or of one run if asked."""
+    """Revisions, newest first; of one symbol or of one run if asked. Values that only became exact are none."""
     columns = [revisions.c[name] for name in ("session", "field", "old", "new", "source", "run_id", "seen_at")]
     query = (
         select(securities.c.symbol, *columns)
         .join(securities, securities.c.id == revisions.c.security_id)
-        .where(revisions.c.old.is_not(None))
+        .where(revisions.c.old.is_not(None), ~is_only_sharper())
         .order_by(revisions.c.id.desc())
         .limit(limit)
     )

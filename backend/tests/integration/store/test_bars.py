@@ -141,6 +141,32 @@ def test_a_rounded_value_stays_while_its_neighbour_changes(connection: Connectio
 
 
 @pytest.mark.parametrize(
+    ("source", "held", "told", "revised"),
+    [
+        ("TPEX.daily_bars", {"volume": 23_000}, {"volume": 22_740}, 0),  # lots, then shares
+        ("TPEX.daily_bars", {"volume": 0}, {"volume": 740}, 0),
+        ("TPEX.daily_bars", {"volume": 22_700}, {"volume": 22_740}, 0),  # a fund's lots of 100
+        ("TPEX.daily_bars", {"turnover": 5_000}, {"turnover": 5_999}, 0),
+        ("TPEX.daily_bars", {"volume": 23_000}, {"volume": 22_000}, 1),
+        ("TPEX.daily_bars", {"volume": 22_741}, {"volume": 22_740}, 1),
+        ("TPEX.daily_bars", {"turnover": 5_100}, {"turnover": 5_199}, 1),
+        ("TPEX.daily_bars", {"volume": 23_000}, {"volume": None}, 1),
+        ("TPEX.daily_bars", {"trades": 23_000}, {"trades": 22_740}, 1),
+        ("TWSE.daily_bars", {"volume": 23_000}, {"volume": 22_740}, 1),
+    ],
+)
+def test_a_value_that_only_becomes_exact_is_no_revision(
+    connection: Connection, source: str, held: dict[str, int], told: dict[str, int | None], revised: int
+) -> None:
+    write(connection, replace(bar("6488"), **held))
+    exact = replace(bar("6488"), **told)
+    assert write(connection, exact, source=source, at=NOW + timedelta(days=1)) == Written(updated=1, revised=revised)
+    assert len(list_revisions(connection)) == revised
+    assert read_bars(connection, "6488") == [exact]
+    assert read_bars(connection, "6488", as_of=NOW) == [replace(bar("6488"), **held)]
+
+
+@pytest.mark.parametrize(
     ("wrong", "rule"),
     [
         (bar("2317", close=0), "out-of-range"),
