@@ -69,6 +69,8 @@ class ReadyReply(Reply):
     reason: str
     shares: dict[Venue, float | None] = Field(description="accounted for, by venue; null: nothing is held")
     ready_at: datetime | None
+    missing: list[str] = Field(description="symbols without a row, of a day that is whole but for few")
+    quarantined: list[str] = Field(description="symbols without a row because it waits in quarantine")
 
 
 @router.get("/coverage", summary="Coverage by session", responses=failures(422))
@@ -114,13 +116,21 @@ def get_cell(
     return CellReply(source=platform.settings.quantlab_source, venue=venue, session=session, unheld=cells)
 
 
-@router.get("/ready", summary="Is that day complete?", responses=failures(422))
+@router.get("/ready", summary="Is that day complete?", responses=failures(404, 422))
 def get_ready(
     platform: ThePlatform,
     date: date,
     *,
     dataset: Annotated[str, Query(max_length=50)] = store.BARS,
+    strict: Annotated[bool, Query(description="nothing may be missing or wait in quarantine")] = False,
+    symbols: Annotated[
+        str | None, Query(description="only of these, by commas: 2330,0050", examples=["2330,0050"], max_length=10_000)
+    ] = None,
 ) -> ReadyReply:
-    """For strategies that start after the data. `quantlab wait-ready` waits for it."""
-    found = readiness.look(platform.context(), date, dataset=dataset)
+    """For strategies that start after the data. `quantlab wait-ready` waits for it.
+
+    A day is ready when at least 98 % of each venue is held or explained; the reason names what is not.
+    """
+    only = [one.strip() for one in symbols.split(",") if one.strip()] if symbols else []
+    found = readiness.look(platform.context(), date, dataset=dataset, strict=strict, symbols=only)
     return ReadyReply(source=platform.settings.quantlab_source, **asdict(found))

@@ -106,16 +106,21 @@ def wait_ready(
     *,
     dataset: Annotated[str, typer.Option(help="which dataset")] = BARS,
     timeout: Annotated[float, typer.Option(help="seconds to wait at most; 0: only look")] = 3600,
+    strict: Annotated[bool, typer.Option("--strict", help="nothing may be missing or wait in quarantine")] = False,
+    symbols: Annotated[str | None, typer.Option(help="only of these, by commas: 2330,0050")] = None,
 ) -> None:
     """Wait until a day's data are complete: for strategies that start after the data.
 
-    Exit code 0 when it is (or when there was no session), 3 when the time is over first.
+    Exit code 0 when it is (or when there was no session), 3 when the time is over first. Complete is a day of which at
+    least 98 % of each venue is held or explained; the sentence names what is not, and --strict waits for it, too.
 
-    Example: `quantlab wait-ready --date today --timeout 7200 && python strategy.py`.
+    Examples: `quantlab wait-ready --date today --timeout 7200 && python strategy.py`, `quantlab wait-ready --symbols
+    2330,0050`.
     """
+    only = [one.strip() for one in symbols.split(",") if one.strip()] if symbols else []
     context, session, start = get_platform().context(), read_day(day), time.monotonic()
     while True:
-        found = look(context, session, dataset=dataset)
+        found = look(context, session, dataset=dataset, strict=strict, symbols=only)
         left = timeout - (time.monotonic() - start)
         if found.ready or left <= 0:
             break

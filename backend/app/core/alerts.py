@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from app.cache import quotes
-from app.core.config import Settings
+from app.core.config import Settings, load_universes
 from app.core.wiring import Platform, now
 from app.errors import ConfigurationError, StoreUnavailable
 from app.ops.alerts import RULES
@@ -149,6 +149,7 @@ def facts_of(platform: Platform, channels: Callable[[], Channels], *, watching_s
         breakers=lambda: {site: state for site in Site if (state := platform.breaker.state(site))},
         free_bytes=free_bytes,
         set_aside=asker(watched.set_aside_of_last_session),
+        popular=load_universes()["popular"],
         large_steps=lambda: ask(
             steps.large_steps, share=unexplained_step.SMALLEST_SHARE, sessions=unexplained_step.SESSIONS_BACK
         ),

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from app.errors import InvalidParameter
+from app.errors import InvalidParameter, UnknownSymbol
 from app.market.calendar import FIRST_DAY, LAST_DAY, TradingCalendar
 from app.market.gaps import FEWEST_EXPECTED
 from app.market.security import BAR_VENUES, Venue
 from app.services.context import Context
 from app.sources import registry
 from app.store import sessions
-from app.store.coverage import BARS, Covered, read_coverage
+from app.store.coverage import BARS, REASONS, Covered, list_unheld, read_coverage
 from app.store.engine import Connection, transaction
+from app.store.quarantine_reads import Filter, list_rows
+from app.store.securities import find_many
+
+FEW = 12
+"""Symbols that a sentence names."""
+_EVERY = 5_000
+_WORDS = {"no_trade": "without a trade", "halted": "halted", "venue_closed": "closed"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +36,30 @@ class Readiness:
     """None: nothing of that venue is held."""
     ready_at: datetime | None = None
     """When the last of it was written; None while it is not ready."""
+    missing: tuple[str, ...] = ()
+    """Symbols that should have a row and have none, of a day that is whole but for few; of bars only."""
+    quarantined: tuple[str, ...] = ()
+    """Symbols that have none because their row waits in quarantine."""
 
 
-def look(context: Context, session: date, *, dataset: str = BARS) -> Readiness:
-    """How it stands at this moment; asks the store, never an exchange."""
+def look(
+    context: Context, session: date, *, dataset: str = BARS, strict: bool = False, symbols: Sequence[str] = ()
+) -> Readiness:
+    """How it stands at this moment; asks the store, never an exchange.
+
+    A day is ready when nearly all of it is held or explained. *strict*: nothing may be missing or wait in quarantine.
+    With *symbols* it is about the daily bars of those only.
+
+    Raises:
+        UnknownSymbol: no list holds one of them.
+        InvalidParameter: it is of no venue with whole markets, or they are asked of another dataset.
+    """
     _refuse_unknown(session, dataset)
     with transaction(context.engine) as connection:
-        return readiness(connection, session, dataset=dataset, calendar=sessions.trading_calendar(connection))
+        calendar = sessions.trading_calendar(connection)
+        if symbols:
+            return _of_symbols(connection, session, dataset=dataset, symbols=symbols, calendar=calendar)
+        return readiness(connection, session, dataset=dataset, calendar=calendar, strict=strict)
 
 
 def _refuse_unknown(session: date, dataset: str) -> None:
@@ -46,7 +71,9 @@ def _refuse_unknown(session: date, dataset: str) -> None:
         raise InvalidParameter(f"The calendar goes from {FIRST_DAY} to {LAST_DAY}; it knows nothing of {session}.")
 
 
-def readiness(connection: Connection, session: date, *, dataset: str, calendar: TradingCalendar) -> Readiness:
+def readiness(
+    connection: Connection, session: date, *, dataset: str, calendar: TradingCalendar, strict: bool = False
+) -> Readiness:
     """A day without a session is ready: there is nothing to wait for."""
     if not calendar.is_session(session):
         return Readiness(dataset, session, True, f"{session} is no trading session.", {})
@@ -59,10 +86,77 @@ def readiness(connection: Connection, session: date, *, dataset: str, calendar: 
     lacks = [lack for venue in BAR_VENUES if venue not in closed and (lack := _lack(venue, covered.get(venue)))]
     if lacks:
         return Readiness(dataset, session, False, f"{dataset} of {session}: {', '.join(lacks)}.", shares)
+    missing, quarantined = _unheld(connection, covered.values(), dataset=dataset, session=session)
+    but = _named({"missing": missing, "in quarantine": quarantined})
+    if strict and but:
+        reason = f"{dataset} of {session} is not whole: {but}. See quantlab gaps --from {session} --to {session}"
+        return Readiness(dataset, session, False, reason, shares, None, missing, quarantined)
     words = [f"{venue} was closed" if venue in closed else _in_words(covered[venue]) for venue in BAR_VENUES]
+    complete = f"is complete but for {but}. Held are" if but else "is complete:"
     ready_at = max((one.recorded_at for one in covered.values()), default=None)
-    return Readiness(
-        dataset, session, True, f"{dataset} of {session} is complete: {', '.join(words)}.", shares, ready_at
+    reason = f"{dataset} of {session} {complete} {', '.join(words)}."
+    return Readiness(dataset, session, True, reason, shares, ready_at, missing, quarantined)
+
+
+def _of_symbols(
+    connection: Connection, session: date, *, dataset: str, symbols: Sequence[str], calendar: TradingCalendar
+) -> Readiness:
+    if dataset != BARS:
+        raise InvalidParameter(f"Only of {BARS} can it be asked whether some symbols are there.")
+    held = find_many(connection, symbols)
+    if unknown := [symbol for symbol in symbols if symbol not in held]:
+        raise UnknownSymbol(f"No securities list holds {unknown[0]!r}. If it is new: quantlab sync securities")
+    if elsewhere := [one for one in held.values() if one.venue not in BAR_VENUES]:
+        raise InvalidParameter(f"{elsewhere[0].venue}, where {elsewhere[0].symbol} trades, publishes no daily bars.")
+    if not calendar.is_session(session):
+        return Readiness(dataset, session, True, f"{session} is no trading session.", {})
+    covered = {one.venue: one for one in read_coverage(connection, start=session, end=session, dataset=dataset)}
+    venues = [venue for venue in BAR_VENUES if any(one.venue is venue for one in held.values())]
+    states = ("held", "missing", "quarantined", *REASONS)
+    stands = {
+        cell.symbol: cell.state
+        for venue in venues
+        for cell in list_unheld(connection, venue, [session], states=states, limit=_EVERY)
+    }
+    by_state = {state: tuple(one for one in symbols if stands.get(one) == state) for state in states}
+    missing, quarantined = by_state["missing"], by_state["quarantined"]
+    unlisted = tuple(one for one in symbols if one not in stands)
+    shares = {venue: covered[venue].share if venue in covered else None for venue in venues}
+    if lacks := _named({"missing": missing, "in quarantine": quarantined, "not listed that day": unlisted}):
+        reason = f"{dataset} of {session}: {lacks}."
+        return Readiness(dataset, session, False, reason, shares, None, missing, quarantined)
+    number = {state: len(some) for state, some in by_state.items()}
+    words = _traded(number["held"], number)
+    ready_at = max((covered[venue].recorded_at for venue in venues if venue in covered), default=None)
+    return Readiness(dataset, session, True, f"{dataset} of {session} of them are complete: {words}.", shares, ready_at)
+
+
+def _unheld(
+    connection: Connection, covered: Collection[Covered], *, dataset: str, session: date
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The symbols that are missing, and those that wait in quarantine."""
+    if dataset != BARS:
+        which = Filter(dataset=dataset, start=session, end=session, severity="blocking")
+        rows = list_rows(connection, which, limit=_EVERY) if any(one.quarantined for one in covered) else []
+        return (), tuple(sorted({row.symbol for row in rows if row.symbol}))
+    cells = [
+        cell
+        for one in covered
+        if one.missing or one.quarantined
+        for cell in list_unheld(connection, one.venue, [session], limit=_EVERY)
+    ]
+    missing, quarantined = (
+        tuple(sorted(cell.symbol for cell in cells if cell.state == state)) for state in ("missing", "quarantined")
+    )
+    return missing, quarantined
+
+
+def _named(some: dict[str, tuple[str, ...]]) -> str:
+    """``3 in quarantine: 0050 0051 0052``, for each that has any."""
+    return "; ".join(
+        f"{len(symbols):,} {word}: {' '.join(symbols[:FEW])}" + (" …" if len(symbols) > FEW else "")
+        for word, symbols in some.items()
+        if symbols
     )
 
 
@@ -74,4 +168,13 @@ def _lack(venue: Venue, covered: Covered | None) -> str | None:
 
 
 def _in_words(covered: Covered) -> str:
-    return f"{covered.held:,} bars of {covered.venue}"
+    if covered.dataset != BARS:
+        return f"{covered.held:,} rows of {covered.venue}"
+    return f"{_traded(covered.held, covered.explained)} at {covered.venue}"
+
+
+def _traded(held: int, explained: Mapping[str, int]) -> str:
+    """``1,287 traded and 60 without a trade``: a bar without a trade is held, too, but has no price."""
+    words = [f"{held:,} traded"]
+    words += [f"{explained[reason]:,} {_WORDS[reason]}" for reason in REASONS if explained.get(reason)]
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 
 from sqlalchemy import Connection, Row, text
 
@@ -65,6 +66,8 @@ class SetAside:
     session: date
     rows: int
     held: int
+    symbols: frozenset[str] = frozenset()
+    """Of whom the rows are, as far as they name somebody."""
 
 
 def coverage(connection: Connection, venue: Venue, sessions: Collection[date]) -> dict[date, Coverage]:
@@ -161,6 +164,7 @@ def set_aside_of_last_session(connection: Connection) -> list[SetAside]:
     query = text("""
         WITH last AS (SELECT session FROM bars ORDER BY session DESC LIMIT 1)
         SELECT q.venue, q.dataset, q.session, count(DISTINCT coalesce(q.symbol, q.id::text)) AS rows,
+            array_remove(array_agg(DISTINCT q.symbol), NULL) AS symbols,
             (SELECT count(*) FROM bars b JOIN securities s ON s.id = b.security_id
               WHERE b.session = q.session AND s.venue = q.venue) AS held
         FROM quarantine q JOIN last ON q.session = last.session
@@ -169,5 +173,6 @@ def set_aside_of_last_session(connection: Connection) -> list[SetAside]:
     return [_set_aside(row) for row in connection.execute(query)]
 
 
-def _set_aside(row: Row[tuple[object, ...]]) -> SetAside:
-    return SetAside(Venue(row.venue), row.dataset, row.session, row.rows, row.held)
+def _set_aside(row: Row[Any]) -> SetAside:
+    symbols: frozenset[str] = frozenset(row.symbols)
+    return SetAside(Venue(row.venue), row.dataset, row.session, row.rows, row.held, symbols)

@@ -52,6 +52,8 @@ class Facts:
     free_bytes: Callable[[], int]
     """On the disk of *data_dir*."""
     set_aside: Callable[[], Sequence[SetAside]]
+    popular: Collection[str]
+    """The universe whose every bar matters."""
     large_steps: Callable[[], Sequence[Step]]
     """Closes of the last sessions that are far from the ones before, corporate actions considered."""
     actions_asked: Callable[[], Mapping[Venue, datetime]]

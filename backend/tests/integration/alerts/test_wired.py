@@ -214,6 +214,9 @@ def test_breaker_and_quarantine(market: Platform) -> None:
     assert breach.sentence.startswith("21 rows of daily_bars of TWSE of 2026-11-20")
     execute(market, "UPDATE quarantine SET released_at = now(), decision = 'dismissed' WHERE symbol = '1'")
     assert quarantine_above.find(facts(market)) == []
+    execute(market, "UPDATE quarantine SET symbol = '2330' WHERE symbol = '2'")
+    (breach,) = quarantine_above.find(facts(market))
+    assert "20 rows of daily_bars of TWSE of 2026-11-20 wait in quarantine, 2330 among them" in breach.sentence
 
 
 @pytest.fixture

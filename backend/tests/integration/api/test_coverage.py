@@ -9,8 +9,9 @@ import pytest
 
 from app.core import wiring
 from app.core.wiring import Platform
-from app.market.security import BAR_VENUES
-from app.store import coverage
+from app.market.security import BAR_VENUES, Venue
+from app.sources.base import RejectedRow
+from app.store import coverage, quarantine
 from app.store.engine import transaction
 
 if TYPE_CHECKING:
@@ -78,7 +79,53 @@ def test_ready_or_not(accounted: Platform, web: Web) -> None:
     told = get(web, "/api/v1/ready?date=2026-11-19")
     assert (told["ready"], told["reason"], told["ready_at"]) == (
         True,
-        "daily_bars of 2026-11-19 is complete: 2 bars of TWSE, 1 bars of TPEX.",
+        "daily_bars of 2026-11-19 is complete: 2 traded at TWSE, 1 traded at TPEX.",
         "2026-11-20T14:07:00Z",
     )
     assert get(web, "/api/v1/ready?date=2026-11-21")["reason"] == "2026-11-21 is no trading session."
+
+
+@pytest.fixture
+def nearly(accounted: Platform) -> Platform:
+    """Whole but for 2317, whose row waits in quarantine; 2330 traded."""
+    row = RejectedRow("ohlc-order", "out of order", {"收盤價": "1.00"}, "2317", DAY)
+    with transaction(accounted.engine) as connection:
+        quarantine.add(connection, [row], venue=Venue.TWSE, dataset="daily_bars", run_id=None, at=AT)
+        connection.exec_driver_sql(
+            "UPDATE coverage SET expected = 100, held = 90, quarantined = 1, missing = 0, "
+            """explained = '{"no_trade": 7, "halted": 2}' WHERE venue = 'TWSE'"""
+        )
+        connection.exec_driver_sql("UPDATE coverage SET held = expected, missing = 0 WHERE venue = 'TPEX'")
+    return accounted
+
+
+def test_a_day_that_is_ready_names_what_waits_in_quarantine(nearly: Platform, web: Web) -> None:
+    told = get(web, "/api/v1/ready?date=2026-11-19")
+    assert (told["ready"], told["quarantined"], told["missing"]) == (True, ["2317"], [])
+    assert told["reason"] == (
+        "daily_bars of 2026-11-19 is complete but for 1 in quarantine: 2317. "
+        "Held are 90 traded, 7 without a trade and 2 halted at TWSE, 1 traded at TPEX."
+    )
+    strict = get(web, "/api/v1/ready?date=2026-11-19&strict=true")
+    assert (strict["ready"], strict["ready_at"], strict["quarantined"]) == (False, None, ["2317"])
+    assert "not whole: 1 in quarantine: 2317" in strict["reason"]
+    with transaction(nearly.engine) as connection:
+        connection.exec_driver_sql("UPDATE coverage SET held = held + quarantined, quarantined = 0")
+    assert get(web, "/api/v1/ready?date=2026-11-19&strict=true")["ready"]
+
+
+def test_whether_some_symbols_are_there(nearly: Platform, web: Web) -> None:
+    told = get(web, "/api/v1/ready?date=2026-11-19&symbols=2330")
+    assert (told["ready"], told["reason"]) == (True, "daily_bars of 2026-11-19 of them are complete: 1 traded.")
+    told = get(web, "/api/v1/ready?date=2026-11-19&symbols=2330,2317,6488")
+    assert (told["ready"], told["quarantined"], told["missing"]) == (False, ["2317"], ["6488"])
+    assert told["reason"] == "daily_bars of 2026-11-19: 1 missing: 6488; 1 in quarantine: 2317."
+    # On Friday it did not trade, which is all there is to know of it; Wednesday was never asked for.
+    assert get(web, "/api/v1/ready?date=2026-11-20&symbols=2330")["ready"]
+    assert get(web, "/api/v1/ready?date=2026-11-18&symbols=2330")["missing"] == ["2330"]
+    for query, status, sentence in (
+        ("symbols=9999", 404, "No securities list holds '9999'"),
+        ("symbols=7772", 422, "publishes no daily bars"),
+        ("symbols=2330&dataset=margin", 422, "Only of daily_bars"),
+    ):
+        assert sentence in get(web, f"/api/v1/ready?date=2026-11-19&{query}", status)["message"]

@@ -41,6 +41,13 @@ def accounted(seeded: Platform) -> Platform:
 def test_wait_ready_is_an_exit_code(accounted: Platform, run: Run) -> None:
     late = run("wait-ready", "--date", "2026-11-19", "--timeout", "0")
     assert (late.exit_code, "50.0% of TWSE" in late.output) == (3, True)
+    only = run("wait-ready", "--date", "2026-11-19", "--timeout", "0", "--symbols", "2330")
+    assert (only.exit_code, "1 traded" in only.output) == (0, True)
+    with transaction(accounted.engine) as connection:
+        connection.exec_driver_sql("UPDATE coverage SET expected = 100, held = 99")
+    assert run("wait-ready", "--date", "2026-11-19", "--timeout", "0").exit_code == 0
+    strict = run("wait-ready", "--date", "2026-11-19", "--timeout", "0", "--strict")
+    assert (strict.exit_code, "2 missing: 2317 6488" in strict.output) == (3, True)
     assert run("wait-ready", "--date", "2026-11-21").exit_code == 0
     assert run("wait-ready", "--date", "20261121").exit_code == 0
     assert "is no day" in run("wait-ready", "--date", "soon").output

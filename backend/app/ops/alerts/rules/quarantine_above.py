@@ -1,22 +1,30 @@
-"""Many rows of the last session wait in quarantine."""
+"""Rows of the last session wait in quarantine: many, or one that everybody looks at."""
 
 from __future__ import annotations
 
 from app.ops.alerts.facts import Breach, Facts
+from app.store.watched import SetAside
 
 FEW = 20
 SHARE = 0.01
-WORDS = f"Of the last session no more than {FEW} rows, nor {SHARE:.0%} of its bars, wait in quarantine"
+WORDS = (
+    f"Of the last session no more than {FEW} rows, nor {SHARE:.0%} of its bars, wait in quarantine, and none of the "
+    "universe popular"
+)
 
 
 def find(facts: Facts) -> list[Breach]:
-    """A breach for each venue and dataset of which more do."""
+    """A breach for each venue and dataset of which more do, or one of the universe `popular` does."""
     return [
-        Breach(
-            f"{one.dataset} of {one.venue}",
-            f"{one.rows:,} rows of {one.dataset} of {one.venue} of {one.session} wait in quarantine, beside "
-            f"{one.held:,} bars that are held. `quantlab quarantine list` shows them.",
-        )
+        Breach(f"{one.dataset} of {one.venue}", _sentence(one, popular))
         for one in facts.set_aside()
-        if one.rows > max(FEW, SHARE * one.held)
+        if (popular := sorted(one.symbols.intersection(facts.popular))) or one.rows > max(FEW, SHARE * one.held)
     ]
+
+
+def _sentence(one: SetAside, popular: list[str]) -> str:
+    among = f", {' '.join(popular)} among them" if popular else ""
+    return (
+        f"{one.rows:,} rows of {one.dataset} of {one.venue} of {one.session} wait in quarantine{among}, beside "
+        f"{one.held:,} bars that are held. `quantlab quarantine list --from {one.session}` shows them."
+    )

@@ -46,6 +46,7 @@ def facts() -> FactsMaker:
         breakers=dict,
         free_bytes=lambda: 100 * 2**30,
         set_aside=tuple,
+        popular=("2330", "2317"),
         large_steps=tuple,
         actions_asked=lambda: dict.fromkeys(BAR_VENUES, MONDAY_NIGHT),
         wrong_addresses=tuple,

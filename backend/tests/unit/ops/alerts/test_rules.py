@@ -34,8 +34,8 @@ def seen(*programs: Any, server_age: float = 10_000.0) -> Any:
     return lambda: Seen(programs, (), server_age)
 
 
-def aside(rows: int, held: int) -> Any:
-    return lambda: [SetAside(Venue.TWSE, "daily_bars", date(2026, 11, 23), rows, held)]
+def aside(rows: int, held: int, *symbols: str) -> Any:
+    return lambda: [SetAside(Venue.TWSE, "daily_bars", date(2026, 11, 23), rows, held, frozenset(symbols))]
 
 
 def stepped(symbol: str = "0050", kind: SecurityKind = SecurityKind.ETF, **more: Any) -> Any:
@@ -87,6 +87,7 @@ FIRING: dict[str, list[tuple[dict[str, Any], str, str]]] = {
     "quarantine_above": [
         ({"set_aside": aside(21, 900)}, "daily_bars of TWSE", "21 rows of daily_bars"),
         ({"set_aside": aside(101, 10_000)}, "daily_bars of TWSE", "101 rows"),
+        ({"set_aside": aside(2, 1340, "1101", "2330")}, "daily_bars of TWSE", "in quarantine, 2330 among them"),
     ],
     "unexplained_step": [
         ({"large_steps": stepped()}, "2026-11-23", "1 closes are further"),
@@ -133,7 +134,7 @@ SILENT: dict[str, list[dict[str, Any]]] = {
         {"backlogs": lambda: [Backlog("export", 100, 59 * 60)]},
     ],
     "breaker_open": [{}],
-    "quarantine_above": [{"set_aside": aside(20, 0)}, {"set_aside": aside(100, 10_000)}],
+    "quarantine_above": [{"set_aside": aside(20, 0)}, {"set_aside": aside(100, 10_000, "1101")}],
     "unexplained_step": [
         {},
         {"large_steps": stepped("2330", STOCK, previous=1_000_000, close=1_110_000)},
