@@ -102,7 +102,10 @@ class QuantLab:
         query = _bars_query(symbols, start=start, end=end, as_of=as_of, adjusted=adjusted, method=method) | {
             "format": "csv"
         }
-        kinds = {"symbol": "str", **dict.fromkeys(("open", "high", "low", "close", "change", "factor"), "float64")}
+        kinds = {
+            "symbol": "str",
+            **dict.fromkeys(("open", "high", "low", "close", "change", "applied_factor"), "float64"),
+        }
         kinds |= dict.fromkeys(("volume", "turnover", "trades"), "Int64")
         parts = [
             pd.read_csv(io.BytesIO(page.content), dtype=kinds, parse_dates=["session"]) for page in self._pages(query)

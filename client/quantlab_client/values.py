@@ -10,7 +10,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One session of one security; raw price = price / factor."""
+    """One session of one security; ``applied_factor`` is in the prices already: raw = price / it, 1 of raw ones."""
 
     symbol: str
     session: date
@@ -22,7 +22,7 @@ class Bar:
     volume: int | None
     turnover: int | None
     trades: int | None
-    factor: float
+    applied_factor: float
 
     @classmethod
     def of(cls, row: dict[str, Any]) -> Bar:

@@ -32,7 +32,7 @@ class Adjusted(StrEnum):
 
 
 class BarRow(BaseModel):
-    """One session: raw price = price / factor. null: the exchange publishes none, which is not zero."""
+    """One session: raw price = price / applied_factor. null: the exchange publishes none, which is not zero."""
 
     session: date
     open: Price = Field(examples=["998.5"])
@@ -40,10 +40,12 @@ class BarRow(BaseModel):
     low: Price
     close: Price
     change: Price = Field(description="against the session before; null on days when that cannot be compared")
-    volume: int | None = Field(description="shares; adjusted: raw / factor", examples=[32_150_000])
+    volume: int | None = Field(description="shares; adjusted: raw / applied_factor", examples=[32_150_000])
     turnover: int | None = Field(description="TWD")
     trades: int | None = Field(description="number of trades")
-    factor: float = Field(description="what raw prices were multiplied with; 1 unless adjusted")
+    applied_factor: float = Field(
+        description="what these prices were multiplied with already: 1 of raw ones, whatever actions there were"
+    )
 
 
 class BarsReply(Reply):
@@ -110,15 +112,15 @@ def _raw_row(row: BarValues) -> str:
     return (
         f'{{"session":"{session}","open":"{first / PRICE_SCALE:.10g}","high":"{high / PRICE_SCALE:.10g}",'
         f'"low":"{low / PRICE_SCALE:.10g}","close":"{close / PRICE_SCALE:.10g}","change":"{change / PRICE_SCALE:.10g}",'
-        f'"volume":{_number(volume)},"turnover":{_number(turnover)},"trades":{_number(trades)},"factor":1.0}}'
+        f'"volume":{_number(volume)},"turnover":{_number(turnover)},"trades":{_number(trades)},"applied_factor":1.0}}'
     )
 
 
 def _row(bar: Bar, factor: Fraction) -> str:
     made = adjust(bar, factor)
     prices = {name: None if price is None else f"{price:f}" for name, price in made.prices.items()}
-    amounts = {"volume": made.volume, "turnover": bar.turnover, "trades": bar.trades, "factor": float(factor)}
-    return json.dumps({"session": str(bar.session), **prices, **amounts})
+    amounts = {"volume": made.volume, "turnover": bar.turnover, "trades": bar.trades}
+    return json.dumps({"session": str(bar.session), **prices, **amounts, "applied_factor": float(factor)})
 
 
 def _number(value: int | None) -> str:

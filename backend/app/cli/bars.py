@@ -53,7 +53,7 @@ def bars(
         print_json(
             [
                 {"session": bar.session, **made.prices, "volume": made.volume, "turnover": bar.turnover}
-                | {"trades": bar.trades, "factor": float(made.factor)}
+                | {"trades": bar.trades, "applied_factor": float(made.factor)}
                 for bar, made in shown
             ]
         )
@@ -62,7 +62,9 @@ def bars(
     if not shown:
         typer.echo(f"No bar of {symbol} was held{' then' if as_of else ''}. Fetch the market's: quantlab sync bars")
         return
-    made_of = table("session", *(f">{name}" for name in PRICE_FIELDS), ">volume", ">turnover", ">trades", ">factor")
+    made_of = table(
+        "session", *(f">{name}" for name in PRICE_FIELDS), ">volume", ">turnover", ">trades", ">applied factor"
+    )
     for bar, made in shown:
         prices = ("" if (price := made.prices[name]) is None else f"{price:f}" for name in PRICE_FIELDS)
         amounts = ("" if one is None else f"{one:,}" for one in (made.volume, bar.turnover, bar.trades))

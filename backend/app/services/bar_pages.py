@@ -22,8 +22,8 @@ from app.store.corporate_actions import actions_by_security
 from app.store.engine import Connection
 from app.store.securities import list_securities
 
-COLUMNS = ("symbol", "session", *BAR_FIELDS, "factor")
-"""Of a page, in order: prices as whole millionths of a TWD, see ``app.export.bar_frame``."""
+COLUMNS = ("symbol", "session", *BAR_FIELDS, "applied_factor")
+"""Of a page, in order: prices as whole millionths of a TWD, see ``app.export.bar_frame``, times the factor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +128,7 @@ def read_page(connection: Connection, choice: Choice, *, after: Place | None = N
         frame = adjusted_frame(
             frame, factors, lambda row: exact[int(bars.ids[row])].factor_on(date.fromordinal(int(days[row])))
         )
-    frame = frame.with_columns(pl.Series("factor", factors, pl.Float64))
+    frame = frame.with_columns(pl.Series("applied_factor", factors, pl.Float64))
     return Page(frame, Place(*frame.row(-1)[:2]) if count > limit else None)
 
 

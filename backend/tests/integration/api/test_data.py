@@ -79,7 +79,7 @@ def test_prices_are_exact_text_and_absence_is_null(seeded: Platform, web: Web) -
         "volume": 1000,
         "turnover": 998_500,
         "trades": 3,
-        "factor": 1,
+        "applied_factor": 1,
     }
     assert (body["adjusted"], body["method"]) == ("none", None)
     assert [body["bars"][1][name] for name in ("open", "close", "volume")] == [None, None, 0]
@@ -138,7 +138,7 @@ def test_bars_adjusted(
     acted: Platform, web: Web, *, query: str, factors: list[float], first_close: str, first_volume: int
 ) -> None:
     body = get(web, f"/api/v1/bars/2330?adjusted={query}")
-    assert [bar["factor"] for bar in body["bars"]] == pytest.approx(factors, rel=1e-12)
+    assert [bar["applied_factor"] for bar in body["bars"]] == pytest.approx(factors, rel=1e-12)
     first = body["bars"][0]
     assert (first["close"], first["volume"], first["turnover"]) == (first_close, first_volume, 998_500)
     assert body["bars"][1]["close"] is None

@@ -67,7 +67,7 @@ def table(reply: httpx.Response) -> list[dict[str, Any]]:
             "symbol": pl.String,
             "session": pl.Date,
             **dict.fromkeys(BAR_FIELDS[:5], pl.Float64),
-            "factor": pl.Float64,
+            "applied_factor": pl.Float64,
         }
         text |= dict.fromkeys(BAR_FIELDS[5:], pl.Int64)
         return pl.read_csv(reply.content, schema_overrides=text).to_dicts()
@@ -88,11 +88,11 @@ def test_prices_are_exact_text_and_absence_is_null(seeded: Platform, web: Web) -
     }  # fmt: skip
     assert body["bars"][0] == {
         "symbol": "2330", "session": "2026-11-19", "open": "990", "high": "1000", "low": "985", "close": "998.5",
-        "change": None, "volume": 1000, "turnover": 998_500, "trades": 3, "factor": 1,
+        "change": None, "volume": 1000, "turnover": 998_500, "trades": 3, "applied_factor": 1,
     }  # fmt: skip
     assert [body["bars"][1][name] for name in ("open", "close", "volume")] == [None, None, 0]
     assert good(web, symbols="2330", format="csv").text == (
-        "symbol,session,open,high,low,close,change,volume,turnover,trades,factor\n"
+        "symbol,session,open,high,low,close,change,volume,turnover,trades,applied_factor\n"
         "2330,2026-11-19,990,1000,985,998.5,,1000,998500,3,1.0\n"
         "2330,2026-11-20,,,,,,0,0,0,1.0\n"
         "2330,2026-11-23,999,999.5,900.005,999,0.005,2000,1998000,5,1.0\n"
@@ -215,7 +215,7 @@ def test_a_half_is_rounded_to_even_as_one_bar_is(platform: Platform, web: Web) -
         CorporateAction("2330", DAY + timedelta(2), ActionKind.SPLIT, 40_0000, 20_0000),
     )
     rows = good(web, symbols="2330", adjusted="back").json()["bars"]
-    assert [(row["close"], row["volume"], row["factor"]) for row in rows] == [
+    assert [(row["close"], row["volume"], row["applied_factor"]) for row in rows] == [
         ("20.0002", 2, 2), ("10", 2**62 + 2, 0.5), ("20", 1, 1)
     ]  # fmt: skip
 
@@ -330,7 +330,7 @@ QUERY = st.fixed_dictionaries(
         "adjusted": st.sampled_from(["none", "back", "forward"]) | anything,
         "as_of": st.datetimes().map(str) | anything,
         "method": st.sampled_from(["total_return", "split_only"]) | anything,
-        "fields": st.lists(st.sampled_from([*BAR_FIELDS, "factor"]) | anything, max_size=3).map(",".join),
+        "fields": st.lists(st.sampled_from([*BAR_FIELDS, "applied_factor"]) | anything, max_size=3).map(",".join),
         "format": st.sampled_from(["json", "csv", "parquet", "arrow"]) | anything,
         "limit": (st.integers(-1, 200_000)).map(str) | anything,
         "cursor": st.builds(

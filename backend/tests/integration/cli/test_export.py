@@ -24,7 +24,7 @@ from tests.integration.cli.conftest import QUANTLAB
 from tests.integration.conftest import NOW
 
 Run = Callable[..., Result]
-HEADER = "symbol,session,open,high,low,close,change,volume,turnover,trades,factor\n"
+HEADER = "symbol,session,open,high,low,close,change,volume,turnover,trades,applied_factor\n"
 FIRST = "2330,2026-11-19,990,1000,985,998.5,,1000,998500,3,1.0\n"
 REST = "2330,2026-11-20,,,,,,0,0,0,1.0\n2330,2026-11-23,999,999.5,900.005,999,0.005,2000,1998000,5,1.0\n"
 

@@ -76,7 +76,7 @@ def _adjusted(lab: QuantLab, seeded: Platform) -> None:
     assert action.recorded_at == NOW
     assert lab.actions("2330", as_of="2026-11-23T14:59") == []
     first = lab.bars(["2330"], adjusted="back", method="split_only")[0]
-    assert (first.close, first.volume, first.factor) == (Decimal("249.625"), 4000, 0.25)
+    assert (first.close, first.volume, first.applied_factor) == (Decimal("249.625"), 4000, 0.25)
 
 
 def _pages(lab: QuantLab, seeded: Platform, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,7 +25,7 @@ absent = st.tuples(*[st.none() | price] * 4, st.none() | change, amount, amount,
 @example(values=(100_000_0000, 10_000, 100_000, 1_000_000, 0, None, None, None))
 def test_a_raw_row_is_exact(values: tuple[int | None, ...]) -> None:
     row = BarRow.model_validate_json(_raw_row((date(2026, 11, 20), *values)))  # type: ignore[arg-type]
-    assert (row.session, row.factor) == (date(2026, 11, 20), 1)
+    assert (row.session, row.applied_factor) == (date(2026, 11, 20), 1)
     for name, value in zip(BAR_FIELDS, values, strict=True):
         found = getattr(row, name)
         if isinstance(found, str):
