@@ -24,6 +24,7 @@ from app.sources.replayed import ArchivedClient
 from app.store.engine import Connection
 from app.store.securities import HeldSecurity, find_many, register_unlisted
 
+Question = SessionQuery | MonthQuery | PeriodQuery
 Waiting = tuple[str, Venue, date]
 """A session of a venue's dataset."""
 
@@ -49,11 +50,10 @@ def replay_archive(context: Context, *, start: date, end: date, only: Collection
     periods = {unit: query for unit, query in asked if isinstance(query, PeriodQuery)}
     figures = [unit for unit, _ in asked if unit.dataset in registry.figures()]
     units = [
-        # As they came: of one bar the newest answer counts, whichever dataset it is of.
-        *(unit for unit, _ in asked if unit.dataset in BAR_DATASETS),
+        *(unit for unit, _ in asked if unit.dataset in BAR_DATASETS),  # as they came: of one bar the newest counts
         *sorted(figures, key=lambda unit: (str(unit.session), unit.dataset, unit.venue)),
+        # After the bars, which tell how long a halt before an action was.
         *sorted(periods, key=lambda unit: (DIVIDENDS, *RARE).index(unit.dataset)),
-        # after the bars, which tell how long a halt before an action was
     ]
     if not units:
         nothing = f"The archive holds nothing of the days from {start} to {end}."
@@ -72,9 +72,6 @@ def replay_archive(context: Context, *, start: date, end: date, only: Collection
         return work[unit.dataset].store(connection, unit, fetched)
 
     return _with_damage(do_units(units, UnitWork(fetch, store), offline), client.damaged)
-
-
-Question = SessionQuery | MonthQuery | PeriodQuery
 
 
 def _asked(client: ArchivedClient, start: date, end: date) -> Iterator[tuple[Unit, Question]]:
@@ -128,11 +125,8 @@ def _with_damage(report: Report, damaged: Sequence[str]) -> Report:
 def _months(context: Context, queries: Mapping[Unit, MonthQuery]) -> dict[Unit, tuple[HeldSecurity, date]]:
     """The securities whose months were asked for; one that is on no list any more gets its id back."""
     with context.writing() as connection:
-        known = find_many(connection, {query.symbol for query in queries.values()})
         for venue in BAR_VENUES:
-            lost = {query.symbol: "" for unit, query in queries.items() if unit.venue is venue}
-            register_unlisted(
-                connection, venue, {symbol: "" for symbol in lost if symbol not in known}, at=context.clock()
-            )
+            symbols = {query.symbol: "" for unit, query in queries.items() if unit.venue is venue}
+            register_unlisted(connection, venue, symbols, at=context.clock())
         known = find_many(connection, {query.symbol for query in queries.values()})
     return {unit: (known[query.symbol], query.month) for unit, query in queries.items()}

@@ -15,6 +15,7 @@ from app.services import decisions
 from app.services.replay import replay_archive
 from app.services.sync_daily_bars import sync_daily_bars
 from app.services.sync_month_bars import sync_month_bars
+from app.services.sync_securities import sync_securities
 from app.store.engine import transaction
 from app.store.securities import find
 from tests.integration.services.test_decisions import Spoiled
@@ -175,3 +176,20 @@ def test_a_damaged_note_stops_nothing_and_is_named(bench: Any) -> None:
     assert report.details["damaged"] == 1
     assert bench.number("SELECT count(*) FROM bars") == before - 1009, "all but that venue's day"
     assert replay_archive(bench.context, start=date(2025, 1, 1), end=date(2025, 1, 31)).state == "PARTIAL"
+
+
+def test_months_alone_give_back_a_security_that_no_list_has_any_more(bench: Any) -> None:
+    sync_securities(bench.context)
+    with transaction(bench.engine) as connection:
+        security = find(connection, "2330")
+    sync_month_bars(bench.context, [security], start=MONTH, end=DAY)
+    before = bench.rows("SELECT session, close, trades FROM bars ORDER BY session")
+    assert len(before) == 14
+    shutil.rmtree(bench.context.data_dir / "archive/isin")
+    empty(bench)
+    with transaction(bench.engine) as connection:
+        connection.exec_driver_sql("TRUNCATE securities")
+
+    assert replay_archive(bench.context, start=MONTH, end=DAY).state == "SUCCESS"
+    assert bench.rows("SELECT session, close, trades FROM bars ORDER BY session") == before
+    assert bench.rows("SELECT symbol, on_list FROM securities") == [("2330", False)]
