@@ -2,15 +2,23 @@
 import { computed, ref, shallowReactive, watch } from 'vue'
 
 import { expired } from './session'
-import type { Run } from './types'
+import type { Program, Run } from './types'
 
 const TOPICS = ['runs', 'programs', 'alerts', 'queues'] as const
 const WAITS = [500, 1000, 2000, 4000, 8000]
 const NO_SESSION = 4401
 
 export const connected = ref(false)
+interface Topics {
+  runs: Run[]
+  programs: Program[] | null
+  alerts: { id: number }[] | null
+  /** Queue → priority → messages that wait. */
+  queues: Record<string, Record<string, number>> | null
+}
+
 /** The newest snapshot of each topic, as it came; `runs` are the newest fifty. */
-export const topics = shallowReactive<{ runs: Run[]; programs: unknown; alerts: unknown; queues: unknown }>({
+export const topics = shallowReactive<Topics>({
   runs: [],
   programs: null,
   alerts: null,
@@ -45,9 +53,8 @@ export function connect(): void {
   mine.onmessage = (event: MessageEvent<string>) => {
     connected.value = true
     tries = 0
-    const { topic, data } = JSON.parse(event.data) as { topic: (typeof TOPICS)[number]; data: unknown }
-    if (topic === 'runs') topics.runs = data as Run[]
-    else topics[topic] = data
+    const { topic, data } = JSON.parse(event.data) as { topic: (typeof TOPICS)[number]; data: never }
+    topics[topic] = data
   }
   mine.onclose = (event) => {
     if (socket !== mine) return

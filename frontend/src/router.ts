@@ -1,6 +1,6 @@
 /** A deep link for everything; each panel is a chunk of its own, loaded when it is first looked at. */
 import {
-  CalendarClock, Database, Gauge, Grid3x3, ListChecks, RefreshCw, ShieldCheck, type LucideIcon,
+  Activity, CalendarClock, Database, Gauge, Grid3x3, ListChecks, PackageOpen, RefreshCw, Settings, ShieldCheck, type LucideIcon,
 } from '@lucide/vue'
 import { createRouter, createWebHistory, type RouteRecordRaw } from 'vue-router'
 
@@ -21,6 +21,9 @@ export const PANELS: Panel[] = [
   { path: '/data', word: 'data', icon: Database },
   { path: '/coverage', word: 'coverage', icon: Grid3x3 },
   { path: '/quality', word: 'quality', icon: ShieldCheck },
+  { path: '/monitoring', word: 'monitoring', icon: Activity },
+  { path: '/exports', word: 'exports', icon: PackageOpen },
+  { path: '/settings', word: 'settings', icon: Settings },
 ]
 
 const routes: RouteRecordRaw[] = [
@@ -34,6 +37,19 @@ const routes: RouteRecordRaw[] = [
   { path: '/data/:symbol', component: () => import('./panels/OneSecurity.vue'), props: true },
   { path: '/coverage', component: () => import('./panels/Coverage.vue') },
   { path: '/quality', component: () => import('./panels/Quality.vue') },
+  { path: '/monitoring', component: () => import('./panels/Monitoring.vue') },
+  { path: '/exports', component: () => import('./panels/Exports.vue') },
+  {
+    path: '/settings',
+    component: () => import('./panels/Settings.vue'),
+    redirect: '/settings/users',
+    children: [
+      { path: 'users', component: () => import('./panels/settings/Users.vue') },
+      { path: 'tokens', component: () => import('./panels/settings/Tokens.vue') },
+      { path: 'alerting', component: () => import('./panels/settings/Alerting.vue') },
+      { path: 'audit', component: () => import('./panels/settings/Audit.vue') },
+    ],
+  },
   { path: '/:rest(.*)*', component: () => import('./panels/NotFound.vue') },
 ]
 

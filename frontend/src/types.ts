@@ -265,3 +265,76 @@ export interface Difference {
   ours: string | number | null
   theirs: string | number | null
 }
+
+export interface Snapshot {
+  kind: string
+  name: string
+  current: boolean
+  rolled_back_to: boolean
+  whole: boolean
+  exported_at: string | null
+  bars: number | null
+  securities: number | null
+  first_session: string | null
+  last_session: string | null
+  bytes: number | null
+}
+
+export interface User {
+  name: string
+  role: 'viewer' | 'admin'
+  created_at: string
+  password_at: string
+  disabled_at: string | null
+}
+
+export interface Login {
+  id: number
+  name: string
+  created_at: string
+  seen_at: string
+  address: string | null
+  agent: string | null
+  this: boolean
+}
+
+export interface Token {
+  id: number
+  name: string
+  scope: 'read' | 'admin'
+  created_by: string
+  created_at: string
+  expires_on: string | null
+  used_at: string | null
+}
+
+export interface Audited {
+  id: number
+  at: string
+  who: string
+  via: string
+  action: string
+  subject: string
+  before: Record<string, unknown> | null
+  after: Record<string, unknown> | null
+  outcome: 'begun' | 'done' | 'failed'
+  error: string | null
+}
+
+/** Of the live topic `programs`. */
+export interface Program {
+  kind: string
+  name: string
+  state: string
+  busy: number | null
+  slots: number | null
+}
+
+export interface TaskStats {
+  task: string
+  total: number
+  by_state: Partial<Record<State, number>>
+  seconds: number | null
+  last_queued_at: string
+  last_success_at: string | null
+}

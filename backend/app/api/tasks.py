@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Body, Response
+from fastapi import APIRouter, Body, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.api.access import TheChanger
-from app.api.replies import Reply, TheSettings, failures
+from app.api.replies import Reply, ThePlatform, TheSettings, failures
 from app.core import queue
 from app.core.wiring import now
+from app.store import runs
+from app.store.engine import transaction
 
 router = APIRouter(prefix="/api/v1/tasks", tags=["tasks"])
 
@@ -32,6 +34,23 @@ class TasksReply(Reply):
     """All tasks: scheduled ones first."""
 
     tasks: list[TaskRow]
+
+
+class StatsRow(BaseModel):
+    """A task's runs of some days."""
+
+    task: str = Field(examples=["app.tasks.sync_daily_prices"])
+    total: int
+    by_state: dict[str, int] = Field(examples=[{"SUCCESS": 6, "FAILED": 1}])
+    seconds: float | None = Field(description="mean of those that succeeded; null without one")
+    last_queued_at: datetime
+    last_success_at: datetime | None
+
+
+class StatsReply(Reply):
+    """By task; one that did not run is not there."""
+
+    tasks: list[StatsRow]
 
 
 class RunRequest(BaseModel):
@@ -68,6 +87,17 @@ def list_tasks(settings: TheSettings) -> TasksReply:
     at = now()
     rows = [TaskRow(**asdict(task), next_fires=queue.next_fires(task.name, after=at)) for task in queue.list_tasks()]
     return TasksReply(source=settings.quantlab_source, tasks=rows)
+
+
+@router.get("/stats", summary="How the tasks fared", responses=failures(422))
+def get_stats(
+    platform: ThePlatform, days: Annotated[int, Query(ge=1, le=366, description="runs of the last so many days")] = 7
+) -> StatsReply:
+    """How often each task ran, how that ended, and how long its successes took."""
+    with transaction(platform.engine) as connection:
+        found = runs.stats(connection, since=now() - timedelta(days=days))
+    rows = [StatsRow.model_validate(asdict(one)) for one in found]
+    return StatsReply(source=platform.settings.quantlab_source, tasks=rows)
 
 
 @router.post("/{name}/runs", summary="Start a task", status_code=202, responses=failures(401, 403, 404, 422))

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, sync_playwright
 
 from tests.acceptance.up import Up
 from tests.conftest import PROJECT, wait_until
@@ -26,8 +26,25 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-PANELS = ("overview", "sync", "runs", "schedules", "data", "data/2330", "coverage", "quality")
+PANELS = (
+    "overview",
+    "sync",
+    "runs",
+    "schedules",
+    "data",
+    "data/2330",
+    "coverage",
+    "quality",
+    "monitoring",
+    "exports",
+    "settings/users",
+    "settings/tokens",
+    "settings/alerting",
+    "settings/audit",
+)
 USERS = {"ann": ("admin", "correct horse battery"), "vic": ("viewer", "staple horse battery")}
+SCREEN: ViewportSize = {"width": 1280, "height": 860}
+PHONE: ViewportSize = {"width": 390, "height": 844}
 SCREENSHOTS = PROJECT / ".cache" / "screenshots"
 
 
@@ -66,7 +83,7 @@ class Console:
 
     def context(self, **options: Any) -> BrowserContext:
         """A fresh browser profile whose pages are watched."""
-        context = self.browser.new_context(**{"viewport": {"width": 1280, "height": 860}, **options})
+        context = self.browser.new_context(**{"viewport": SCREEN, **options})
         context.on("request", self._look_at)
         context.on("console", lambda said: self._note(said.type, said.text, said.location.get("url", "")))
         context.on("weberror", lambda error: self.wrong.append(f"error: {error.error}"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import datetime, timedelta
 
+import httpx
 import pytest
 from playwright.sync_api import expect
 
@@ -212,3 +213,31 @@ def test_a_cell_of_the_coverage_tells_what_is_held(console: Console) -> None:
     details = page.get_by_role("region", name=re.compile("日線 TWSE"))
     for number in ("expected", "held", "missing"):
         expect(details).to_contain_text(f"{row[number]:,}")
+
+
+def test_a_token_is_shown_once_works_and_is_revoked(console: Console) -> None:
+    page = console.page()
+    console.open(page, "settings/tokens")
+    page.get_by_label("名稱").fill("notebook")
+    page.get_by_role("button", name="建立權杖").click()
+    token = page.get_by_role("status").locator("code").inner_text()
+    bearer = {"Authorization": f"Bearer {token}"}
+    url = f"{console.url}/api/v1/me"
+    assert httpx.get(url, headers=bearer).json()["role"] == "viewer"
+    page.reload()
+    row = page.get_by_role("row").filter(has=page.get_by_role("rowheader", name="notebook"))
+    expect(row).to_contain_text("唯讀")
+    assert token not in page.content()
+    row.get_by_role("button", name="撤銷 notebook").click()
+    page.get_by_role("button", name="撤銷", exact=True).last.click()
+    expect(row.get_by_role("button")).to_have_count(0)
+    assert httpx.get(url, headers=bearer).status_code == 401
+    console.open(page, "settings/audit")
+    expect(page.get_by_role("row").filter(has_text="token.revoke").first).to_contain_text("ann")
+
+
+def test_users_are_for_admins(console: Console) -> None:
+    page = console.page("vic")
+    for place in ("settings/users", "settings/tokens"):
+        console.open(page, place)
+        expect(page.get_by_text("只有管理員能看這一頁")).to_be_visible()

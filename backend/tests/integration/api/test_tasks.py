@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import base64
 import json
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
+import time_machine
 
 from app.core.config import get_settings
 from app.core.transport import queue_keys
 from app.core.wiring import Platform
 from app.store import runs
 from app.store.engine import transaction
+from tests.integration.conftest import NOW
 
 if TYPE_CHECKING:
     from tests.integration.api.conftest import Web
@@ -39,6 +42,20 @@ def test_tasks_with_schedule_and_schema(web: Web) -> None:
     assert daily["parameters"]["properties"]["days"]["default"] == 7
     assert tasks["app.tasks.sync_qlib"]["queue"] == "export"
     assert tasks["app.tasks.catch_up"]["queue"] == "backfill"
+
+
+def test_how_the_tasks_fared(seeded: Platform, web: Web) -> None:
+    with time_machine.travel(NOW, tick=False):
+        held = {one["task"]: one for one in web.get("/api/v1/tasks/stats").json()["tasks"]}
+    assert {task.removeprefix("app.tasks."): one["by_state"] for task, one in held.items()} == {
+        "sync_stock_list": {"SUCCESS": 1},
+        "sync_daily_prices": {"FAILED": 1},
+        "sync_qlib": {"QUEUED": 1},
+    }
+    assert held["app.tasks.sync_stock_list"]["seconds"] == 0
+    assert held["app.tasks.sync_daily_prices"]["seconds"] is None
+    with time_machine.travel(NOW + timedelta(days=8), tick=False):
+        assert web.get("/api/v1/tasks/stats").json()["tasks"] == []
 
 
 def test_a_started_task_waits_in_redis_and_in_the_ledger(platform: Platform, web: Web) -> None:
