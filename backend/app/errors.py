@@ -15,6 +15,7 @@
     │   ├── UnknownToken              an id that no API token has
     │   ├── AlreadyDecided            a quarantined row that is no longer open
     │   ├── LastAdmin                 a change after which nobody could change anything
+    │   ├── ChangedMeanwhile          two pages of one answer would not fit together: begin anew
     │   └── NotStorable               a quarantined row of which there are no values that could be stored
     ├── NotAuthorised                 it is not known who asks: no login, or a wrong one; nothing was done
     ├── NotAllowed                    it is known, and may not do that, or not from there; nothing was done
@@ -128,6 +129,10 @@ class AlreadyDecided(InvalidParameter):
 
 class NotStorable(InvalidParameter):
     """A quarantined row of which there are no values that could be stored."""
+
+
+class ChangedMeanwhile(InvalidParameter):
+    """Between two pages of one answer something changed, so that they would not fit together: begin anew."""
 
 
 class LastAdmin(InvalidParameter):

@@ -209,7 +209,16 @@ class QuantLab:
                     raise NotReady(found.reason)
             time.sleep(poll)
 
-    def _pages(self, query: dict[str, Any]) -> Iterator[httpx.Response]:
+    def _pages(self, query: dict[str, Any]) -> list[httpx.Response]:
+        """All of them; once anew where a corporate action came between two, as prices would not fit together."""
+        try:
+            return list(self._each_page(query))
+        except InvalidRequest as error:
+            if error.kind != "ChangedMeanwhile":
+                raise
+            return list(self._each_page(query))
+
+    def _each_page(self, query: dict[str, Any]) -> Iterator[httpx.Response]:
         cursor: str | None = None
         while True:
             page = self._get("/api/v1/bars", query | {"cursor": cursor, "limit": _PAGE})

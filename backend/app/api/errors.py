@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 
 from app.errors import (
     AlreadyDecided,
+    ChangedMeanwhile,
     ConfigurationError,
     InvalidParameter,
     LastAdmin,
@@ -46,6 +47,7 @@ STATUS: tuple[tuple[type[QuantLabError], int], ...] = (
     (UnknownToken, 404),
     (AlreadyDecided, 409),
     (NotStorable, 409),
+    (ChangedMeanwhile, 409),
     (LastAdmin, 409),
     (InvalidParameter, 422),
     (NotAuthorised, 401),

@@ -71,7 +71,7 @@ class ManyBarsReply(Reply):
     summary="Daily bars of many securities",
     response_model=ManyBarsReply,
     responses={
-        **failures(404, 422),
+        **failures(404, 409, 422),
         200: {"content": {media: {} for form, media in _MEDIA.items() if form is not Form.JSON}},
     },
 )
@@ -109,8 +109,10 @@ def get_many_bars(
     """Raw or adjusted bars by symbol and session: the numbers of `/api/v1/bars/{symbol}`, of many at once.
 
     JSON and CSV have exact decimal text and come in pages: `next` in the body, `X-Next-Cursor` and `Link` in the
-    headers, to be given back as `cursor`. Bars that are written meanwhile come twice in none of them. Parquet and
-    Arrow (an IPC stream) have float64 prices and come as one file of at most 500,000 bars.
+    headers, to be given back as `cursor`. Bars that are written meanwhile come twice in none of them; where a
+    corporate action came meanwhile, so that a security's adjusted prices would not fit together, the next page is
+    refused (409): begin anew. Parquet and Arrow (an IPC stream) have float64 prices and come as one file of at most
+    500,000 bars.
     """
     form = form or _accepted(accept)
     chosen_fields = _fields(fields)
@@ -203,13 +205,15 @@ def _fields(text: str | None) -> list[str]:
 
 
 def _cursor(place: Place) -> str:
-    return base64.urlsafe_b64encode(f"{place.symbol} {place.session}".encode()).decode().rstrip("=")
+    words = f"{place.symbol} {place.session} {place.factors or ''}".rstrip()
+    return base64.urlsafe_b64encode(words.encode()).decode().rstrip("=")
 
 
 def _place(cursor: str) -> Place:
     try:
         padded = cursor + "=" * (-len(cursor) % 4)
-        symbol, session = base64.b64decode(padded, altchars=b"-_", validate=True).decode("ascii").split(" ")
-        return Place(symbol, date.fromisoformat(session))
+        words = base64.b64decode(padded, altchars=b"-_", validate=True).decode("ascii").split(" ")
+        symbol, session, factors = words if len(words) == 3 else (*words, None)
+        return Place(symbol, date.fromisoformat(session), factors)
     except (ValueError, binascii.Error) as error:
         raise InvalidParameter(f"cursor is {cursor[:60]!r}: give back what the page before had as `next`.") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -10,7 +11,7 @@ from datetime import date, datetime, timedelta
 import numpy as np
 import polars as pl
 
-from app.errors import InvalidParameter
+from app.errors import ChangedMeanwhile, InvalidParameter
 from app.export.bar_frame import adjusted_frame, bar_frame
 from app.export.factor_panel import factor_panel
 from app.market.adjustment import Adjustment, Factors, factors_of
@@ -28,10 +29,11 @@ COLUMNS = ("symbol", "session", *BAR_FIELDS, "applied_factor")
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A bar, by which a page ends and after which the next one begins."""
+    """A bar, by which a page ends and after which the next one begins; with what its security was adjusted by."""
 
     symbol: str
     session: date
+    factors: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +110,12 @@ def read_page(connection: Connection, choice: Choice, *, after: Place | None = N
     """The first *limit* bars, or those that follow *after*.
 
     Bars that are written between two pages come into neither twice: a page begins after a bar, not after a number.
+
+    Raises:
+        ChangedMeanwhile: the rest of a security's bars would be adjusted otherwise than those of the page before.
     """
+    if after and after.factors and choice.adjustment and after.symbol in choice.ids:
+        _check_unchanged(connection, choice, choice.adjustment, after)
     found: dict[str, BarColumns] = {}
     count = 0
     for symbol, history in _histories(connection, choice, after, limit):
@@ -129,7 +136,24 @@ def read_page(connection: Connection, choice: Choice, *, after: Place | None = N
             frame, factors, lambda row: exact[int(bars.ids[row])].factor_on(date.fromordinal(int(days[row])))
         )
     frame = frame.with_columns(pl.Series("applied_factor", factors, pl.Float64))
-    return Page(frame, Place(*frame.row(-1)[:2]) if count > limit else None)
+    if count <= limit:
+        return Page(frame, None)
+    digest = _digest(exact[int(bars.ids[-1])]) if choice.adjustment else None
+    return Page(frame, Place(*frame.row(-1)[:2], digest))
+
+
+def _check_unchanged(connection: Connection, choice: Choice, adjustment: Adjustment, after: Place) -> None:
+    one = choice.ids[after.symbol]
+    if _digest(_factors(connection, adjustment, {one}, choice.as_of)[one]) != after.factors:
+        raise ChangedMeanwhile(
+            f"A corporate action of {after.symbol} came since the page before, whose prices were adjusted without it: "
+            "begin anew with the first page."
+        )
+
+
+def _digest(factors: Factors) -> str:
+    told = [f"{day} {value}" for day, value in zip((date.min, *factors.ex_dates), factors.values, strict=True)]
+    return hashlib.sha256("\n".join(told).encode()).hexdigest()[:16]
 
 
 def _histories(

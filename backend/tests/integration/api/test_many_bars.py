@@ -348,3 +348,20 @@ def test_no_query_breaks_it(seeded: Platform, web: Web, query: dict[str, str]) -
     assert reply.status_code in (200, 404, 422), reply.text
     if reply.status_code != 200:
         assert reply.json()["message"].strip().endswith((".", "…"))
+
+
+def test_a_page_that_would_not_fit_the_one_before_is_refused(platform: Platform, web: Web) -> None:
+    """Back-adjusted prices of before a split that came between two pages are four times too high."""
+    days = [DAY + timedelta(days=n) for n in range(5)]
+    store(platform, *(Bar("2330", day, close=1_000_000) for day in days[:4]), Bar("2317", days[0], close=1))
+    query = {"symbols": "2317,2330", "limit": 3}
+    first, raw = good(web, adjusted="back", **query).json(), good(web, **query).json()
+    assert good(web, adjusted="back", cursor=first["next"], **query).json()["next"] is None
+    store(platform, Bar("2330", days[4], close=250_000), Bar("2317", days[1], close=1))
+    act(platform, CorporateAction("2317", days[1], ActionKind.SPLIT, 2, 1))  # no matter: none of its bars is to come
+    assert good(web, adjusted="back", cursor=first["next"], **query).json()["count"] == 3
+    act(platform, CorporateAction("2330", days[4], ActionKind.SPLIT, 1_000_000, 250_000))
+    reply = web.get(PATH, params=query | {"adjusted": "back", "cursor": first["next"]})
+    assert (reply.status_code, reply.json()["error"]) == (409, "ChangedMeanwhile")
+    assert "begin anew" in reply.json()["message"]
+    assert good(web, cursor=raw["next"], **query).json()["count"] == 3  # raw prices change by no action

@@ -47,6 +47,7 @@ def test_everything_of_one_server(lab: QuantLab, seeded: Platform, monkeypatch: 
     _frames(lab, bars)
     _adjusted(lab, seeded)
     _pages(lab, seeded, monkeypatch)
+    _changed_between_two_pages(lab, seeded, monkeypatch)
     _errors(lab)
     _lists(lab)
 
@@ -95,6 +96,28 @@ def _pages(lab: QuantLab, seeded: Platform, monkeypatch: pytest.MonkeyPatch) -> 
         assert lab.bars("all", end="2026-11-19") == whole
         assert [one.ex_date for one in lab.actions("2317")] == days[::-1]
     assert lab.bars_pandas("all", end="2026-11-19")["session"].dt.date.tolist() == [bar.session for bar in whole]
+
+
+def _changed_between_two_pages(lab: QuantLab, seeded: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "_PAGE", 20)
+    ask, ratios = lab._get, [50]
+
+    def get(path: str, query: dict[str, Any]) -> Any:
+        reply = ask(path, query)
+        if query["cursor"] is None and ratios:
+            split = CorporateAction("6488", date(2026, 1, 8), ActionKind.SPLIT, 100, ratios.pop())
+            with transaction(seeded.engine) as connection:
+                write_actions(connection, [split], period=(split.ex_date,) * 2, source="test", run_id=None, at=NOW)
+        return reply
+
+    monkeypatch.setattr(lab, "_get", get)
+    bars = lab.bars(["6488"], adjusted="back")
+    assert [bar.applied_factor for bar in bars] == [0.5] * 3 + [1.0] * 27
+    ratios.extend((40, 25))  # once anew, and no more
+    with pytest.raises(InvalidRequest, match="begin anew") as caught:
+        lab.bars(["6488"], adjusted="back")
+    assert caught.value.kind == "ChangedMeanwhile"
+    monkeypatch.setattr(lab, "_get", ask)
 
 
 def _errors(lab: QuantLab) -> None:
