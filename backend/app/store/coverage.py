@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, Subquery, func, select, text
+from sqlalchemy import Connection, Row, Subquery, func, select
 
 from app.market.bar import BAR_DATASETS
 from app.market.gaps import FEWEST_EXPECTED
 from app.market.security import Venue
 from app.store import figures
 from app.store.bars import lock_writers
-from app.store.sessions import closed_sql
+from app.store.coverage_sql import ACCOUNT, CLOSED_NO_MORE, RECOUNT, UNHELD
 from app.store.tables import bars, coverage, quarantine, securities
 
 BARS = "daily_bars"
@@ -30,72 +30,6 @@ _NEAR = timedelta(days=14)
 """The longest closure, of the New Year, is shorter."""
 _AT_ONCE = 250
 """Sessions counted by one statement, which must not take long."""
-
-_CELLS = f"""
-WITH days AS MATERIALIZED (
-    SELECT day.session, {closed_sql("day.session", ":venue")} AS is_closed
-    FROM unnest(CAST(:sessions AS date[])) AS day(session)
-), cells AS (
-    SELECT days.session, own.id, own.symbol, own.name, CASE
-        WHEN bar.close IS NOT NULL THEN 'held'
-        WHEN EXISTS (SELECT FROM quarantine q WHERE q.dataset IN ('daily_bars', 'month_bars') AND q.venue = :venue
-                     AND q.session = days.session AND q.symbol = own.symbol
-                     AND q.released_at IS NULL AND q.severity = 'blocking')
-            THEN 'quarantined'
-        WHEN bar.session IS NOT NULL THEN 'no_trade'
-        WHEN days.is_closed THEN 'venue_closed'
-        WHEN EXISTS (SELECT FROM halts h WHERE h.security_id = own.id
-                     AND days.session BETWEEN h.first AND coalesce(h.last, days.session)) THEN 'halted'
-        ELSE 'missing' END AS state
-    FROM days CROSS JOIN securities own
-    LEFT JOIN bars bar ON bar.session = days.session AND bar.security_id = own.id
-    WHERE own.venue = :venue AND (
-        bar.session IS NOT NULL
-        OR (own.on_list OR own.delisted_on IS NOT NULL)
-        AND (own.listed_on IS NULL OR own.listed_on <= days.session)
-        AND (own.delisted_on IS NULL OR own.delisted_on > days.session))
-)
-"""
-
-_ACCOUNT = text(
-    _CELLS
-    + """
-INSERT INTO coverage AS c (dataset, venue, session, expected, held, quarantined, explained, missing, recorded_at)
-SELECT 'daily_bars', :venue, session, sum(number), coalesce(sum(number) FILTER (WHERE state = 'held'), 0),
-    coalesce(sum(number) FILTER (WHERE state = 'quarantined'), 0),
-    coalesce(jsonb_object_agg(state, number) FILTER (WHERE state IN ('no_trade', 'halted', 'venue_closed')), '{}'),
-    coalesce(sum(number) FILTER (WHERE state = 'missing'), 0), :at
-FROM (SELECT session, state, count(*) AS number FROM cells GROUP BY session, state) AS counted
-GROUP BY session
-ON CONFLICT (dataset, venue, session) DO UPDATE SET expected = excluded.expected, held = excluded.held,
-    quarantined = excluded.quarantined, explained = excluded.explained, missing = excluded.missing,
-    recorded_at = excluded.recorded_at
-WHERE (c.expected, c.held, c.quarantined, c.explained, c.missing)
-    IS DISTINCT FROM (excluded.expected, excluded.held, excluded.quarantined, excluded.explained, excluded.missing)
-"""
-)
-
-_CLOSED_NO_MORE = text(f"""
-SELECT c.venue, array_agg(c.session) AS sessions FROM coverage c
-WHERE c.dataset = 'daily_bars' AND c.venue <> :venue AND c.session = ANY(CAST(:sessions AS date[]))
-    AND c.explained -> 'venue_closed' IS NOT NULL AND NOT {closed_sql("c.session", "c.venue")}
-GROUP BY c.venue
-""")
-
-_RECOUNT = text("""
-UPDATE coverage c SET expected = c.expected - c.quarantined + open.number, quarantined = open.number, recorded_at = :at
-FROM (SELECT count(*) AS number FROM quarantine q
-    WHERE q.released_at IS NULL AND q.severity = 'blocking'
-        AND q.dataset = :dataset AND q.venue = :venue AND q.session = :session) AS open
-WHERE c.dataset = :dataset AND c.venue = :venue AND c.session = :session AND c.quarantined <> open.number
-""")
-
-_UNHELD = text(
-    _CELLS
-    + """
-SELECT session, symbol, name, state FROM cells WHERE state = ANY(:states) ORDER BY session DESC, symbol LIMIT :most
-"""
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,9 +75,9 @@ def account(connection: Connection, venue: Venue, sessions: Sequence[date], *, a
         return
     lock_writers(connection)
     own = {"venue": venue.value, "sessions": sorted(set(sessions)), "at": at}
-    connection.execute(_ACCOUNT, own)
-    for wrong in connection.execute(_CLOSED_NO_MORE, own).all():
-        connection.execute(_ACCOUNT, {"venue": wrong.venue, "sessions": wrong.sessions, "at": at})
+    connection.execute(ACCOUNT, own)
+    for wrong in connection.execute(CLOSED_NO_MORE, own).all():
+        connection.execute(ACCOUNT, {"venue": wrong.venue, "sessions": wrong.sessions, "at": at})
 
 
 def account_again(
@@ -176,7 +110,7 @@ def account_set_aside(connection: Connection, dataset: str, venue: Venue, sessio
     else:
         figures.lock_writers(connection)
         asked = {"dataset": dataset, "venue": venue.value, "session": session, "at": at}
-        connection.execute(_RECOUNT, asked)
+        connection.execute(RECOUNT, asked)
 
 
 def rows_beside(connection: Connection, venue: Venue, session: date) -> int | None:
@@ -246,7 +180,7 @@ def list_unheld(
 ) -> list[Unheld]:
     """The cells of *sessions* that stand so, newest session first and by symbol; looked up, not read from a count."""
     asked = {"venue": venue.value, "sessions": list(sessions), "states": list(states), "most": limit}
-    return [Unheld(*row) for row in connection.execute(_UNHELD, asked)]
+    return [Unheld(*row) for row in connection.execute(UNHELD, asked)]
 
 
 def _covered(row: Row[Any]) -> Covered:
