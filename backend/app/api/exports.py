@@ -29,6 +29,7 @@ class SnapshotRow(BaseModel):
     securities: int | None
     first_session: date | None
     last_session: date | None
+    sessions_not_held: int | None = Field(description="sessions of the trading calendar in between without any bar")
     files: int | None
     bytes: int | None
 

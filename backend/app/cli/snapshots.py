@@ -12,10 +12,14 @@ from rich.text import Text
 from app.cli.changes import change
 from app.cli.output import AsJson, console, print_json, print_source, table
 from app.core.wiring import get_platform
-from app.export.snapshots import PREFIX, Snapshot, list_snapshots
+from app.export.snapshots import PREFIX, Snapshot, holes, list_snapshots
 from app.services import exports
 
-_Name = Annotated[str | None, typer.Argument(metavar="SNAPSHOT", help="its name, as `quantlab export list` shows it")]
+_Name = Annotated[
+    str | None,
+    typer.Argument(metavar="SNAPSHOT", help="its name, as `quantlab export list` shows it; a kind: its current one"),
+]
+KINDS = ("qlib", "parquet")
 _Kind = Annotated[str, typer.Option(help="qlib or parquet")]
 
 
@@ -41,6 +45,9 @@ def list_exports(as_json: AsJson = False) -> None:
         bars = "" if one.bars is None else f"{one.bars:,}"
         made.add_row(one.kind, one.name.removeprefix(PREFIX), one.last_session or "", bars, size, _state(one))
     console().print(made)
+    for one in found:
+        if one.current and (said := holes(asdict(one))):
+            typer.echo(f"{one.kind}: {said}")
 
 
 def verify(name: _Name = None, *, kind: _Kind = "qlib", as_json: AsJson = False) -> None:
@@ -51,13 +58,14 @@ def verify(name: _Name = None, *, kind: _Kind = "qlib", as_json: AsJson = False)
 
     Example: `quantlab export verify`.
     """
+    kind, name = _which(kind, name)
     verified = exports.verify(get_platform().context(), kind, name)
     if as_json:
-        facts = {"snapshot": verified.snapshot.name, "files": verified.files, "bars": verified.bars}
-        print_json({**facts, "sentence": verified.sentence})
+        facts = {"kind": verified.kind, "snapshot": verified.snapshot.name, "files": verified.files}
+        print_json({**facts, "bars": verified.bars, "sentence": verified.sentence})
         return
     bars = "" if verified.bars is None else f", {verified.bars:,} bars"
-    typer.echo(f"{verified.snapshot.name} is well: {verified.files:,} files{bars}. {verified.sentence}")
+    typer.echo(f"{verified.kind} {verified.snapshot.name} is well: {verified.files:,} files{bars}. {verified.sentence}")
 
 
 def rollback(name: _Name = None, *, kind: _Kind = "qlib") -> None:
@@ -67,10 +75,16 @@ def rollback(name: _Name = None, *, kind: _Kind = "qlib") -> None:
 
     Example: `quantlab export rollback`.
     """
+    kind, name = _which(kind, name)
     with change("export.rollback", kind) as row:
         chosen = exports.roll_back(get_platform().context(), kind, name, by=getpass.getuser())
         row.after = {"snapshot": chosen.name}
-    typer.echo(f"{chosen.name} is current, and stays so until: quantlab export {kind} --force")
+    typer.echo(f"{kind} {chosen.name} is current, and stays so until: quantlab export {kind} --force")
+
+
+def _which(kind: str, name: str | None) -> tuple[str, str | None]:
+    """`export verify parquet` means that kind, not a snapshot of such a name."""
+    return (name, None) if name in KINDS else (kind, name)
 
 
 def _state(one: Snapshot) -> Text:

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from app.errors import ExportError, InvalidParameter
 from app.export.publish import CURRENT, is_whole, manifest_of, point_at
+from app.market.written import in_taipei
 
 PREFIX = "snapshot-"
 """Of every name; people may leave it out."""
@@ -36,6 +39,7 @@ class Snapshot:
     securities: int | None
     first_session: str | None
     last_session: str | None
+    sessions_not_held: int | None
     files: int | None
     bytes: int | None
 
@@ -112,9 +116,23 @@ def why_held(root: Path) -> str | None:
     if held is None:
         return None
     return (
-        f"{held.by} went back to {held.snapshot} at {held.at}, and it stays: `quantlab export {root.name} --force` "
+        f"{held.by} went back to {held.snapshot} at {in_taipei(held.at)} (Taipei), and it stays: "
+        f"`quantlab export {root.name} --force` "
         "exports what is held now."
     )
+
+
+def holes(manifest: Mapping[str, Any]) -> str | None:
+    """What there is to say of sessions that an export lacks between its first and its last; None: it lacks none."""
+    count = manifest.get("sessions_not_held")
+    if not count:
+        return None
+    what = (
+        "1 session of the trading calendar in between is"
+        if count == 1
+        else (f"{count:,} sessions of the trading calendar in between are")
+    )
+    return f"{what} not held: `quantlab gaps --from {manifest['first_session']} --to {manifest['last_session']}`."
 
 
 def wrong_files(snapshot: Path) -> list[str]:
@@ -139,7 +157,7 @@ def _described(root: Path, path: Path) -> Snapshot:
     manifest = manifest_of(path) or {}
     current = (root / CURRENT).resolve().name == path.name
     exported_at = manifest.get("exported_at")
-    names = ("source", "bars", "securities", "first_session", "last_session", "files", "bytes")
+    names = ("source", "bars", "securities", "first_session", "last_session", "sessions_not_held", "files", "bytes")
     return Snapshot(
         kind=root.name,
         name=path.name,

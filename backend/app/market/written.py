@@ -13,6 +13,11 @@ AN_INSTANT = (
 )
 
 
+def in_taipei(text: str) -> str:
+    """An instant of ISO 8601 as people of Taipei say it, to the minute."""
+    return f"{read_instant(text).astimezone(TAIPEI):%Y-%m-%d %H:%M}"
+
+
 def read_day(text: str) -> date:
     """A day, YYYY-MM-DD. Raises ValueError with what to write."""
     try:

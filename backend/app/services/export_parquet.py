@@ -18,9 +18,10 @@ from app.export import parquet
 from app.export.bar_frame import as_numbers, bar_frame
 from app.export.factor_panel import FactorPanel, factor_panel
 from app.export.publish import building, publish, read_manifest, remove_old
-from app.export.snapshots import why_held
+from app.export.snapshots import holes, why_held
 from app.market.adjustment import Adjustment, Direction, Method, factors_of
 from app.market.bar import BAR_FIELDS
+from app.market.written import in_taipei
 from app.services.alone import alone
 from app.services.context import Context, Progress
 from app.services.export_tables import Tables
@@ -41,6 +42,16 @@ BYTES_PER_BAR = 50
 
 TOTAL_RETURN = Adjustment(Direction.BACK, Method.TOTAL_RETURN)
 SPLIT_ONLY = Adjustment(Direction.BACK, Method.SPLIT_ONLY)
+
+
+def look(connection: Connection) -> str | None:
+    """The fingerprint of what would be exported now; None where no bars are held."""
+    held = HeldPanel.read(connection, TOTAL_RETURN, fields=BAR_FIELDS)
+    return _fingerprint(held, Tables.read(connection, held)) if held.ranges else None
+
+
+def _fingerprint(held: HeldPanel, tables: Tables) -> str:
+    return held.fingerprint(FORMAT, list(parquet.BAR_SCHEMA), parquet.NOTES, tables.digest())
 
 
 def export_parquet(context: Context, *, keep: int, force: bool = False) -> Report:
@@ -66,11 +77,11 @@ def export_parquet(context: Context, *, keep: int, force: bool = False) -> Repor
         tables = Tables.read(connection, held)
         details = {**held.details(), "path": str(root / "current")}
         previous = read_manifest(root)
-        fingerprint = held.fingerprint(FORMAT, list(parquet.BAR_SCHEMA), parquet.NOTES, tables.digest())
+        fingerprint = _fingerprint(held, tables)
         if previous and previous.get("fingerprint") == fingerprint and not force:
             counts = Counts(expected=held.bars, fetched=0, stored=0, unchanged=held.bars)
-            reason = f"Nothing has changed since the export of {previous.get('exported_at')}."
-            return Report("SKIPPED", reason, counts, details)
+            reason = f"Nothing has changed since the export of {in_taipei(str(previous['exported_at']))} (Taipei)."
+            return Report("SKIPPED", " ".join(filter(None, (reason, holes(details)))), counts, details)
         name = context.run_id or uuid.uuid4().hex
         with building(root, name, size=held.bars * BYTES_PER_BAR) as folder:
             _build(connection, held, tables, folder, progress=context.progress)
@@ -82,7 +93,7 @@ def export_parquet(context: Context, *, keep: int, force: bool = False) -> Repor
     logger.info("Exported {:,} bars of {:,} securities to {} in {} s", held.bars, len(held.ranges), published, seconds)
     counts = Counts(expected=held.bars, fetched=held.bars, stored=held.bars)
     details |= {"snapshot": published.name, "snapshots_removed": removed, "seconds": seconds}
-    return Report("SUCCESS", None, counts, details)
+    return Report("SUCCESS", holes(details), counts, details)
 
 
 def _build(connection: Connection, held: HeldPanel, tables: Tables, folder: Path, *, progress: Progress) -> None:

@@ -14,8 +14,9 @@ from loguru import logger
 from app.errors import StaleFiles
 from app.export.publish import CURRENT, building, is_whole, manifest_of, publish, remove_old
 from app.export.qlib.layout import FIELDS, size_of
-from app.export.snapshots import why_held
+from app.export.snapshots import holes, why_held
 from app.market.adjustment import Adjustment, Direction, Method
+from app.market.written import in_taipei
 from app.services.alone import alone
 from app.services.context import Context
 from app.services.held_panel import HeldPanel
@@ -73,8 +74,8 @@ def export_qlib(context: Context, *, keep: int, force: bool = False) -> Report:
         same = previous is not None and previous.get("fingerprint") == fingerprint
         if previous and same and not force and is_whole((root / CURRENT).resolve()):
             counts = Counts(expected=held.bars, fetched=0, stored=0, unchanged=held.bars)
-            reason = f"Nothing has changed since the export of {previous.get('exported_at')}."
-            return Report("SKIPPED", reason, counts, details)
+            reason = f"Nothing has changed since the export of {in_taipei(str(previous['exported_at']))} (Taipei)."
+            return Report("SKIPPED", " ".join(filter(None, (reason, holes(details)))), counts, details)
         try:
             published, read = _build(context, connection, held, universes, fingerprint, reuse=True)
         except StaleFiles as stale:
@@ -85,7 +86,7 @@ def export_qlib(context: Context, *, keep: int, force: bool = False) -> Report:
     logger.info("Exported {:,} bars of {:,} securities to {} in {} s", held.bars, len(held.ranges), published, seconds)
     counts = Counts(expected=held.bars, fetched=read, stored=read, unchanged=held.bars - read or None)
     details |= {"snapshot": published.name, "snapshots_removed": removed, "seconds": seconds}
-    return Report("SUCCESS", None, counts, details)
+    return Report("SUCCESS", holes(details), counts, details)
 
 
 def _build(

@@ -12,8 +12,8 @@ from app.export.publish import exclusive, is_whole, manifest_of
 from app.export.qlib.layout import FIELDS
 from app.export.qlib.reader import TreeReader
 from app.export.qlib.record import read_record
+from app.services import export_parquet, export_qlib
 from app.services.context import Context
-from app.services.export_qlib import look
 from app.services.qlib_tree import compare
 from app.store.engine import snapshot
 
@@ -22,6 +22,7 @@ from app.store.engine import snapshot
 class Verified:
     """A snapshot whose bytes are those that were published; with ``bars`` every bar was held against the database."""
 
+    kind: str
     snapshot: Path
     files: int
     bars: int | None
@@ -63,14 +64,23 @@ def verify(context: Context, kind: str, name: str | None) -> Verified:
     manifest = manifest_of(path) or {}
     if wrong := snapshots.wrong_files(path):
         raise ExportError(f"{wrong[0]} of {path.name} is not what was published ({len(wrong)} such files).")
+    now: str | None = None
+    bars: int | None = None
     if kind == "qlib":
         _check_sums(path)
         with snapshot(context.engine) as connection:
-            held, universes, fingerprint = look(connection, context.universes)
-            if held.ranges and fingerprint == manifest.get("fingerprint"):
+            held, universes, now = export_qlib.look(connection, context.universes)
+            if held.ranges and now == manifest.get("fingerprint"):
                 bars = compare(connection, held, universes, path)
-                return Verified(path, manifest["files"], bars, "It is what the database holds now, bar by bar.")
-    return Verified(path, manifest["files"], None, "Its bytes are those that were verified when it was published.")
+    elif kind == "parquet":
+        with snapshot(context.engine) as connection:
+            now = export_parquet.look(connection)
+    if now is not None and now == manifest.get("fingerprint"):
+        said = "It is what the database holds now" + (", bar by bar." if bars is not None else ".")
+    else:
+        said = "Its bytes are those that were verified when it was published. "
+        said += f"The database has changed since: `quantlab export {kind}` exports what it holds now."
+    return Verified(kind, path, manifest["files"], bars, " ".join(filter(None, (said, snapshots.holes(manifest)))))
 
 
 def _check_sums(path: Path) -> None:

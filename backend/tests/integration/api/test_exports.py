@@ -31,6 +31,7 @@ def test_snapshots_are_listed_by_kind(web: Web, seeded: Platform) -> None:
         "securities": 1,
         "first_session": "2026-11-19",
         "last_session": "2026-11-23",
+        "sessions_not_held": 0,
     }
     tree = seeded.settings.data_dir / "exports/qlib/current"
     found = [path.stat().st_size for path in tree.rglob("*") if path.is_file() and path.name != "manifest.json"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import date
 
 import pytest
 from typer.testing import Result
@@ -51,8 +52,16 @@ def test_what_was_exported(run: Run, seeded: Platform, monkeypatch: pytest.Monke
 
     assert "is well" in run("export", "verify").output
     assert ", 3 bars. It is what the database holds now" in run("export", "verify").output
-    assert "Its bytes are those that were verified" in run("export", "verify", short[1]).output
+    assert run("export", "verify", "parquet").output.startswith("parquet snapshot-20261123T070000.000000Z is well: ")
+    assert "It is what the database holds now." in run("export", "verify", "parquet").output
+    older_one = run("export", "verify", short[1]).output
+    assert older_one.startswith(f"qlib {older.name} is well: ")
+    assert "Its bytes are those that were verified" in older_one
+    assert "The database has changed since: `quantlab export qlib`" in older_one
     assert json.loads(run("export", "verify", "--json").output)["bars"] == 3
+    change(seeded, 3)
+    for kind in ("qlib", "parquet"):
+        assert f"The database has changed since: `quantlab export {kind}`" in run("export", "verify", kind).output
 
     assert (
         f"{older.name} is current, and stays so until: quantlab export qlib --force" in run("export", "rollback").output
@@ -63,6 +72,21 @@ def test_what_was_exported(run: Run, seeded: Platform, monkeypatch: pytest.Monke
     listed = [line for line in run("export", "list").output.splitlines() if "rolled back" in line]
     assert [short[1] in line for line in listed] == [True]
     assert isinstance(run("export", "verify", "--kind", "orc").exception, InvalidParameter)
+
+
+def test_holes_are_said_wherever_an_export_is(run: Run, seeded: Platform) -> None:
+    bar = Bar("2330", date(2026, 11, 16), 9_990_000, 9_995_000, 9_000_050, 9_990_000, 50, 1, 1, 1)
+    with transaction(seeded.engine) as connection:
+        write_bars(connection, [bar], fields=BAR_FIELDS, source="test", run_id=None, at=NOW)
+    hole = (
+        "2 sessions of the trading calendar in between are not held: `quantlab gaps --from 2026-11-16 --to 2026-11-23`."
+    )
+    for export in (export_qlib, export_parquet):
+        assert export(seeded.context(), keep=3).reason == hole
+    listed = run("export", "list").output.splitlines()
+    assert listed[-2:] == [f"parquet: {hole}", f"qlib: {hole}"]
+    for kind in ("qlib", "parquet"):
+        assert run("export", "verify", kind).output.strip().endswith(hole)
 
 
 def test_an_export_is_queued_by_its_task(run: Run, seeded: Platform) -> None:

@@ -30,6 +30,7 @@ from app.market.corporate_action import ActionKind, CorporateAction
 from app.market.security import Security, SecurityKind, Venue
 from app.services.context import Context, Lease
 from app.services.export_qlib import export_qlib
+from app.services.exports import verify
 from app.store.bars import write_bars
 from app.store.corporate_actions import write_actions
 from app.store.engine import make_engine, transaction
@@ -84,6 +85,13 @@ def test_what_is_held_is_exported(context: Context, root: Path) -> None:
     }  # fmt: skip
     assert report.details["securities"] == 3
     assert report.details["sessions_not_held"] == 1
+    hole = (
+        "1 session of the trading calendar in between is not held: `quantlab gaps --from 2024-01-02 --to 2024-01-05`."
+    )
+    assert report.reason == hole
+    again = export_qlib(context, keep=3)
+    assert (again.state, (again.reason or "").endswith(f"(Taipei). {hole}")) == ("SKIPPED", True)
+    assert verify(context, "qlib", None).sentence == f"It is what the database holds now, bar by bar. {hole}"
     assert seen[-1] == (6, 6)
     current = root / "current"
     assert (current / "calendars/day.txt").read_text() == "2024-01-02\n2024-01-03\n2024-01-05\n"
@@ -223,7 +231,7 @@ def test_unchanged_data_are_not_exported_again(context: Context, root: Path) -> 
     first = (root / "current").readlink()
     report = export_qlib(context, keep=3)
     assert report.state == "SKIPPED"
-    assert report.reason == "Nothing has changed since the export of 2024-01-05T14:30:00+00:00."
+    assert str(report.reason).startswith("Nothing has changed since the export of 2024-01-05 22:30 (Taipei).")
     assert (report.counts.stored, report.counts.unchanged) == (0, 6)
     assert (root / "current").readlink() == first
 

@@ -73,7 +73,7 @@ def test_what_somebody_went_back_to_stays_until_an_export_is_forced(three: Conte
         store(three, [replace(TSMC, volume=volume)])
         report = export(three, keep=1)
         assert report.state == "SKIPPED"
-        assert f"eve went back to {second} at 2024-01-05T14:30" in str(report.reason)
+        assert f"eve went back to {second} at 2024-01-05 22:30 (Taipei)" in str(report.reason)
         assert f"`quantlab export {kind_of(export)} --force`" in str(report.reason)
         assert current(three, export) == second
     assert [one.rolled_back_to for one in list_snapshots(three.data_dir / "exports")].count(True) == 1
