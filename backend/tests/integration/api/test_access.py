@@ -281,6 +281,7 @@ def test_every_read_needs_a_login_where_the_setting_says_so(
     assert {path for path in open_paths if path.startswith("/api/")} == {
         "/api/v1/login",
         "/api/v1/logout",
+        "/api/v1/live",
         "/api/v1/me",
         "/api/v1/sessions",
         "/api/v1/sessions/{session_id}",
