@@ -84,15 +84,15 @@ def _totals(covered: Sequence[Covered], *, never_asked: int) -> dict[str, int]:
 
 
 def _show(shown: Sequence[Covered], *, first_and_last: str, totals: dict[str, int]) -> None:
-    made = table("session", "venue", ">expected", ">held", ">explained", ">quarantined", ">missing", "symbols")
+    numbered = (">expected", ">held", ">explained", ">quarantined", ">missing")
+    made = table("session", "venue", *numbered, "missing (quarantined)")
     with transaction(get_platform().engine) as connection:
         for one in shown:
             cells = list_unheld(connection, one.venue, [one.session]) if one.missing or one.quarantined else []
-            named = " · ".join(
-                f"{state}: {folded([cell.symbol for cell in cells if cell.state == state])}"
-                for state in ("missing", "quarantined")
-                if any(cell.state == state for cell in cells)
+            missing, waiting = (
+                folded([cell.symbol for cell in cells if cell.state == state]) for state in ("missing", "quarantined")
             )
+            named = " ".join(filter(None, (missing, waiting and f"({waiting})")))
             numbers = (one.expected, one.held, sum(one.explained.values()), one.quarantined, one.missing)
             made.add_row(str(one.session), one.venue.value, *(f"{number:,}" for number in numbers), named)
     if made.row_count:

@@ -13,9 +13,9 @@ import typer
 from app.cli.changes import change, start_task
 from app.cli.data import follow
 from app.cli.output import AsJson, console, local, print_json, print_source, table
+from app.cli.quarantined_row import cells_of
 from app.core.wiring import get_platform
 from app.errors import InvalidParameter, UnknownRow
-from app.market.bar import PRICE_FIELDS, to_decimal
 from app.market.calendar import FIRST_DAY
 from app.market.quality import RULES
 from app.market.security import Venue
@@ -119,7 +119,7 @@ def show(
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Show one row: its cells as they came, its values as they were read, the rule, and who decided what.
+    """Show one row: its cells as they came and as they were read, those in question first; the rule; who decided what.
 
     Example: `quantlab quarantine show 12`.
     """
@@ -141,13 +141,7 @@ def show(
     if row.decision:
         who = f" by {row.decided_by}" if row.decided_by else ""
         out.print(f"  {row.decision}{who} at {local(row.released_at)}: {row.note or ''}", markup=False)
-    made = table("cell", "as it came", "field", ">as it was read")
-    values = list((row.parsed or {}).items())
-    cells = list(row.raw.items())
-    for place in range(max(len(values), len(cells))):
-        cell = cells[place] if place < len(cells) else ("", "")
-        made.add_row(*map(str, cell), *(_value(*values[place]) if place < len(values) else ("", "")))
-    out.print(made, markup=False)
+    out.print(cells_of(row))
 
 
 @quarantine.command("release")
@@ -210,9 +204,3 @@ def _tell(rows: Sequence[HeldRow], *, as_json: bool) -> None:
     for row in rows:
         whose = " ".join(str(word) for word in (row.venue.value, row.session, row.symbol) if word)
         typer.echo(f"{row.id} {row.decision}: {whose} {row.rule}")
-
-
-def _value(field: str, value: object) -> tuple[str, str]:
-    if field in PRICE_FIELDS and isinstance(value, int):
-        return field, str(to_decimal(value))
-    return field, f"{value:,}" if isinstance(value, int) else "absent" if value is None else str(value)

@@ -81,7 +81,7 @@ def test_what_waits_in_quarantine_is_no_gap_and_has_another_way_out(accounted: P
             coverage.account(connection, venue, [DAY], at=AT)
     told = run("gaps", "--from", "2026-11-19", "--to", "2026-11-19", "--fill")
     assert told.exit_code == 0, told.output
-    for text in ("0 bars missing, 2 in quarantine", "quarantined: 2317", "quarantined: 6488"):
+    for text in ("0 bars missing, 2 in quarantine", "(2317)", "(6488)"):
         assert text in told.output
     assert "quantlab quarantine list --from 2026-11-19 --to 2026-11-19" in told.output
     with transaction(accounted.engine) as connection:
