@@ -64,13 +64,15 @@ def compare(
     which one side has a close and the other has none is a difference of the close. Any other cell that only one side
     publishes is none: volumes without a price (odd lots), say, are told by some and not by others.
 
-    *rounded* has, by field, the multiple to which a value of ours may have been rounded: one that is such a multiple
-    is the same as all that lie nearer to it than that.
+    *rounded* has, by field, the multiple to which values of ours may have been rounded. Of a bar all of whose fields
+    are such multiples one above zero is the same as all that lie nearer to it than that; in any other bar something
+    is finer, so that nothing of it was rounded.
     """
     compared = 0
     found: list[Difference] = []
     for session in sorted(sessions):
         one, other = ours.get(session), theirs.get(session)
+        multiples = _rounded_by(one, rounded or {})
         for field in BAR_FIELDS:
             if field not in tolerances:
                 continue
@@ -81,8 +83,14 @@ def compare(
                     found.append(Difference(symbol, session, field, mine, their))
                 continue
             compared += 1
-            multiple = (rounded or {}).get(field)
-            leeway = multiple - 1 if multiple and mine % multiple == 0 else 0
+            leeway = multiples.get(field, 1) - 1 if mine else 0
             if abs(mine - their) > max(tolerances[field].units, leeway):
                 found.append(Difference(symbol, session, field, mine, their))
     return Comparison(compared, tuple(found))
+
+
+def _rounded_by(bar: Bar | None, rounded: Mapping[str, int]) -> Mapping[str, int]:
+    """*rounded*, unless a value of *bar* is finer."""
+    if bar is None or any((getattr(bar, field) or 0) % multiple for field, multiple in rounded.items()):
+        return {}
+    return rounded

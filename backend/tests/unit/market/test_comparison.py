@@ -55,6 +55,30 @@ def test_what_may_be_rounded_here_is_the_same_as_what_it_rounds(ours: int, their
         assert (found.differences == ()) == equal, "a value that is no multiple was not rounded"
 
 
+@pytest.mark.parametrize(
+    ("ours", "theirs", "differ"),
+    [
+        ((0, 0), (900, 900), ["volume", "turnover"]),  # nothing is no lot
+        ((5000, 0), (5900, 900), ["turnover"]),
+        ((5000, 2_000_000), (5900, 2_000_900), []),
+        ((5000, 2_000_001), (5900, 2_000_001), ["volume"]),  # a turnover in TWD: not from a month in thousands
+        ((5001, 2_000_000), (5001, 2_000_900), ["turnover"]),
+    ],
+)
+def test_only_a_bar_of_whole_lots_above_zero_may_be_rounded(
+    ours: tuple[int, int], theirs: tuple[int, int], differ: list[str]
+) -> None:
+    found = compare(
+        "6488",
+        [DAY],
+        ours={DAY: replace(BAR, volume=ours[0], turnover=ours[1])},
+        theirs={DAY: replace(BAR, volume=theirs[0], turnover=theirs[1])},
+        tolerances=ALL,
+        rounded={"volume": 1000, "turnover": 1000},
+    )
+    assert [one.field for one in found.differences] == differ
+
+
 def test_a_bar_that_one_side_lacks_is_one_difference_of_the_close() -> None:
     silent = Bar("2330", DAY, volume=1000)
     for nothing in (None, silent):
