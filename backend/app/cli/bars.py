@@ -14,6 +14,7 @@ from app.core.wiring import get_platform
 from app.market.adjustment import Adjustment, Direction, Method, adjusted
 from app.market.bar import PRICE_FIELDS, to_decimal
 from app.services.history import read_history
+from app.store.bars_as_of import recorded_since
 from app.store.engine import transaction
 from app.store.revisions import list_revisions
 
@@ -48,6 +49,7 @@ def bars(
             adjustment=Adjustment(adjust, method) if adjust else None,
             as_of=as_of,
         )
+        since = None if history.rows or as_of is None else recorded_since(connection, symbol)
     shown = [(bar, adjusted(bar, history.factors.factor_on(bar.session))) for bar in history.bars]
     if as_json:
         print_json(
@@ -60,7 +62,12 @@ def bars(
         return
     print_source()
     if not shown:
-        typer.echo(f"No bar of {symbol} was held{' then' if as_of else ''}. Fetch the market's: quantlab sync bars")
+        if as_of and since and as_of < since:
+            typer.echo(f"No bar of {symbol} was held then: they are recorded since {local(since)} (Taipei).")
+        elif since or start or end:
+            typer.echo(f"No bar of {symbol} of these sessions was held{' then' if as_of else ''}: quantlab gaps")
+        else:
+            typer.echo(f"No bar of {symbol} is held. Fetch the market's: quantlab sync bars")
         return
     made_of = table(
         "session", *(f">{name}" for name in PRICE_FIELDS), ">volume", ">turnover", ">trades", ">applied factor"

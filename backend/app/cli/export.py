@@ -116,12 +116,18 @@ def export_csv(
         )
         progress = Progress(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty())
         with _opened(output, force=force) as file, progress:
-            bar, written = progress.add_task("securities", total=len(names)), 0
+            bar, written, first = progress.add_task("securities", total=len(names)), 0, True
+            found: set[str] = set()
             for page in pages(connection, choice, limit=PAGE):
-                file.write(as_text(page.frame).write_csv(include_header=not written).encode())
-                written += page.frame.height or 1  # a header alone is something, too
+                file.write(as_text(page.frame).write_csv(include_header=first).encode())
+                first, written = False, written + page.frame.height
+                found.update(page.frame["symbol"].unique())
                 done = names.index(page.next.symbol) if page.next else len(names)
                 progress.update(bar, completed=done, description=f"securities, {written:,} bars")
+    if output != "-":
+        prices = platform.settings.prices
+        whose = "" if prices == "real" else f"; {prices.upper()} PRICES from the sandbox exchange, not the market's"
+        typer.echo(f"{written:,} bars of {len(found):,} of {len(names):,} securities in {output}{whose}.", err=True)
 
 
 @contextmanager

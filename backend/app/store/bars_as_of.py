@@ -10,11 +10,11 @@ from __future__ import annotations
 from datetime import datetime
 
 from psycopg import sql
-from sqlalchemy import FromClause, text
+from sqlalchemy import Connection, FromClause, func, select, text
 
 from app.errors import InvalidParameter
 from app.market.bar import BAR_FIELDS
-from app.store.tables import bars
+from app.store.tables import bars, revisions, securities
 
 _NAMES = ("session", "security_id", *BAR_FIELDS)
 
@@ -61,6 +61,16 @@ def as_stood_sql(as_of: datetime) -> sql.Composable:
     for part in rest:
         parts += [sql.Literal(_aware(as_of)), sql.SQL(part)]
     return sql.SQL("({}) AS bars").format(sql.Composed(parts))
+
+
+def recorded_since(connection: Connection, symbol: str) -> datetime | None:
+    """Since when anything is known of the bars of *symbol*: of no instant before it is there a bar. None: no bar is."""
+    owner = select(securities.c.id).where(securities.c.symbol == symbol).scalar_subquery()
+    states = (
+        select(func.min(bars.c.recorded_at)).where(bars.c.security_id == owner),
+        select(func.min(revisions.c.held_since)).where(revisions.c.security_id == owner),
+    )
+    return connection.scalar(select(func.least(*(state.scalar_subquery() for state in states))))
 
 
 def _aware(as_of: datetime) -> datetime:

@@ -71,7 +71,12 @@ def test_a_table_for_people(run: Run) -> None:
     row = ["2026-11-23", "999", "999.5", "900.005", "998", "0.005", "2,100", "1,998,000", "5", "1"]
     assert row in [line.split() for line in result.output.splitlines()]
     assert "There are older ones: --limit, or --to 2026-11-23" in result.output
-    assert "No bar of 2317 was held" in run("bars", "2317").output
+    assert "No bar of 2317 is held. Fetch the market's: quantlab sync bars" in run("bars", "2317").output
+    assert "quantlab sync bars" in run("bars", "2317", "--as-of", "2026-11-23").output
+    early = run("bars", "2330", "--as-of", "2026-11-23T14:59:59").output
+    assert "No bar of 2330 was held then: they are recorded since 2026-11-23 15:00:00 (Taipei)." in early
+    assert "sync" not in early
+    assert "of these sessions was held: quantlab gaps" in run("bars", "2330", "--to", "2020-01-01").output
     assert isinstance(run("bars", "9999").exception, UnknownSymbol)
 
 

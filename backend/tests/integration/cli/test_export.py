@@ -37,7 +37,9 @@ def test_csv_of_a_range(run: Run, seeded: Platform, tmp_path: Path) -> None:
     assert run("export", "csv", "--symbols", "2330", "--as-of", "2026-11-23T14:59:59").stdout == HEADER
     assert run("export", "csv", "--symbols", "2330", "--as-of", "2026-11-23T07:00Z").stdout == HEADER + FIRST + REST
     path = tmp_path / "bars.csv"
-    assert run("export", "csv", "--symbols", "2330", "-o", str(path)).output == ""
+    to_a_file = run("export", "csv", "--symbols", "2330,2317", "-o", str(path))
+    said = f"3 bars of 1 of 2 securities in {path}; SYNTHETIC PRICES from the sandbox exchange, not the market's.\n"
+    assert (to_a_file.stdout, to_a_file.stderr) == ("", said)
     assert path.read_text() == HEADER + FIRST + REST
 
 
