@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime, timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
@@ -182,14 +182,29 @@ class QuantLab:
         query = {"start": _text(start), "end": _text(end), "dataset": dataset, "venue": venue}
         return [Coverage.of(row) for row in self._get("/api/v1/coverage", query).json()["coverage"]]
 
-    def ready(self, session: Day, *, dataset: str = "daily_bars") -> Readiness:
-        """Whether that day is complete. A day without a session is: there is nothing to wait for."""
-        return Readiness.of(self._get("/api/v1/ready", {"date": _text(session), "dataset": dataset}).json())
+    def ready(
+        self, session: Day, *, dataset: str = "daily_bars", strict: bool = False, symbols: Sequence[str] = ()
+    ) -> Readiness:
+        """Whether that day is complete. A day without a session is: there is nothing to wait for.
+
+        Nearly all of it has to be held or explained; *strict*: all. With *symbols* it is about those only.
+        """
+        query = {"date": _text(session), "dataset": dataset, "symbols": ",".join(symbols) or None}
+        return Readiness.of(self._get("/api/v1/ready", query | {"strict": "true" if strict else None}).json())
 
     def wait_ready(
-        self, session: Day, *, timeout: float = 3600.0, poll: float = 5.0, dataset: str = "daily_bars"
+        self,
+        session: Day,
+        *,
+        timeout: float = 3600.0,
+        poll: float = 5.0,
+        dataset: str = "daily_bars",
+        strict: bool = False,
+        symbols: Sequence[str] = (),
     ) -> Readiness:
         """Wait until that day is complete, *timeout* seconds at most; a server that is away is waited for, too.
+
+        What is complete, *strict* and *symbols* say as for ``ready``.
 
         Raises:
             NotReady: the time is over; the sentence says what is missing.
@@ -198,7 +213,7 @@ class QuantLab:
         deadline = time.monotonic() + timeout
         while True:
             try:
-                found = self.ready(session, dataset=dataset)
+                found = self.ready(session, dataset=dataset, strict=strict, symbols=symbols)
             except Unavailable:
                 if time.monotonic() + poll > deadline:
                     raise

@@ -85,11 +85,15 @@ class Readiness:
     reason: str
     shares: dict[str, float | None]
     ready_at: datetime | None
+    missing: tuple[str, ...] = ()
+    quarantined: tuple[str, ...] = ()
+    """Symbols of which no bar is there, of a day that is complete but for few: none came, or it breaks a rule."""
 
     @classmethod
     def of(cls, row: dict[str, Any]) -> Readiness:
         """From a reply of the server's."""
         known = {name: row[name] for name in ("dataset", "ready", "reason", "shares")}
+        known |= {name: tuple(row.get(name, ())) for name in ("missing", "quarantined")}
         ready_at = None if row["ready_at"] is None else instant(row["ready_at"])
         return cls(**known, session=date.fromisoformat(row["session"]), ready_at=ready_at)
 

@@ -84,8 +84,7 @@ def _totals(covered: Sequence[Covered], *, never_asked: int) -> dict[str, int]:
 
 
 def _show(shown: Sequence[Covered], *, first_and_last: str, totals: dict[str, int]) -> None:
-    numbered = (">expected", ">held", ">explained", ">quarantined", ">missing")
-    made = table("session", "venue", *numbered, "missing (quarantined)")
+    made = table("session", "venue", ">expected", ">held", ">explained", ">quarantined", ">missing", "symbols")
     with transaction(get_platform().engine) as connection:
         for one in shown:
             cells = list_unheld(connection, one.venue, [one.session]) if one.missing or one.quarantined else []
@@ -124,7 +123,9 @@ def _ways_out(
             f"--from {_first(few)} --to {_last(few)} --again"
         )
     if waiting:
-        said.append(f"In quarantine: quantlab quarantine list --from {_first(waiting)} --to {_last(waiting)}")
+        said.append(
+            f"In quarantine (in brackets): quantlab quarantine list --from {_first(waiting)} --to {_last(waiting)}"
+        )
     return said
 
 

@@ -18,6 +18,8 @@ from app.core.wiring import Platform
 from app.market.bar import BAR_FIELDS, Bar
 from app.market.calendar import TAIPEI
 from app.market.corporate_action import ActionKind, CorporateAction
+from app.market.security import BAR_VENUES
+from app.store import coverage
 from app.store.bars import write_bars
 from app.store.corporate_actions import write_actions
 from app.store.engine import transaction
@@ -150,6 +152,19 @@ def _lists(lab: QuantLab) -> None:
     assert lab.ready("2026-11-22").ready  # a Sunday
     with pytest.raises(NotReady, match="nothing of TWSE is held"):
         lab.wait_ready("2026-11-23", timeout=0.05, poll=0.01)
+
+
+def test_it_asks_for_a_whole_day_or_for_some_symbols(lab: QuantLab, seeded: Platform) -> None:
+    day = date(2026, 11, 23)
+    with transaction(seeded.engine) as connection:
+        for venue in BAR_VENUES:
+            coverage.account(connection, venue, [day], at=NOW)
+        connection.exec_driver_sql("UPDATE coverage SET expected = 100, held = 99")
+    assert lab.ready(day).missing == ("2317", "6488")
+    assert not lab.ready(day, strict=True).ready
+    assert lab.wait_ready(day, symbols=["2330"], timeout=0.05, poll=0.01).ready
+    with pytest.raises(NotReady, match="2 missing: 2317 6488"):
+        lab.wait_ready(day, strict=True, timeout=0.05, poll=0.01)
 
 
 def test_it_waits_until_the_day_is_complete(lab: QuantLab, seeded: Platform) -> None:
