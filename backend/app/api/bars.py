@@ -23,6 +23,12 @@ from app.store.engine import transaction
 router = APIRouter(prefix="/api/v1/bars", tags=["bars"])
 
 
+METHODS = (
+    "total_return: for all that holders got; split_only: cash dividends stay in, except TWSE's that come with free "
+    "shares on one day (權息) and what a reduction pays: of those the exchange tells only one price for both"
+)
+
+
 class Adjusted(StrEnum):
     """Whether prices are adjusted for corporate actions, and which end of the history stays raw."""
 
@@ -71,15 +77,14 @@ def get_bars(
     adjusted: Annotated[
         Adjusted, Query(description="none: as published; back: the newest price is raw; forward: the oldest held is")
     ] = Adjusted.NONE,
-    method: Annotated[
-        Method, Query(description="total_return: for all that holders got; split_only: cash dividends stay in")
-    ] = Method.TOTAL_RETURN,
+    method: Annotated[Method, Query(description=METHODS)] = Method.TOTAL_RETURN,
     as_of: AsOf = None,
 ) -> Response:
     """Open, high, low, close, volume, turnover and number of trades, as published or adjusted by corporate actions.
 
     Adjusted prices are rounded to a millionth of a TWD, volume to a share. With as_of nothing is seen that came later:
-    neither a bar, nor a correction of one, nor an action.
+    neither a bar, nor a correction of one, nor an action. Instants of the last minute may still change: what is being
+    written now is told from the moment at which it began.
     """
     adjustment = None if adjusted is Adjusted.NONE else Adjustment(Direction(adjusted.value), method)
     with transaction(platform.engine) as connection:

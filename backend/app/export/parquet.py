@@ -47,7 +47,8 @@ NOTES = {
     "turnover": "TWD",
     "trades": "number of transactions",
     "factor": "adjusted price = price x factor, adjusted volume = volume / factor: back-adjusted total return",
-    "factor_split": "the same for splits, reductions and free shares alone: cash dividends stay a fall of the price",
+    "factor_split": "the same for splits, reductions and free shares alone: cash dividends stay a fall of the price, "
+    "except TWSE's that come with free shares on one day and what a reduction pays: one price is told for both",
     "corporate_actions": "previous_close, reference_price, cash_reference in TWD; ratio = reference / previous close",
     "calendar": "bars: how many are held of that session",
 }

@@ -139,7 +139,8 @@ def read_page(connection: Connection, choice: Choice, *, after: Place | None = N
     if count <= limit:
         return Page(frame, None)
     digest = _digest(exact[int(bars.ids[-1])]) if choice.adjustment else None
-    return Page(frame, Place(*frame.row(-1)[:2], digest))
+    symbol, session = frame.row(-1)[:2]
+    return Page(frame, Place(symbol, session, digest))
 
 
 def _check_unchanged(connection: Connection, choice: Choice, adjustment: Adjustment, after: Place) -> None:

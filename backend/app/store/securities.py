@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Select, func, insert, or_, select, text, upda
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from app.errors import InvalidRow, TooManyInvalidRows
+from app.market.calendar import TAIPEI
 from app.market.security import Security, SecurityKind, Venue
 from app.store.tables import securities
 
@@ -57,9 +58,9 @@ class ListChanges:
 def save_list(connection: Connection, venue: Venue, listed: Sequence[Security], *, at: datetime) -> ListChanges:
     """Make *listed* the newest list of *venue*.
 
-    Values that the list lacks (None) keep what is held. Who is no longer on it is delisted as of *at*'s date. A symbol
-    that moved here from another venue keeps its id; one that the other venue's list still shows stays where it was
-    listed later.
+    Values that the list lacks (None) keep what is held. Who is no longer on it is delisted as of *at*'s date in Taipei.
+    A symbol that moved here from another venue keeps its id; one that the other venue's list still shows stays where
+    it was listed later.
 
     Raises:
         InvalidRow: a symbol twice, a security of another venue, or a warrant (those are not kept).
@@ -97,7 +98,7 @@ def save_list(connection: Connection, venue: Venue, listed: Sequence[Security], 
         connection.execute(
             update(securities)
             .where(securities.c.symbol.in_(gone))
-            .values(on_list=False, delisted_on=at.date(), updated_at=at)
+            .values(on_list=False, delisted_on=at.astimezone(TAIPEI).date(), updated_at=at)
         )
     by_id = {one.id: one.symbol for one in held.values()}
     return ListChanges(

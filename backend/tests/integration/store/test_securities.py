@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from sqlalchemy import Connection
@@ -49,6 +49,15 @@ def test_a_list_wipes_nothing_that_it_lacks(connection: Connection) -> None:
     held = find(connection, "2330")
     assert held is not None
     assert (held.name, held.industry, held.isin, held.updated_at) == ("台積", "半導體業", "TW0002330008", LATER)
+
+
+@pytest.mark.parametrize(("hour", "day"), [(15, 1), (16, 2)])
+def test_the_day_of_leaving_is_taipeis(connection: Connection, hour: int, day: int) -> None:
+    save_list(connection, Venue.TWSE, listed(*MANY), at=NOW)
+    save_list(connection, Venue.TWSE, listed(*MANY[1:]), at=datetime(2027, 3, 1, hour, tzinfo=UTC))
+    gone = find(connection, MANY[0])
+    assert gone is not None
+    assert gone.delisted_on == date(2027, 3, day)
 
 
 def test_who_is_no_longer_listed_is_delisted_and_may_come_back(connection: Connection) -> None:
