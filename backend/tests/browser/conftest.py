@@ -126,11 +126,13 @@ def log_in(page: Page, name: str, password: str | None = None) -> None:
         page.locator("nav").wait_for(state="attached")
 
 
-@pytest.fixture(scope="session")
-def platform_console(server_folder: Path) -> Iterator[Console]:
+# Not for the whole session: while Playwright is open its loop runs in this thread, and no other test could run one.
+@pytest.fixture(scope="module")
+def platform_console(server_folder: Path, request: pytest.FixtureRequest) -> Iterator[Console]:
     if not CHROMIUM.exists():
         pytest.skip("There is no /usr/bin/chromium: `apt-get install chromium fonts-noto-cjk` brings it.")
-    up = Up(server_folder / "browser", server_folder / "browser.log")
+    name = request.path.stem
+    up = Up(server_folder / name, server_folder / f"{name}.log")
     try:
         up.wait_until_ready()
         with sync_playwright() as playwright:
