@@ -11,6 +11,7 @@ import typer
 from app.cli.changes import start_task
 from app.cli.data import follow
 from app.cli.output import AsJson, console, print_json, print_source
+from app.cli.times import DAY, day
 from app.core.wiring import get_platform
 from app.market.calendar import TAIPEI
 from app.market.security import Venue
@@ -27,7 +28,7 @@ backfill = typer.Typer(
     help="Fetch a range of history that is not held, below fresh data; its cost first.", no_args_is_help=True
 )
 
-_From = Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="the first day, from 2004-02-11 on")]
+_From = Annotated[datetime, typer.Option("--from", parser=day, metavar=DAY, help="the first day, from 2004-02-11 on")]
 _To = Annotated[str, typer.Option("--to", help="the last day, YYYY-MM-DD or today")]
 BarVenue = Literal["TWSE", "TPEX"]
 """Who publishes bars of its whole market."""

@@ -20,6 +20,7 @@ from rich.progress import (
 
 from app.cli.changes import start_task
 from app.cli.output import AsJson, coloured, console, in_words, print_json, took
+from app.cli.times import DAY, day
 from app.core import queue
 from app.core.celery_app import app as celery
 from app.core.wiring import get_platform
@@ -74,7 +75,7 @@ def sync(
     universe: Annotated[str | None, typer.Option(help="a named set: all, popular, popular_10, popular_5")] = None,
     *,
     end_date: Annotated[
-        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="the last day (default: today in Taipei)")
+        datetime | None, typer.Option(parser=day, metavar=DAY, help="the last day (default: today in Taipei)")
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="start another run though the same is under way")] = False,
     timeout: Annotated[float, typer.Option(help="seconds to watch it at most; it goes on without us")] = 7200,

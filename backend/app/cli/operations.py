@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from app.cli.changes import change
+from app.cli.times import DAY, day
 from app.core.config import get_settings
 from app.core.wiring import get_platform, now
 from app.errors import InvalidParameter
@@ -19,7 +20,7 @@ from app.store.engine import transaction
 calendar = typer.Typer(help="Days on which the market opens or closes against the calendar.", no_args_is_help=True)
 breaker = typer.Typer(help="Sites that are not asked after a ban or many failures.", no_args_is_help=True)
 
-_Day = Annotated[datetime, typer.Argument(formats=["%Y-%m-%d"], help="YYYY-MM-DD")]
+_Day = Annotated[datetime, typer.Argument(parser=day, metavar=DAY, help="YYYY-MM-DD")]
 _Reason = Annotated[str, typer.Option(help="why, for those who read it later")]
 
 

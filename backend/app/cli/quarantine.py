@@ -14,6 +14,7 @@ from app.cli.changes import change, start_task
 from app.cli.data import follow
 from app.cli.output import AsJson, console, local, print_json, print_source, table
 from app.cli.quarantined_row import cells_of
+from app.cli.times import DAY, day
 from app.core.wiring import get_platform
 from app.errors import InvalidParameter, UnknownRow
 from app.market.calendar import FIRST_DAY
@@ -42,8 +43,8 @@ quarantine = typer.Typer(
 _Ids = Annotated[list[int], typer.Argument(metavar="ID…", help="as `quantlab quarantine list` shows them")]
 _Note = Annotated[str, typer.Option(help="why, for those who read it later")]
 _Rule = Annotated[str | None, typer.Option(help="only of this rule; `quantlab quarantine rules` lists them")]
-_From = Annotated[datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="the first session")]
-_To = Annotated[datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="the last session")]
+_From = Annotated[datetime | None, typer.Option("--from", parser=day, metavar=DAY, help="the first session")]
+_To = Annotated[datetime | None, typer.Option("--to", parser=day, metavar=DAY, help="the last session")]
 
 
 @quarantine.command("list")

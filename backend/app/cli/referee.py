@@ -11,6 +11,7 @@ import typer
 from app.cli.changes import start_task
 from app.cli.data import follow
 from app.cli.output import AsJson, console, local, print_json, print_source, table
+from app.cli.times import DAY, day
 from app.core.referee import OtherName
 from app.core.wiring import get_platform
 from app.errors import InvalidParameter
@@ -37,7 +38,7 @@ def run_now(
     everybody: Annotated[bool, typer.Option("--all", help="every listed security: hours, at FinMind's quota")] = False,
     days: Annotated[int, typer.Option(min=1, max=10_000, help="calendar days, counted back from the end date")] = 30,
     end_date: Annotated[
-        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="the last day (default: today in Taipei)")
+        datetime | None, typer.Option(parser=day, metavar=DAY, help="the last day (default: today in Taipei)")
     ] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="draw the sample of an earlier run again")] = None,
     timeout: Annotated[float, typer.Option(help="seconds to watch it at most; it goes on without us")] = 7200,
@@ -68,8 +69,8 @@ def show(
     symbol: Annotated[str | None, typer.Option(help="only of this security")] = None,
     field: Annotated[str | None, typer.Option(help=f"only of this field: {', '.join(BAR_FIELDS)}")] = None,
     *,
-    start: Annotated[datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="the first session")] = None,
-    end: Annotated[datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="the last session")] = None,
+    start: Annotated[datetime | None, typer.Option("--from", parser=day, metavar=DAY, help="the first session")] = None,
+    end: Annotated[datetime | None, typer.Option("--to", parser=day, metavar=DAY, help="the last session")] = None,
     limit: Annotated[int, typer.Option(min=1, max=100_000, help="how many, the newest first")] = 50,
     as_json: AsJson = False,
 ) -> None:

@@ -99,6 +99,11 @@ def test_revisions_show_both_values(run: Run) -> None:
         (("actions", "--as-of", "2026-13-01"), "'2026-13-01': write a time such as"),
         (("bars", "2330", "--from", "20/11"), "'20/11': write a day such as 2026-11-20."),
         (("actions", "--to", "2026-02-30"), "'2026-02-30': write a day such as 2026-11-20."),
+        (("sync", "bars", "--end-date", "x"), "'x': write a day such as 2026-11-20."),
+        (("calendar", "close", "x", "why"), "'x': write a day such as 2026-11-20."),
+        (("backfill", "bars", "--from", "x"), "'x': write a day such as 2026-11-20."),
+        (("quarantine", "list", "--from", "x"), "'x': write a day such as 2026-11-20."),
+        (("referee", "list", "--from", "x"), "'x': write a day such as 2026-11-20."),
         (("export", "csv", "--symbols", "2330", "--from", "x"), "'x': write a day such as 2026-11-20."),
     ],
 )
