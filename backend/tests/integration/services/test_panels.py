@@ -44,6 +44,7 @@ def due_cells(bench: Any, venue: Venue, panel: pl.DataFrame) -> pl.DataFrame:
 
 
 @pytest.mark.needs_shared
+@pytest.mark.timeout(400)
 def test_every_cell_of_the_panel_is_accounted_for(make_bench: Any, start_sandbox: Any, shared_data: Path) -> None:
     path = shared_data / "panels/twse_daily_2023-03_2024-07.parquet"
     bench = make_bench(
