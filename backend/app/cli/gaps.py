@@ -13,6 +13,7 @@ from app.cli.backfill import TASK, BarVenue, read_day
 from app.cli.changes import start_task
 from app.cli.data import follow
 from app.cli.output import AsJson, console, print_json, print_source, table
+from app.cli.times import DAY, day
 from app.core.wiring import get_platform
 from app.market.gaps import Cell
 from app.market.security import Venue
@@ -28,7 +29,7 @@ FEW = 12
 
 def gaps(
     start: Annotated[
-        datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help=f"the first of {DAYS} days when left out")
+        datetime | None, typer.Option("--from", parser=day, metavar=DAY, help=f"the first of {DAYS} days when left out")
     ] = None,
     end: Annotated[str, typer.Option("--to", help="the last day, YYYY-MM-DD or today")] = "today",
     venue: Annotated[BarVenue | None, typer.Option(help="default: both", case_sensitive=False)] = None,

@@ -101,6 +101,7 @@ def test_revisions_show_both_values(run: Run) -> None:
         (("actions", "--to", "2026-02-30"), "'2026-02-30': write a day such as 2026-11-20."),
         (("sync", "bars", "--end-date", "x"), "'x': write a day such as 2026-11-20."),
         (("calendar", "close", "x", "why"), "'x': write a day such as 2026-11-20."),
+        (("gaps", "--from", "x"), "'x': write a day such as 2026-11-20."),
         (("backfill", "bars", "--from", "x"), "'x': write a day such as 2026-11-20."),
         (("quarantine", "list", "--from", "x"), "'x': write a day such as 2026-11-20."),
         (("referee", "list", "--from", "x"), "'x': write a day such as 2026-11-20."),
