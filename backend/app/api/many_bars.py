@@ -106,6 +106,8 @@ def get_many_bars(
 ) -> Response:
     """Raw or adjusted bars by symbol and session: the numbers of `/api/v1/bars/{symbol}`, of many at once.
 
+    With as_of as they stood then, adjusted by what was known then; the securities of a universe are today's.
+
     JSON and CSV have exact decimal text and come in pages: `next` in the body, `X-Next-Cursor` and `Link` in the
     headers, to be given back as `cursor`. Bars that are written meanwhile come twice in none of them; where a
     corporate action came meanwhile, so that a security's adjusted prices would not fit together, the next page is
