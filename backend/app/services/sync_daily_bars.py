@@ -18,7 +18,7 @@ from app.services.gate import Gate
 from app.services.quarantine import set_aside
 from app.services.report import Report
 from app.services.sync_securities import sync_securities
-from app.services.units import Stored, Unit, UnitWork, do_units
+from app.services.units import Stored, Unit, UnitWork, do_units, unit_of
 from app.sources import registry
 from app.sources.base import Parsed, RejectedRow, SessionQuery
 from app.store import bars as store_bars
@@ -38,15 +38,10 @@ def sync_daily_bars(context: Context, *, start: date, end: date) -> Report:
     days = calendar.sessions_between(start, min(end, calendar.last_session(context.clock())))
     if not days:
         raise NotASession(f"There is no trading session from {start} to {end} that has begun.")
-    units = [session_unit(Cell(day, venue)) for day in reversed(days) for venue in BAR_VENUES]
+    units = [unit_of(Cell(day, venue)) for day in reversed(days) for venue in BAR_VENUES]
     report = do_units(units, session_work(context), context)
     cached = cache_bars(context, context.universes["popular"], start=start, end=end)
     return replace(report, details={**report.details, "cached": cached})
-
-
-def session_unit(cell: Cell) -> Unit:
-    """One venue's whole market in one session, as a piece of work."""
-    return Unit(DATASET, cell.venue, cell.session.isoformat(), session=cell.session)
 
 
 def session_work(context: Context) -> UnitWork[Parsed[Bar] | None]:
