@@ -75,7 +75,9 @@ def test_a_step_over_a_halt_and_one_from_day_to_day(market: Platform) -> None:
 def test_the_action_explains_it_until_it_is_withdrawn(market: Platform) -> None:
     act(market, SPLIT)
     assert named(steps(market)) == [RISE]
-    act(market)
+    act(market)  # a reply without any action takes none back
+    assert named(steps(market)) == [RISE]
+    act(market, CorporateAction("2317", date(2025, 6, 18), ActionKind.DIVIDEND, 1_500_000, 1_490_000))
     assert named(steps(market)) == [SPLIT_STEP, RISE]
 
 

@@ -49,17 +49,17 @@ def test_who_may_send_a_test(web: Web, platform: Platform) -> None:
     assert body["channels"] == [{"channel": "1 (json)", "told": False, "why": "its server did not take it"}]
 
 
-def test_health_and_the_first_page_tell_of_them(web: Web, two: Platform) -> None:
+def test_health_and_the_list_that_the_console_shows_tell_of_them(web: Web, two: Platform) -> None:
     found = next(one for one in health.find_all(two) if one.name == "incidents")
     assert (found.level, found.detail) == ("warning", "1 open: twse is not asked: <b>a ban page</b>.")
     reply = web.get("/health").json()
     assert next(one["level"] for one in reply["findings"] if one["name"] == "incidents") == "warning"
-    for language, words in (("zh", "1 件未結："), ("en", "1 open: ")):
-        page = web.get(f"/admin?lang={language}").text
-        assert f"{words}twse is not asked: &lt;b&gt;a ban page&lt;/b&gt;." in page
+    assert [one["sentence"] for one in web.get(f"{PATH}/incidents").json()["incidents"]] == [
+        "twse is not asked: <b>a ban page</b>."
+    ]
 
 
 def test_well(web: Web, platform: Platform) -> None:
     found = next(one for one in health.find_all(platform) if one.name == "incidents")
     assert (found.level, found.detail) == ("ok", "None is open.")
-    assert "沒有未結的警示。" in web.get("/admin").text
+    assert web.get(f"{PATH}/incidents").json()["incidents"] == []
