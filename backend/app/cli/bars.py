@@ -18,6 +18,8 @@ from app.store.bars_as_of import recorded_since
 from app.store.engine import transaction
 from app.store.revisions import list_revisions
 
+_WIDE = 110
+
 
 def bars(
     symbol: Annotated[str, typer.Argument(help="of this security, such as 2330")],
@@ -69,14 +71,16 @@ def bars(
         else:
             typer.echo(f"No bar of {symbol} is held. Fetch the market's: quantlab sync bars")
         return
-    made_of = table(
-        "session", *(f">{name}" for name in PRICE_FIELDS), ">volume", ">turnover", ">trades", ">applied factor"
-    )
+    out = console()
+    # A terminal of 80 columns has room for what people look for first; --json has all in any case.
+    more = (">turnover", ">trades", ">applied factor") if out.width >= _WIDE else ()
+    made_of = table("session", *(f">{name}" for name in PRICE_FIELDS), ">volume", *more)
     for bar, made in shown:
         prices = ("" if (price := made.prices[name]) is None else f"{price:f}" for name in PRICE_FIELDS)
-        amounts = ("" if one is None else f"{one:,}" for one in (made.volume, bar.turnover, bar.trades))
-        made_of.add_row(str(bar.session), *prices, *amounts, f"{float(made.factor):.6g}")
-    console().print(made_of)
+        amounts = ["" if one is None else f"{one:,}" for one in (made.volume, bar.turnover, bar.trades)]
+        cells = (str(bar.session), *prices, *amounts, f"{float(made.factor):.6g}")
+        made_of.add_row(*cells[: len(made_of.columns)])
+    out.print(made_of)
     if history.more:
         typer.echo(f"There are older ones: --limit, or --to {history.bars[0].session}")
 

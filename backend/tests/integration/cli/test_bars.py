@@ -65,12 +65,14 @@ def test_adjusted_by_what_was_known_then(run: Run) -> None:
 
 
 @pytest.mark.usefixtures("_changed")
-def test_a_table_for_people(run: Run) -> None:
+def test_a_table_for_people(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     result = run("bars", "2330", "--limit", "2")
     assert "SYNTHETIC PRICES" in result.output
     row = ["2026-11-23", "999", "999.5", "900.005", "998", "0.005", "2,100", "1,998,000", "5", "1"]
     assert row in [line.split() for line in result.output.splitlines()]
     assert "There are older ones: --limit, or --to 2026-11-23" in result.output
+    monkeypatch.setenv("COLUMNS", "80")
+    assert row[:7] in [line.split() for line in run("bars", "2330", "--limit", "2").output.splitlines()]
     assert "No bar of 2317 is held. Fetch the market's: quantlab sync bars" in run("bars", "2317").output
     assert "quantlab sync bars" in run("bars", "2317", "--as-of", "2026-11-23").output
     early = run("bars", "2330", "--as-of", "2026-11-23T14:59:59").output
