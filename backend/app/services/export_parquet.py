@@ -21,9 +21,9 @@ from app.export.publish import building, publish, read_manifest, remove_old
 from app.export.snapshots import holes, why_held
 from app.market.adjustment import Adjustment, Direction, Method, factors_of
 from app.market.bar import BAR_FIELDS
-from app.market.written import in_taipei
 from app.services.alone import alone
 from app.services.context import Context, Progress
+from app.services.export_reports import nothing_held, unchanged
 from app.services.export_tables import Tables
 from app.services.held_panel import HeldPanel
 from app.services.report import Report
@@ -73,15 +73,13 @@ def export_parquet(context: Context, *, keep: int, force: bool = False) -> Repor
             return Report("SKIPPED", reason)
         held = HeldPanel.read(connection, TOTAL_RETURN, fields=BAR_FIELDS)
         if not held.ranges:
-            return Report("SKIPPED", "There are no daily bars to export yet: run app.tasks.sync_daily_prices first.")
+            return nothing_held()
         tables = Tables.read(connection, held)
         details = {**held.details(), "path": str(root / "current")}
         previous = read_manifest(root)
         fingerprint = _fingerprint(held, tables)
         if previous and previous.get("fingerprint") == fingerprint and not force:
-            counts = Counts(expected=held.bars, fetched=0, stored=0, unchanged=held.bars)
-            reason = f"Nothing has changed since the export of {in_taipei(str(previous['exported_at']))} (Taipei)."
-            return Report("SKIPPED", " ".join(filter(None, (reason, holes(details)))), counts, details)
+            return unchanged(held.bars, previous, details)
         name = context.run_id or uuid.uuid4().hex
         with building(root, name, size=held.bars * BYTES_PER_BAR) as folder:
             _build(connection, held, tables, folder, progress=context.progress)

@@ -16,9 +16,9 @@ from app.export.publish import CURRENT, building, is_whole, manifest_of, publish
 from app.export.qlib.layout import FIELDS, size_of
 from app.export.snapshots import holes, why_held
 from app.market.adjustment import Adjustment, Direction, Method
-from app.market.written import in_taipei
 from app.services.alone import alone
 from app.services.context import Context
+from app.services.export_reports import nothing_held, unchanged
 from app.services.held_panel import HeldPanel
 from app.services.named_universes import named_universes
 from app.services.qlib_tree import Universes, build
@@ -68,14 +68,12 @@ def export_qlib(context: Context, *, keep: int, force: bool = False) -> Report:
             return Report("SKIPPED", reason)
         held, universes, fingerprint = look(connection, context.universes)
         if not held.ranges:
-            return Report("SKIPPED", "There are no daily bars to export yet: run app.tasks.sync_daily_prices first.")
+            return nothing_held()
         details = {**held.details(), "path": str(root / "current")}
         previous = manifest_of(root / CURRENT)
         same = previous is not None and previous.get("fingerprint") == fingerprint
         if previous and same and not force and is_whole((root / CURRENT).resolve()):
-            counts = Counts(expected=held.bars, fetched=0, stored=0, unchanged=held.bars)
-            reason = f"Nothing has changed since the export of {in_taipei(str(previous['exported_at']))} (Taipei)."
-            return Report("SKIPPED", " ".join(filter(None, (reason, holes(details)))), counts, details)
+            return unchanged(held.bars, previous, details)
         try:
             published, read = _build(context, connection, held, universes, fingerprint, reuse=True)
         except StaleFiles as stale:
