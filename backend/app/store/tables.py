@@ -15,11 +15,12 @@ from sqlalchemy import (
     LargeBinary,
     MetaData,
     PrimaryKeyConstraint,
+    SmallInteger,
     Table,
     Text,
     text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TIMESTAMP
+from sqlalchemy.dialects.postgresql import ARRAY, DOUBLE_PRECISION, JSONB, TIMESTAMP
 
 from app.market.bar import BAR_FIELDS, PRICE_FIELDS
 from app.market.corporate_action import ActionKind
@@ -509,4 +510,51 @@ audit = Table(
     CheckConstraint("(error IS NOT NULL) = (outcome = 'failed')", name="error_with_failure"),
     Index("audit_who_idx", "who", "id"),
     Index("audit_action_idx", "action", "id"),
+)
+
+# What every program wrote to its log, of every host; the files that they write are where it comes from.
+log_lines = Table(
+    "log_lines",
+    METADATA,
+    # In the order of commit: those who write take turns, so that a reader who knows the last id misses none.
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    _instant("at"),
+    # As Python's logging has it: 10 DEBUG, 20 INFO, 30 WARNING, 40 ERROR.
+    Column("level", SmallInteger, nullable=False),
+    Column("host", Text, nullable=False),
+    Column("program", Text, nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("task", Text),
+    Column("run_id", Text),
+    Column("module", Text, nullable=False),
+    Column("message", Text, nullable=False),
+    Column("traceback", Text),
+    Index(None, "at"),
+    Index("log_lines_run_idx", "run_id", "id", postgresql_where=text("run_id IS NOT NULL")),
+    Index("log_lines_severe_idx", "id", postgresql_where=text("level >= 30")),
+)
+
+# How many bytes of each file are in log_lines, written in the transaction that writes the lines.
+log_files = Table(
+    "log_files",
+    METADATA,
+    # The folder's own mark: hosts may share one, and one host may have several.
+    Column("folder", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("kept_bytes", BigInteger, nullable=False),
+    _instant("kept_at"),
+    PrimaryKeyConstraint("folder", "name"),
+    CheckConstraint("kept_bytes >= 0", name="kept_bytes_not_negative"),
+)
+
+# What was measured over time: a worker's memory, a queue's length.
+readings = Table(
+    "readings",
+    METADATA,
+    Column("measure", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    _instant("at"),
+    Column("value", DOUBLE_PRECISION, nullable=False),
+    PrimaryKeyConstraint("measure", "subject", "at"),
+    Index(None, "at"),
 )
