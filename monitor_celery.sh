@@ -1,5 +1,5 @@
 #!/bin/sh
-# Workers, active tasks, task statistics, recent errors: once, or live with --live.
+# Services, workers, what runs now, queues, failures, statistics: once (exit code 1: something is wrong), or --live.
 set -eu
 here=$(CDPATH= cd -- "$(dirname -- "$0")" && pwd)
 [ -x "$here/.venv/bin/quantlab" ] || { echo "QuantLab is not installed yet: run make up first." >&2; exit 1; }

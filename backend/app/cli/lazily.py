@@ -82,7 +82,11 @@ COMMANDS = {
         "Look",
         "Is it well: servers, workers, what waits, the newest data, the last run of each task.",
     ),
-    "monitor": Entry("status:monitor", "Look", "Workers, what they do now, statistics of each task, recent errors."),
+    "monitor": Entry(
+        "monitor:monitor",
+        "Look",
+        "Services, workers, what runs now and how far it is, queues, statistics of each task, failures.",
+    ),
     "alerts": Entry(
         "alerts:alerts",
         "Look",

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -174,9 +175,26 @@ def test_status(run: Run, seeded: Platform) -> None:
 
 
 def test_monitor_once(run: Run, seeded: Platform) -> None:
-    output = good(run("monitor", "--once", "--hours", "100000"))
-    for text in ("No worker answers", "sync_daily_prices", "SourceUnavailable: twse gave no answer."):
-        assert text in output
+    result = run("monitor", "--once", "--hours", "100000")
+    assert result.exit_code == 1  # for cron: no worker runs
+    for text in ("No worker runs", "sync_daily_prices", "SourceUnavailable: twse gave no answer.", "Nothing runs now."):
+        assert text in result.output
+
+
+def test_monitor_shows_how_far_a_run_is_and_what_waits(run: Run, platform: Platform) -> None:
+    good(run("sync", "bars", "--no-wait"))
+    at = datetime.now(UTC) - timedelta(seconds=90)
+    with transaction(platform.engine) as connection:
+        leases.start(
+            connection, "5e0c17aa", task="app.tasks.backfill_bars", parameters={}, trigger="manual", worker="w@a", at=at
+        )
+        leases.progress(connection, "5e0c17aa", 1, {"done": 300, "total": 1200, "what": "daily_bars TWSE 2026-11-20"})
+    lines = run("monitor", "--once").output.splitlines()
+    (active,) = [line for line in lines if "5e0c17aa" in line]
+    assert "backfill_bars" in active
+    assert "300/1,200" in active
+    assert re.search(r"1m 3\ds +4m [23]\ds|9\d\.\d s +4m [23]\ds", active)  # 90 s for a quarter: 270 s more
+    assert any(line.split()[:2] == ["data_sync", "1"] for line in lines)
 
 
 def test_doctor_names_what_is_wrong_and_the_remedy(run: Run, platform: Platform) -> None:
@@ -267,11 +285,16 @@ def test_the_program_without_a_database(
     looked = quantlab("status")
     assert looked.returncode == 1
     assert "No bars yet" not in looked.stdout  # nobody knows
+    watched = quantlab("monitor", "--once")
+    assert watched.returncode == 1
+    assert "postgresql error" in watched.stdout
+    assert "Nothing failed" not in watched.stdout
     assert f"No platform runs from {os.environ['QUANTLAB_HOME']}" in done.stderr
     assert "export QUANTLAB_HOME=" in done.stderr
 
 
 def test_monitor_celery_sh(platform: Platform) -> None:
     script = Path(__file__).resolve().parents[4] / "monitor_celery.sh"
-    done = subprocess.run([script], capture_output=True, text=True, timeout=60, check=True)
-    assert "No worker answers" in done.stdout
+    done = subprocess.run([script], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert "No worker runs" in done.stdout
