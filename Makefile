@@ -55,8 +55,8 @@ truth: install ## take the real panels beside the project through everything, fr
 fuzz: install ## give the parsers 100,000 malformed replies (ARGS='--replies 5000 --base 100000')
 	@$(RUN)/python -m tests.fuzz $(ARGS)
 
-docs: install ## run the commands and check the statements of the documents
-	@$(RUN)/pytest tests/docs $(ARGS)
+docs: install ## renew the reference pages and build the documentation as a site into .cache/site
+	@.venv/bin/python tools/build_docs.py
 
 bench: install ## measure the performance claims
 	@$(RUN)/python ../benchmarks $(ARGS)

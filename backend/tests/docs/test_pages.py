@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -56,3 +57,20 @@ def test_the_continuous_integration_script_is_well_formed() -> None:
     script = PROJECT / ".ci/run"
     assert script.stat().st_mode & 0o111
     subprocess.run(["bash", "-n", script], check=True)
+
+
+def test_the_picture_of_the_layers_is_the_contract() -> None:
+    """`docs/explanation/architecture.md` draws what `lint-imports` enforces."""
+    page = (PROJECT / "docs/explanation/architecture.md").read_text(encoding="utf-8")
+    (drawn,) = re.findall(r"```mermaid\nflowchart TD\n(.*?)```", page, re.DOTALL)
+    arrows = [[set(side.split(" & ")) for side in line.strip().split(" --> ")] for line in drawn.splitlines()]
+    contract = (PROJECT / "backend/.importlinter").read_text(encoding="utf-8")
+    (layers,) = re.findall(r"^layers =\n((?:    .+\n)+)", contract, re.MULTILINE)
+    ordered = [set(line.strip().split(" | ")) for line in layers.splitlines()]
+    assert arrows == [[high, low] for high, low in pairwise(ordered)]
+
+
+def test_the_site_has_every_page() -> None:
+    """A new page needs its line in the `nav` of zensical.toml."""
+    pages = {str(page.relative_to(PROJECT / "docs")) for page in (PROJECT / "docs").rglob("*.md")}
+    assert set(re.findall(r'"([\w./-]+\.md)"', (PROJECT / "zensical.toml").read_text(encoding="utf-8"))) == pages
