@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from functools import cache
 
 from app.market.bar import Bar
 from app.market.bar_rules import LIMITED, TICKS_SINCE, Broken, Facts, broken_by, session_fault
@@ -120,15 +121,19 @@ class Gate:
 
     def _look(self, symbol: str, session: date, rounded: Mapping[str, int], *, since: date | None = None) -> Facts:
         security = self._securities.get(symbol)
-        facts = Facts(volume_step=rounded.get("volume", 1), turnover_step=rounded.get("turnover", 1))
+        steps = rounded.get("volume", 1), rounded.get("turnover", 1)
         if security is None or security.kind is SecurityKind.OTHER:  # seen in bars only: nobody tells what it is
-            return facts
+            return _facts_of(None, None, *steps)
         kind = security.kind
         number = None if since is None else len(self._calendar.sessions_between(since, session)) - 1
         percent = limit_percent(symbol, kind, sessions_since_listing=number, session=session)
-        return replace(
-            facts, kind=kind if session >= TICKS_SINCE else None, percent=percent if kind in LIMITED else None
-        )
+        return _facts_of(kind if session >= TICKS_SINCE else None, percent if kind in LIMITED else None, *steps)
+
+
+@cache
+def _facts_of(kind: SecurityKind | None, percent: int | None, volume_step: int, turnover_step: int) -> Facts:
+    """The same for thousands of securities: made once."""
+    return Facts(kind=kind, percent=percent, volume_step=volume_step, turnover_step=turnover_step)
 
 
 def _rejected(parsed: Parsed[Bar], place: int, broken: Broken) -> RejectedRow:

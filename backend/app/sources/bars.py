@@ -49,7 +49,7 @@ def bar(
     Rules: those of ``parsing``, partial-prices. Whether the values can be true together, the gate before the store
     judges (``market/bar_rules.py``).
     """
-    opened, high, low, close = (parsing.price(text) for text in prices)
+    opened, high, low, close = map(parsing.price, prices)
     if trades is not None and trades > MAX_TRADES:
         raise InvalidRow(f"{trades} trades are more than the store can hold", rule="value-too-large")
     if opened is None or high is None or low is None or close is None:

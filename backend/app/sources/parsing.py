@@ -19,6 +19,7 @@ MAX_INTEGER = 2**63 - 1
 UNREADABLE = "unreadable-cell"
 
 _ABSENT = frozenset({"", "-", "--", "---", "----"})  # MIS has one stroke, TWSE two, TPEx three or four
+_COUNT = re.compile(r"[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+")
 _INTEGER = re.compile(r"-?(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)")
 _DECIMAL = re.compile(r"[+-]?(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.[0-9]+)?")
 _ROC_DATE = re.compile(
@@ -75,6 +76,8 @@ def integer(text: str, *, times: int = 1) -> int | None:
 
     Rules: negative-value, value-too-large.
     """
+    if len(text) < len("1,000,000,000") and _COUNT.fullmatch(text):  # as nearly every cell is
+        return int(text.replace(",", "")) * times
     bare = text.strip()
     if absent(bare):
         return None
@@ -124,6 +127,7 @@ def ratio(text: str, *, percent: bool = False) -> int | None:
     return value
 
 
+@lru_cache(maxsize=1 << 16)  # ticks make prices few: of a market's day half are written as others are
 def price(text: str) -> int | None:
     """TWD as 1/10,000 TWD, or None where absent. Rules: zero-price, negative-value, price-too-large."""
     if absent(text):
@@ -138,6 +142,7 @@ def price(text: str) -> int | None:
     return value
 
 
+@lru_cache(maxsize=1 << 16)
 def change(text: str) -> int | None:
     """A signed change in 1/10,000 TWD; None for absence and where nothing can be compared (``X0.00``, 除息, 除權息)."""
     bare = text.strip()
@@ -149,6 +154,7 @@ def change(text: str) -> int | None:
     return _scaled(bare)
 
 
+@lru_cache(maxsize=1 << 16)
 def signed_change(sign: str, magnitude: str) -> int | None:
     """MI_INDEX's change: a cell of HTML that holds ``+``, ``-``, ``X`` or nothing, and a magnitude without sign."""
     mark = without_tags(sign)
@@ -164,7 +170,6 @@ def signed_change(sign: str, magnitude: str) -> int | None:
     return -value if mark == "-" else value
 
 
-@lru_cache(maxsize=1 << 16)  # ticks make prices few: of a market's day half are written as others are
 def _scaled(text: str) -> int:
     bare = text.strip()
     if _DECIMAL.fullmatch(bare) is None or len(bare) > 40:

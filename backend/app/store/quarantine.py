@@ -140,19 +140,27 @@ def mend_bars(
     """
     if not good:
         return 0
-    mended = (
-        update(quarantine)
-        .where(
-            quarantine.c.released_at.is_(None),
-            quarantine.c.severity == "blocking",
-            quarantine.c.venue == venue,
-            quarantine.c.dataset.in_([name for name in BAR_DATASETS if name != but]),
-            quarantine.c.session.in_({bar.session for bar in good}),
-            quarantine.c.symbol.in_({bar.symbol for bar in good}),
-        )
-        .values(released_at=at, decision="mended")
+    days = [bar.session for bar in good]
+    # Nearly always nothing waits: one look at those days, before whole markets are named in a statement.
+    waiting = select(quarantine.c.id, quarantine.c.session, quarantine.c.symbol).where(
+        quarantine.c.released_at.is_(None),
+        quarantine.c.severity == "blocking",
+        quarantine.c.venue == venue,
+        quarantine.c.dataset.in_([name for name in BAR_DATASETS if name != but]),
+        quarantine.c.session.between(min(days), max(days)),
     )
     if told_at is not None:
+        waiting = waiting.where(quarantine.c.last_seen_at < told_at)
+    told_well = {(bar.symbol, bar.session) for bar in good}
+    ids = [row.id for row in connection.execute(waiting) if (row.symbol, row.session) in told_well]
+    if not ids:
+        return 0
+    mended = (
+        update(quarantine)
+        .where(quarantine.c.id.in_(ids), quarantine.c.released_at.is_(None))
+        .values(released_at=at, decision="mended")
+    )
+    if told_at is not None:  # somebody may have seen it again meanwhile
         mended = mended.where(quarantine.c.last_seen_at < told_at)
     return connection.execute(mended).rowcount
 

@@ -183,7 +183,7 @@ def list_securities(
     """
     query = _select(securities, venue=venue, kind=kind, on_list=on_list, search=search)
     query = query.where(securities.c.symbol > after).order_by(securities.c.symbol).limit(limit)
-    return [_held(row) for row in connection.execute(query)]
+    return [_held(row) for row in connection.execute(query).all()]
 
 
 def count_securities(
@@ -236,6 +236,9 @@ def _refuse_wrong(venue: Venue, listed: Sequence[Security]) -> None:
         seen.add(security.symbol)
 
 
+_VENUES = {one.value: one for one in Venue}
+_KINDS = {one.value: one for one in SecurityKind}
+"""A look into these takes a tenth of an enumeration's call, and lists have thousands of rows."""
 _OWN_COLUMNS = ("name", "venue", "kind", "isin", "listed_on", "industry", "cfi")
 
 
@@ -260,4 +263,4 @@ def _row(security: Security, at: datetime) -> dict[str, object]:
 
 def _held(row: Sequence[Any]) -> HeldSecurity:
     security_id, symbol, name, venue, kind, *rest = row  # in the order of the table, which is the class's own
-    return HeldSecurity(security_id, symbol, name, Venue(venue), SecurityKind(kind), *rest)
+    return HeldSecurity(security_id, symbol, name, _VENUES[venue], _KINDS[kind], *rest)
