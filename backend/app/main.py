@@ -35,7 +35,7 @@ def create_app(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        configure_logging(settings.log_level, folder=settings.data_dir / "logs" / "json")
+        configure_logging(settings.log_level, folder=settings.log_folder, program="web")
         if settings.prices != "real":
             logger.warning("Prices are {}: the sandbox made them, they are not the market's", settings.prices)
         async with watched_web(settings):

@@ -15,6 +15,7 @@ from app.api import (
     health,
     live,
     login,
+    logs,
     many_bars,
     quarantine,
     quotes,
@@ -52,4 +53,5 @@ ROUTERS = (
     users.router,
     tokens.router,
     audit.router,
+    logs.router,
 )

@@ -21,7 +21,7 @@ from app.core.wiring import get_platform
 from app.errors import NotAllowed, QuantLabError, StoreUnavailable
 from app.ops.liveness import tell
 from app.services.identity import Identity, still_there
-from app.store import heartbeats, incidents, runs
+from app.store import heartbeats, incidents, log_lines, runs
 from app.store.engine import transaction
 
 router = APIRouter()
@@ -34,12 +34,15 @@ _LONGEST_WISH = 1_000
 
 def make_feed() -> Feed:
     """The feed of one web application."""
-    return Feed({"runs": _runs, "programs": _programs, "alerts": _alerts, "queues": _queues}, still_there=_still_there)
+    topics = {"runs": _runs, "programs": _programs, "alerts": _alerts, "queues": _queues, "logs": _logs}
+    return Feed(topics, still_there=_still_there)
 
 
 @router.websocket("/api/v1/live")
 async def live(socket: WebSocket) -> None:
-    """Send ``{"subscribe": ["runs", "programs", "alerts", "queues"]}``, get ``{"topic", "at", "data"}``.
+    """Send ``{"subscribe": ["runs", "programs", "alerts", "queues", "logs"]}``, get ``{"topic", "at", "data"}``.
+
+    ``logs`` is the number of the newest line, for whoever wants to ask for what is after theirs.
 
     The first message of a topic is what is so now; whenever that changed there is another, the whole again. Closed
     with 4401 when there is no session (any more), with 1013 when the page reads too slowly: connect again, and nothing
@@ -160,3 +163,8 @@ def _alerts() -> list[dict[str, Any]]:
 
 def _queues() -> Mapping[str, Mapping[int, int]]:
     return queue_lengths(get_platform().redis)
+
+
+def _logs() -> int:
+    with transaction(get_platform().engine) as connection:
+        return log_lines.last_id(connection)

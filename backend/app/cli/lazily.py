@@ -87,6 +87,11 @@ COMMANDS = {
         "Look",
         "Services, workers, what runs now and how far it is, queues, statistics of each task, failures.",
     ),
+    "logs": Entry(
+        "logs:logs",
+        "Look",
+        "Lines of the logs of all programs and hosts, oldest first; in place of `docker compose logs`.",
+    ),
     "alerts": Entry(
         "alerts:alerts",
         "Look",

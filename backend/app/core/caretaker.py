@@ -20,6 +20,7 @@ from app.errors import QuantLabError
 from app.ops.canary import send_canaries
 from app.ops.outbox import Outbox
 from app.ops.reaper import Reaper
+from app.services.keep_logs import LogKeeper
 
 _LONGEST_WAIT = 10.0
 """Seconds that a fork waits for a duty."""
@@ -113,6 +114,7 @@ def ledger_duties(platform: Platform) -> list[Duty]:
     return [
         Duty("outbox", 2.0, lambda: make_outbox(platform).send_due()),
         Duty("reaper", 3.0, lambda: make_reaper(platform).sweep()),
+        Duty("logs", 1.0, LogKeeper(lambda: platform.engine, platform.settings.log_folder).keep),
     ]
 
 

@@ -117,7 +117,8 @@ class Settings(BaseSettings):
     source_connect_timeout: float = Field(10, gt=0, description="seconds")
     source_read_timeout: float = Field(60, gt=0, description="seconds")
     archive_quote_days: int = Field(7, ge=1, description="days that raw quote replies are kept; other replies stay")
-    log_days: int = Field(30, ge=1, description="days that log files are kept")
+    log_days: int = Field(30, ge=1, description="days that lines of the logs are kept, in files and in PostgreSQL")
+    log_lines: int = Field(1_000_000, ge=1_000, description="lines of the logs that PostgreSQL keeps at most")
     export_keep: int = Field(3, ge=1, description="snapshots of an export that are kept")
 
     port: int = Field(3000, ge=1, le=65_535, description="port of the web console and API")
@@ -162,6 +163,11 @@ class Settings(BaseSettings):
     def data_dir(self) -> Path:
         """The folder of this source: sandbox and exchange never share one."""
         return self.quantlab_home / self.quantlab_source
+
+    @property
+    def log_folder(self) -> Path:
+        """The folder of the structured logs, a file a day."""
+        return self.data_dir / "logs" / "lines"
 
     @property
     def broker_url(self) -> str:

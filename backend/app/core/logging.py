@@ -1,10 +1,15 @@
-"""Logs: loguru to the terminal and to one JSON file a day; every line carries run id and task name."""
+"""Logs: loguru to the terminal and to one JSON file a day; every line carries run id and task name.
+
+``services/keep_logs.py`` reads the files: the keys of a line are its columns.
+"""
 
 from __future__ import annotations
 
 import inspect
+import json
 import logging
 import os
+import socket
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -41,8 +46,10 @@ class _DailyFile:
     Rotation by name needs no renaming and no lock, which a killed process could leave held.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, program: str) -> None:
         self._folder = folder
+        self._program = program
+        self._host = socket.gethostname()
         self._day = ""
         self._descriptor = -1
 
@@ -54,7 +61,23 @@ class _DailyFile:
             path = self._folder / f"quantlab-{day}.jsonl"
             self._descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
             self._day = day
-        os.write(self._descriptor, message.encode(errors="backslashreplace"))  # whatever an error quotes
+        os.write(self._descriptor, self._line(message).encode(errors="backslashreplace"))  # whatever an error quotes
+
+    def _line(self, message: Message) -> str:
+        record = message.record
+        said = {
+            "at": record["time"].astimezone(UTC).isoformat(),
+            "level": record["level"].no,
+            "host": self._host,
+            "program": self._program,
+            "pid": record["process"].id,
+            "task": record["extra"].get("task") or None,
+            "run_id": record["extra"].get("run") or None,
+            "module": record["name"] or "",
+            "message": record["message"],
+            "traceback": str(message).strip() or None,  # the sink's format is the exception alone
+        }
+        return json.dumps(said, ensure_ascii=False) + "\n"
 
 
 class _ToLoguru(logging.Handler):
@@ -71,15 +94,17 @@ class _ToLoguru(logging.Handler):
         logger.opt(depth=depth, exception=record.exc_info).log(level, record.getMessage())
 
 
-def configure_logging(level: str, *, folder: Path | None = None) -> None:
-    """Send everything to the terminal and, with *folder*, to JSON files there. May be called again."""
+def configure_logging(level: str, *, folder: Path | None = None, program: str = "quantlab") -> None:
+    """Send everything to the terminal and, with *folder*, to JSON files there as *program*. May be called again."""
     logger.remove()
     logger.configure(extra={"run": "", "task": ""})
     # diagnose=False: a traceback must not print the values of variables, which may be secrets.
     logger.add(sys.stderr, level=level, format=_terminal_format, backtrace=False, diagnose=False)
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
-        logger.add(_DailyFile(folder), level=level, serialize=True, backtrace=False, diagnose=False)
+        logger.add(
+            _DailyFile(folder, program), level=level, format=lambda _: "{exception}", backtrace=False, diagnose=False
+        )
     logging.basicConfig(handlers=[_ToLoguru()], level=logging.INFO, force=True)
     for name, least in _QUIETER.items():
         logging.getLogger(name).setLevel(least)

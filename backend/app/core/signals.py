@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -51,7 +52,8 @@ def connect_signals() -> None:
 
     def _set_up_logging(**_: Any) -> None:
         settings = get_settings()
-        configure_logging(settings.log_level, folder=settings.data_dir / "logs" / "json")
+        program = next((word for word in ("worker", "beat") if word in sys.argv), "celery")
+        configure_logging(settings.log_level, folder=settings.log_folder, program=program)
 
     # The wiring (database, exchanges) is imported when it is needed: `inspect` and `status` need none of it.
     def _after_fork(**_: Any) -> None:

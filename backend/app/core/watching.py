@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import contextlib
 import os
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -18,11 +19,14 @@ from app.core.celery_app import app
 from app.core.config import Settings, get_settings
 from app.core.transport import tell_of_attempts
 from app.core.version import VERSION
-from app.core.wiring import BACKSTAGE, PROMPT, reset_platform
+from app.core.wiring import BACKSTAGE, PROMPT, get_platform, reset_platform
+from app.errors import QuantLabError
 from app.ops.pulse import Pulse
 from app.ops.worker_loop import Consumption, LoopStep, pool_name
+from app.services.keep_logs import LogKeeper
 
 TURN_EVERY = 2.0
+KEEP_LOGS_EVERY = 1.0
 _REPLY_WITHIN = 3.0
 
 
@@ -93,10 +97,19 @@ async def watched_web(settings: Settings) -> AsyncIterator[None]:
             pulse.stamp()
             await asyncio.sleep(TURN_EVERY)
 
-    turning = asyncio.create_task(turn())
+    async def keep_logs() -> None:
+        """As worker and beat do: on a host without either, who else?"""
+        keeper = LogKeeper(lambda: get_platform().engine, settings.log_folder)
+        while True:
+            with contextlib.suppress(QuantLabError):  # PostgreSQL is away: the files keep them
+                await asyncio.to_thread(keeper.keep)
+            await asyncio.sleep(KEEP_LOGS_EVERY)
+
+    turning, keeping = asyncio.create_task(turn()), asyncio.create_task(keep_logs())
     pulse.start()
     try:
         yield
     finally:
         turning.cancel()
+        keeping.cancel()
         await asyncio.to_thread(pulse.stop)

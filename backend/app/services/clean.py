@@ -11,14 +11,15 @@ from typing import Any, cast
 from app.cache.client import redis_errors
 from app.cache.keys import PREFIX, owner_of
 from app.services.context import Context
+from app.services.keep_logs import remove_old_lines
 from app.services.report import Report
 from app.store.counts import Counts
 
 RESULT_PREFIX = "celery-task-meta-"
 
 
-def clean(context: Context, *, result_seconds: int, quote_days: int, log_days: int) -> Report:
-    """Remove orphan keys of ours, results without a life, old raw quote replies and old logs.
+def clean(context: Context, *, result_seconds: int, quote_days: int, log_days: int, log_lines: int) -> Report:
+    """Remove orphan keys of ours, results without a life, old raw quote replies, and logs that are old or too many.
 
     Keys that Redis expires by itself need no help; this finds those that would stay for ever. Raw replies other than
     quotes stay, for they rebuild the tables.
@@ -27,7 +28,10 @@ def clean(context: Context, *, result_seconds: int, quote_days: int, log_days: i
         "orphan_keys": lambda: _remove_orphans(context),
         "results_without_expiry": lambda: _bound_results(context, result_seconds),
         "old_quote_replies": lambda: _remove_old(context, context.data_dir / "archive" / "mis", quote_days),
-        "old_logs": lambda: _remove_old(context, context.data_dir / "logs" / "json", log_days),
+        "old_logs": lambda: _remove_old(context, context.data_dir / "logs", log_days, pattern="*.jsonl"),
+        "old_log_lines": lambda: remove_old_lines(
+            context.engine, before=context.clock() - timedelta(days=log_days), most=log_lines
+        ),
         "half_made_exports": lambda: _remove_half_made(context),
     }
     removed: dict[str, int] = {}
@@ -64,9 +68,9 @@ def _bound_results(context: Context, seconds: int) -> int:
         return sum(cast("int", context.redis.expire(key, seconds)) for key in eternal)
 
 
-def _remove_old(context: Context, folder: Path, days: int) -> int:
+def _remove_old(context: Context, folder: Path, days: int, *, pattern: str = "*") -> int:
     oldest = (context.clock() - timedelta(days=days)).timestamp()
-    old = [path for path in folder.rglob("*") if path.is_file() and path.stat().st_mtime < oldest]
+    old = [path for path in folder.rglob(pattern) if path.is_file() and path.stat().st_mtime < oldest]
     for path in old:
         path.unlink(missing_ok=True)
     return len(old)

@@ -18,4 +18,5 @@ def cleanup_old_cache(self: QuantLabTask) -> Report:
         result_seconds=settings.celery_result_expires,
         quote_days=settings.archive_quote_days,
         log_days=settings.log_days,
+        log_lines=settings.log_lines,
     )

@@ -1,0 +1,193 @@
+"""Keep the lines of the log files in PostgreSQL, where those of every host can be searched and followed.
+
+A program only appends to the day's file (``core/logging.py``): that never waits and never fails with a server. Whoever
+has time copies what is new, with how far it came in the same transaction: each line once, whoever is killed when, and
+nothing is missed while PostgreSQL is away. See docs/adr/0010.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from app.errors import storable
+from app.store import log_lines
+from app.store.engine import Engine, transaction
+from app.store.log_lines import LogLine
+
+PATTERN = "quantlab-*.jsonl"
+MARK = ".mark"
+LONGEST = 20_000
+"""Characters of a message or a traceback that are kept; the file has the whole."""
+AT_ONCE = 1_000_000
+"""Bytes of a file that one transaction takes."""
+_WARNING = 30
+_HIGHEST_LEVEL, _HIGHEST_PID = 100, 2**31 - 1
+_REMOVED_AT_ONCE = 10_000
+
+
+class LogKeeper:
+    """Copies what is new in *folder*; for one thread. Any number may share a folder, and any number the database."""
+
+    def __init__(self, engine: Callable[[], Engine], folder: Path) -> None:
+        self._engine = engine
+        self._folder = folder
+        self._seen: dict[str, int] = {}
+
+    def keep(self) -> int:
+        """Copy it all; how many lines it were. Cheap when nothing is new.
+
+        Raises:
+            StoreUnavailable: PostgreSQL is away; the next call goes on.
+        """
+        copied = 0
+        while self._is_news():
+            lines = self._keep_some()
+            if lines is None:
+                break
+            copied += lines
+        return copied
+
+    def _sizes(self) -> dict[str, int]:
+        sizes = {}
+        for path in sorted(self._folder.glob(PATTERN)):
+            with contextlib.suppress(FileNotFoundError):
+                sizes[path.name] = path.stat().st_size
+        return sizes
+
+    def _is_news(self) -> bool:
+        return self._sizes() != self._seen
+
+    def _keep_some(self) -> int | None:
+        """One transaction's worth; None when somebody else is at it, or all that is whole is kept."""
+        mark, sizes = mark_of(self._folder), self._sizes()
+        with transaction(self._engine()) as connection:
+            if not log_lines.take_turn(connection):
+                return None
+            known = log_lines.kept_bytes(connection, mark)
+            if gone := sorted(known.keys() - sizes.keys()):
+                log_lines.forget_files(connection, mark, gone)
+            for name, size in sizes.items():
+                start = known.get(name, 0)
+                if start > size:  # it was replaced by a shorter one
+                    start = 0
+                if start == size:
+                    self._seen[name] = size
+                    continue
+                whole, upto = _read_whole_lines(self._folder / name, start)
+                if upto == start:  # half a line: its end will come, or nothing more of this file
+                    self._seen[name] = size
+                    continue
+                lines = [parse(line) for line in whole]
+                log_lines.keep(connection, mark, name, upto=upto, lines=lines)
+                return len(lines)
+        self._seen = {name: size for name, size in self._seen.items() if name in sizes}
+        return None
+
+
+def mark_of(folder: Path) -> str:
+    """The folder's own mark, made when it has none: hosts that share it share its lines, too."""
+    file = folder / MARK
+    try:
+        return file.read_text(encoding="ascii").strip()
+    except FileNotFoundError:
+        made = folder / f"{MARK}-{uuid.uuid4()}"
+        made.write_text(str(uuid.uuid4()), encoding="ascii")
+        with contextlib.suppress(FileExistsError):
+            os.link(made, file)  # whoever comes first: all read the same
+        made.unlink()
+        return file.read_text(encoding="ascii").strip()
+
+
+def _read_whole_lines(path: Path, start: int) -> tuple[list[bytes], int]:
+    """The lines from byte *start* on that have their end, within bounds; and the byte after the last of them."""
+    with path.open("rb") as file:
+        file.seek(start)
+        read = file.read(AT_ONCE)
+        while read and b"\n" not in read and (more := file.read(AT_ONCE)):
+            read += more
+    whole, newline, _ = read.rpartition(b"\n")
+    return (whole.split(b"\n"), start + len(whole) + 1) if newline else ([], start)
+
+
+def parse(line: bytes) -> LogLine:
+    """A line of a file; what cannot be read is kept as a warning, never dropped, and never holds up those after it."""
+    try:
+        said: dict[str, Any] = json.loads(line)
+        return LogLine(
+            at=datetime.fromisoformat(said["at"]).astimezone(UTC),
+            level=_number(said["level"], _HIGHEST_LEVEL),
+            host=storable(said["host"]),
+            program=storable(said["program"]),
+            pid=_number(said["pid"], _HIGHEST_PID),
+            task=storable(said["task"]) if said.get("task") else None,
+            run_id=storable(said["run_id"]) if said.get("run_id") else None,
+            module=storable(said["module"]),
+            message=_bounded(said["message"]),
+            traceback=_bounded(said["traceback"]) if said.get("traceback") else None,
+        )
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError):
+        text = _bounded(line.decode(errors="replace"))
+        return LogLine(datetime.now(UTC), _WARNING, "", "unknown", 0, None, None, "log file", text, None)
+
+
+def _number(value: object, most: int) -> int:
+    if type(value) is int and 0 <= value <= most:
+        return value
+    raise ValueError(value)
+
+
+def _bounded(text: str) -> str:
+    whole = storable(text)
+    return (
+        whole if len(whole) <= LONGEST else f"{whole[:LONGEST]} … {len(whole) - LONGEST:,} characters more, in the file"
+    )
+
+
+def remove_old_lines(engine: Engine, *, before: datetime, most: int) -> int:
+    """Remove lines of *before* that instant and those beyond the newest *most*, some at a time; how many."""
+    removed = 0
+    while True:
+        with transaction(engine) as connection:
+            some = log_lines.remove_old(connection, before=before, most=most, at_once=_REMOVED_AT_ONCE)
+        removed += some
+        if some < _REMOVED_AT_ONCE:
+            return removed
+
+
+def newest_in_files(folder: Path, wanted: log_lines.Wanted, *, limit: int) -> Sequence[LogLine]:
+    """The newest lines of this folder's own files, newest first: for when PostgreSQL cannot be asked."""
+    found: list[LogLine] = []
+    for path in sorted(folder.glob(PATTERN), reverse=True):
+        for line in _backwards(path):
+            one = parse(line)
+            if _is_wanted(one, wanted):
+                found.append(one)
+                if len(found) == limit:
+                    return found
+    return found
+
+
+def _backwards(path: Path) -> Iterator[bytes]:
+    yield from reversed(path.read_bytes().splitlines())
+
+
+def _is_wanted(line: LogLine, wanted: log_lines.Wanted) -> bool:
+    exact = ("task", "run_id", "program", "host")
+    if any(getattr(wanted, name) not in (None, getattr(line, name)) for name in exact):
+        return False
+    if wanted.words and wanted.words.casefold() not in line.message.casefold():
+        return False
+    if wanted.symbol and wanted.symbol not in line.message.replace(",", " ").split():
+        return False
+    return (
+        line.level >= (wanted.level or 0)
+        and (wanted.since is None or line.at >= wanted.since)
+        and (wanted.until is None or line.at <= wanted.until)
+    )
