@@ -5,6 +5,7 @@ import { expired } from './session'
 import type { Program, Run } from './types'
 
 const TOPICS = ['runs', 'programs', 'alerts', 'queues'] as const
+type Topic = keyof Topics
 const WAITS = [500, 1000, 2000, 4000, 8000]
 const NO_SESSION = 4401
 
@@ -15,6 +16,8 @@ interface Topics {
   alerts: { id: number }[] | null
   /** Queue → priority → messages that wait. */
   queues: Record<string, Record<string, number>> | null
+  /** The number of the newest line of the logs; told once somebody wants to hear it. */
+  logs: number | null
 }
 
 /** The newest snapshot of each topic, as it came; `runs` are the newest fifty. */
@@ -23,6 +26,7 @@ export const topics = shallowReactive<Topics>({
   programs: null,
   alerts: null,
   queues: null,
+  logs: null,
 })
 
 /** Changes whenever a run begins or ends, not with its progress. */
@@ -40,20 +44,28 @@ export function withRuns(refresh: () => unknown): void {
   })
 }
 
+const wanted = new Set<Topic>(TOPICS)
 let socket: WebSocket | null = null
 let tries = 0
 let timer = 0
+
+/** From now on this topic, too, which not every panel needs. */
+export function alsoHear(topic: Topic): void {
+  if (wanted.has(topic)) return
+  wanted.add(topic)
+  if (socket?.readyState === WebSocket.OPEN) socket.send(JSON.stringify({ subscribe: [topic] }))
+}
 
 export function connect(): void {
   window.clearTimeout(timer)
   socket?.close()
   const mine = new WebSocket(`${location.origin.replace(/^http/, 'ws')}/api/v1/live`)
   socket = mine
-  mine.onopen = () => mine.send(JSON.stringify({ subscribe: TOPICS }))
+  mine.onopen = () => mine.send(JSON.stringify({ subscribe: [...wanted] }))
   mine.onmessage = (event: MessageEvent<string>) => {
     connected.value = true
     tries = 0
-    const { topic, data } = JSON.parse(event.data) as { topic: (typeof TOPICS)[number]; data: never }
+    const { topic, data } = JSON.parse(event.data) as { topic: Topic; data: never }
     topics[topic] = data
   }
   mine.onclose = (event) => {

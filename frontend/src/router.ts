@@ -1,6 +1,6 @@
 /** A deep link for everything; each panel is a chunk of its own, loaded when it is first looked at. */
 import {
-  Activity, CalendarClock, Database, Gauge, Grid3x3, ListChecks, PackageOpen, RefreshCw, Settings, ShieldCheck, type LucideIcon,
+  Activity, CalendarClock, Database, Gauge, Grid3x3, ListChecks, PackageOpen, RefreshCw, ScrollText, Settings, ShieldCheck, type LucideIcon,
 } from '@lucide/vue'
 import { createRouter, createWebHistory, type RouteRecordRaw } from 'vue-router'
 
@@ -22,6 +22,7 @@ export const PANELS: Panel[] = [
   { path: '/coverage', word: 'coverage', icon: Grid3x3 },
   { path: '/quality', word: 'quality', icon: ShieldCheck },
   { path: '/monitoring', word: 'monitoring', icon: Activity },
+  { path: '/logs', word: 'logs', icon: ScrollText },
   { path: '/exports', word: 'exports', icon: PackageOpen },
   { path: '/settings', word: 'settings', icon: Settings },
 ]
@@ -38,6 +39,7 @@ const routes: RouteRecordRaw[] = [
   { path: '/coverage', component: () => import('./panels/Coverage.vue') },
   { path: '/quality', component: () => import('./panels/Quality.vue') },
   { path: '/monitoring', component: () => import('./panels/Monitoring.vue') },
+  { path: '/logs', component: () => import('./panels/Logs.vue') },
   { path: '/exports', component: () => import('./panels/Exports.vue') },
   {
     path: '/settings',

@@ -338,3 +338,23 @@ export interface TaskStats {
   last_queued_at: string
   last_success_at: string | null
 }
+
+export interface LogLine {
+  id: number
+  at: string
+  level: 'DEBUG' | 'INFO' | 'SUCCESS' | 'WARNING' | 'ERROR' | 'CRITICAL'
+  host: string
+  program: string
+  pid: number
+  task: string | null
+  run_id: string | null
+  module: string
+  message: string
+  traceback: string | null
+}
+
+export interface LogsReply {
+  lines: LogLine[]
+  next_before: number | null
+  last_id: number
+}

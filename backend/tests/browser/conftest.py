@@ -36,6 +36,7 @@ PANELS = (
     "coverage",
     "quality",
     "monitoring",
+    "logs",
     "exports",
     "settings/users",
     "settings/tokens",

@@ -241,3 +241,25 @@ def test_users_are_for_admins(console: Console) -> None:
     for place in ("settings/users", "settings/tokens"):
         console.open(page, place)
         expect(page.get_by_text("只有管理員能看這一頁")).to_be_visible()
+
+
+def test_logs_are_searched_and_followed_and_stand_on_their_runs_page(console: Console) -> None:
+    page = console.page()
+    console.open(page, "logs?level=INFO")
+    lines = page.get_by_role("list", name="日誌查詢").get_by_role("listitem")
+    expect(lines.first).to_be_visible()
+    run = console.run("sync_stock_list")  # while the page is open
+    mine = lines.filter(has_text=run["id"][:8])
+    expect(mine.first).to_be_visible()
+    mine.get_by_role("link").first.click()
+    page.wait_for_url(f"**/admin/runs/{run['id']}")
+    theirs = console.api("GET", f"logs?run_id={run['id']}")["lines"]
+    assert theirs
+    expect(page.get_by_role("list", name="日誌查詢").get_by_role("listitem")).to_have_count(len(theirs))
+    page.get_by_role("link", name="在日誌查詢中開啟").click()
+    expect(lines).to_have_count(len(theirs))
+    page.get_by_label("搜尋文字").fill("nothing says this")
+    expect(page.get_by_text("沒有符合的日誌。")).to_be_visible()
+    page.wait_for_url("**text=nothing*")
+    page.get_by_role("button", name="清除條件").click()
+    expect(lines.nth(20)).to_be_visible()
