@@ -40,6 +40,7 @@ export interface Run {
   late_seconds: number | null
   run_after: string | null
   cancel_by: string | null
+  retry_of: string | null
   counts: Counts
   progress: { done: number; total: number; what: string } | null
   error_type: string | null
@@ -63,6 +64,7 @@ export interface RunReply {
   run: Run
   units: Unit[]
   traceback: string | null
+  retried_by: string[]
 }
 
 export interface RunsReply {
@@ -357,4 +359,19 @@ export interface LogsReply {
   lines: LogLine[]
   next_before: number | null
   last_id: number
+}
+
+export interface TimelineRun {
+  id: string
+  task: string
+  state: State
+  worker: string | null
+  queued_at: string
+  started_at: string | null
+  finished_at: string | null
+}
+
+export interface TimelineReply {
+  runs: TimelineRun[]
+  cut: boolean
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
@@ -12,9 +12,10 @@ from pydantic import BaseModel, Field
 from app.api.access import TheChanger
 from app.api.instants import Instant
 from app.api.replies import Reply, ThePlatform, failures
-from app.core import queue
+from app.core import queue, retrying
 from app.core.queue import full_name
-from app.errors import UnknownRun, storable
+from app.core.wiring import now
+from app.errors import InvalidParameter, UnknownRun, storable
 from app.market.security import Venue
 from app.store import runs as store
 from app.store import units
@@ -65,6 +66,7 @@ class RunRow(BaseModel):
     late_seconds: float | None = Field(description="how long after due_at it was claimed, above a minute")
     run_after: datetime | None = Field(description="in RETRY: when the next try is due")
     cancel_by: str | None = Field(description="who asked to cancel it while it ran")
+    retry_of: str | None = Field(description="the run of which it does over what did not succeed")
     counts: CountsRow
     progress: ProgressRow | None
     error_type: str | None = Field(examples=["SourceUnavailable"])
@@ -94,6 +96,27 @@ class RunsReply(Reply):
     next_before: str | None = Field(description="the `before` of the next page; null on the last one")
 
 
+class TimelineRow(BaseModel):
+    """A run as a bar of the timeline."""
+
+    id: str
+    task: str
+    state: State
+    worker: str | None = Field(description="null: none has taken it yet")
+    queued_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None = Field(description="null: it has not ended")
+
+
+class TimelineReply(Reply):
+    """What was going on, the newest wish first."""
+
+    since: datetime
+    until: datetime
+    runs: list[TimelineRow]
+    cut: bool = Field(description="there are more, older ones, than `limit`: narrow the time or the filters")
+
+
 class RunsByTaskReply(Reply):
     """The newest runs of each task."""
 
@@ -106,6 +129,15 @@ class RunReply(Reply):
     run: RunRow
     units: list[UnitRow]
     traceback: str | None
+    retried_by: list[str] = Field(description="the runs that did over what did not succeed here, the first one first")
+
+
+class RetriedReply(Reply):
+    """The run that does it over; *new* is false where one with the same parameters is under way."""
+
+    id: str
+    new: bool
+    url: str = Field(description="where to follow it", examples=["/api/v1/runs/0d1c…"])
 
 
 @router.get("", summary="List runs", responses=failures(404, 422))
@@ -147,6 +179,43 @@ def list_runs(
     )
 
 
+@router.get("/timeline", summary="Runs as bars in time", responses=failures(404, 422))
+def get_timeline(
+    platform: ThePlatform,
+    *,
+    since: Annotated[Instant | None, Query(description="six hours before `until` when left out")] = None,
+    until: Annotated[Instant | None, Query(description="now when left out; Taipei time, or with a zone")] = None,
+    task: Annotated[str | None, Query(description="a task's name", examples=["sync_daily_prices"])] = None,
+    state: State | None = None,
+    trigger: Trigger | None = None,
+    search: Annotated[str | None, Query(max_length=100, description="as for the list")] = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 500,
+) -> TimelineReply:
+    """Every run that waited or worked in that time, with what a picture needs and no more."""
+    end = until or now()
+    start = since or end - timedelta(hours=6)
+    if start >= end:
+        raise InvalidParameter(f"since {start.isoformat()} is not before until {end.isoformat()}.")
+    with transaction(platform.engine) as connection:
+        found = store.in_window(
+            connection,
+            start=start,
+            end=end,
+            limit=limit + 1,
+            task=None if task is None else full_name(task),
+            state=state,
+            trigger=trigger,
+            search=None if search is None else storable(search),
+        )
+    return TimelineReply(
+        source=platform.settings.quantlab_source,
+        since=start,
+        until=end,
+        runs=[TimelineRow.model_validate(run, from_attributes=True) for run in found[:limit]],
+        cut=len(found) > limit,
+    )
+
+
 @router.get("/by-task", summary="The newest runs of each task", responses=failures(422))
 def list_by_task(
     platform: ThePlatform, each: Annotated[int, Query(ge=1, le=100, description="so many of each")] = 20
@@ -174,6 +243,18 @@ def cancel_run(
     return get_run(platform, run_id)
 
 
+@router.post(
+    "/{run_id}/retry", summary="Do over what did not succeed", status_code=202, responses=failures(401, 403, 404, 422)
+)
+def retry_run(platform: ThePlatform, run_id: str, changer: TheChanger) -> RetriedReply:
+    """Queue a run of the same task and days that leaves out the units which succeeded; the two point at each other."""
+    with changer.change("run.retry", run_id) as row:
+        started = retrying.retry_remainder(run_id)
+        row.after = {"run": started.id, "new": started.new}
+    url = f"/api/v1/runs/{started.id}"
+    return RetriedReply(source=platform.settings.quantlab_source, id=started.id, new=started.new, url=url)
+
+
 @router.get("/{run_id}", summary="One run with its units", responses=failures(404))
 def get_run(platform: ThePlatform, run_id: str) -> RunReply:
     """The run, the pieces of work that it did, and its traceback if it failed."""
@@ -182,11 +263,13 @@ def get_run(platform: ThePlatform, run_id: str) -> RunReply:
         if run is None:
             raise unknown_run(run_id)
         pieces = units.of_run(connection, run_id)
+        later = store.retries_of(connection, run_id)
     return RunReply(
         source=platform.settings.quantlab_source,
         run=as_row(run),
         units=[UnitRow.model_validate(asdict(piece)) for piece in pieces],
         traceback=run.traceback,
+        retried_by=later,
     )
 
 

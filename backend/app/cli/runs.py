@@ -13,13 +13,15 @@ from rich.text import Text
 
 from app.cli.changes import change
 from app.cli.output import AsJson, coloured, console, in_words, local, print_json, print_source, table, took
-from app.core import queue
+from app.core import queue, retrying
 from app.core.wiring import get_platform
 from app.errors import UnknownRun
 from app.store import runs as store
 from app.store import units
 from app.store.engine import Connection, transaction
 from app.store.runs import Run
+
+_SHOWN = 20
 
 State = Literal["QUEUED", "STARTED", "RETRY", "SUCCESS", "PARTIAL", "FAILED", "SKIPPED", "CANCELLED", "LOST"]
 
@@ -76,6 +78,35 @@ def cancel_run(
         typer.echo(f"{run.id} is being ended; what is stored stays.")
     else:
         typer.echo(f"{run.id} ends after the unit that it has in hand; what is stored stays.")
+
+
+@runs.command("retry")
+def retry_run(
+    run_id: Annotated[str, typer.Argument(metavar="ID", help="the run's id, or its beginning")],
+    *,
+    plan: Annotated[bool, typer.Option("--plan", help="say what it would do, and do nothing")] = False,
+) -> None:
+    """Do over what did not succeed in a run that has ended: the same task and days, without the units that succeeded.
+
+    Examples: `quantlab runs retry 5e0c17 --plan`, `quantlab runs retry 5e0c17`.
+    """
+    with transaction(get_platform().engine) as connection:
+        found = _find(connection, run_id)
+    left = retrying.remainder_of(found.id)
+    typer.echo(
+        f"{left.succeeded} units succeeded and are left out; {len(left.units)} did not, about a request each"
+        f"{', and what was not begun' if found.state not in ('SUCCESS', 'PARTIAL') else ''}:"
+    )
+    for unit in left.units[:_SHOWN]:
+        typer.echo(f"  {unit.state:<8} {unit.dataset} {unit.venue} {unit.scope}  {unit.error or unit.reason or ''}")
+    if len(left.units) > _SHOWN:
+        typer.echo(f"  … and {len(left.units) - _SHOWN} more")
+    if plan:
+        return
+    with change("run.retry", found.id) as row:
+        started = retrying.retry_remainder(found.id)
+        row.after = {"run": started.id, "new": started.new}
+    typer.echo(f"{started.id} {'is queued' if started.new else 'is under way already'}.")
 
 
 @runs.command("show")
@@ -155,6 +186,7 @@ def _facts(run: Run) -> list[tuple[str, Any]]:
         ("attempts", f"{run.attempts}" + (f", {run.losses} lost with their worker" if run.losses else "")),
         ("next try", local(run.run_after) if run.state == "RETRY" else ""),
         ("cancelled by", run.cancel_by or ""),
+        ("does over", run.retry_of or ""),
         ("rows", in_words(run.counts)),
         ("reason", Text(run.reason or "")),
         ("error", Text(f"{run.error_type}: {run.error}" if run.error else "")),

@@ -70,12 +70,19 @@ class Started:
 
 
 def start_task(
-    name: str, parameters: Mapping[str, Any], *, trigger: str, priority: int | None = None, force: bool = False
+    name: str,
+    parameters: Mapping[str, Any],
+    *,
+    trigger: str,
+    priority: int | None = None,
+    force: bool = False,
+    retry_of: str | None = None,
 ) -> Started:
     """Queue a run of the task *name* (``sync_stock_list`` or the full name).
 
     The same task with the same parameters is not queued twice: while it waits or runs, that run is the answer,
-    unless *force*. While the broker is away the run waits in the ledger.
+    unless *force*. While the broker is away the run waits in the ledger. *retry_of* names the run of which it leaves
+    out what succeeded.
 
     Raises:
         UnknownTask: no such task; nothing was queued.
@@ -87,7 +94,11 @@ def start_task(
     run_id: str = uuid()
     # None would not mean the default but the lowest priority.
     options = {} if priority is None else {"priority": priority}
-    headers = {"trigger": trigger, **({"force": True} if force else {})}
+    headers: dict[str, Any] = {"trigger": trigger}
+    if force:
+        headers["force"] = True
+    if retry_of is not None:
+        headers["retry_of"] = retry_of
     result = task.apply_async(kwargs=dict(parameters), task_id=run_id, headers=headers, **options)
     return Started(result.id, new=result.id == run_id)
 

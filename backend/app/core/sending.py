@@ -78,6 +78,7 @@ def send(
         expires_at=expires_at,
         forced=bool(headers.get("force")) or any(options.get(key) for key in CANVAS),
         sent=at_once,
+        retry_of=headers.get("retry_of"),
     )
     if fulfils != run_id:
         logger.info("{} with these parameters is under way as {}", name, fulfils)

@@ -74,9 +74,10 @@ def do_units(units: Sequence[Unit], work: UnitWork[T], context: Context) -> Repo
     What is not published yet is SKIPPED, neither a gap nor a failure. When every unit failed, an error is raised, one
     that another try may mend before others; when some did, the report is PARTIAL and names them, with such an error.
     StoreUnavailable is raised at once, for without PostgreSQL no unit can be done, and so are interruptions and
-    the context's interrupts.
+    the context's interrupts. A run that does another over leaves out what succeeded there.
     """
     tally = _Tally()
+    units = _but_what_succeeded_before(units, context)
     done = _done_before(context)
     for number, unit in enumerate(units):
         context.progress(number, len(units), str(unit))
@@ -87,6 +88,14 @@ def do_units(units: Sequence[Unit], work: UnitWork[T], context: Context) -> Repo
             _do_unit(unit, work, context, tally=tally)
     context.progress(len(units), len(units), "done")
     return _report(tally, len(units))
+
+
+def _but_what_succeeded_before(units: Sequence[Unit], context: Context) -> Sequence[Unit]:
+    if context.lease is None:
+        return units
+    with transaction(context.engine) as connection:
+        succeeded = ledger.succeeded_before(connection, context.lease.run_id)
+    return [unit for unit in units if (unit.dataset, unit.venue, unit.scope) not in succeeded]
 
 
 def _done_before(context: Context) -> dict[tuple[str, Venue, str], ledger.HeldUnit]:

@@ -65,6 +65,7 @@ class Run:
     repeatable: bool
     forced: bool
     cancel_by: str | None
+    retry_of: str | None
 
     @property
     def is_final(self) -> bool:
@@ -104,6 +105,7 @@ def queue(
     expires_at: datetime | None = None,
     forced: bool = False,
     sent: bool = True,
+    retry_of: str | None = None,
 ) -> str:
     """Record a wish to run, before its message is sent, and return the id of the run that fulfils it.
 
@@ -127,6 +129,7 @@ def queue(
         run_after=run_after,
         expires_at=expires_at,
         forced=forced,
+        retry_of=retry_of,
         sent_at=func.clock_timestamp() if sent else None,
     )
     if connection.scalar(statement.on_conflict_do_nothing().returning(runs.c.id)) is not None:
@@ -225,6 +228,12 @@ def get(connection: Connection, run_id: str) -> Run | None:
     return None if row is None else from_row(row)
 
 
+def retries_of(connection: Connection, run_id: str) -> list[str]:
+    """The ids of the runs that did over what did not succeed in that one, the first one first."""
+    query = select(runs.c.id).where(runs.c.retry_of == run_id).order_by(runs.c.queued_at, runs.c.id)
+    return list(connection.scalars(query))
+
+
 def list_unfinished(connection: Connection, task: str) -> list[Run]:
     """The runs of *task* that work or wait, the oldest wish first."""
     query = select(runs).where(runs.c.task == task, text(UNFINISHED))
@@ -286,6 +295,24 @@ def count_runs(
     """How many runs the same filters of ``list_runs`` select."""
     filters = _filters(task=task, state=state, trigger=trigger, since=since, until=until, search=search)
     return connection.scalar(select(func.count()).select_from(runs).where(*filters)) or 0
+
+
+def in_window(
+    connection: Connection,
+    *,
+    start: datetime,
+    end: datetime,
+    limit: int,
+    task: str | None = None,
+    state: str | None = None,
+    trigger: str | None = None,
+    search: str | None = None,
+) -> list[Run]:
+    """The newest runs that waited or worked at some time from *start* to *end*; what has not ended goes on till now."""
+    wanted = _filters(task=task, state=state, trigger=trigger, since=None, until=end, search=search)
+    lasted = func.coalesce(runs.c.finished_at, func.clock_timestamp()) >= start
+    query = select(runs).where(*wanted, lasted).order_by(runs.c.queued_at.desc(), runs.c.id.desc()).limit(limit)
+    return [from_row(row) for row in connection.execute(query).all()]
 
 
 def newest_by_task(connection: Connection, tasks: Sequence[str], *, each: int) -> dict[str, list[Run]]:

@@ -293,6 +293,8 @@ runs = Table(
     Column("repeatable", Boolean, nullable=False, server_default=text("true")),
     Column("forced", Boolean, nullable=False, server_default=text("false")),
     Column("cancel_by", Text),
+    # The run of which this one does over what did not succeed.
+    Column("retry_of", Text),
     _one_of("state", STATES, name="state_known"),
     _one_of("trigger", TRIGGERS, name="trigger_known"),
     CheckConstraint("attempts >= 0", name="attempts_not_negative"),
@@ -320,6 +322,7 @@ runs = Table(
         "queued_at",
         postgresql_where=text("state IN ('QUEUED', 'RETRY') AND sent_at IS NULL"),
     ),
+    Index("runs_retry_of_idx", "retry_of", postgresql_where=text("retry_of IS NOT NULL")),
     Index(None, "queued_at", "id"),
     Index(None, "task", "queued_at"),
     Index(None, "state", "queued_at"),

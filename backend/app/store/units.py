@@ -80,6 +80,16 @@ def of_run(connection: Connection, run_id: str) -> list[HeldUnit]:
     return [HeldUnit(**{**values, "venue": Venue(values["venue"])}) for values in held]
 
 
+def succeeded_before(connection: Connection, run_id: str) -> set[tuple[str, Venue, str]]:
+    """Dataset, venue and scope of the units that succeeded in the runs which *run_id* does over."""
+    query = text("""
+        WITH RECURSIVE before AS (
+            SELECT retry_of AS id FROM runs WHERE id = :id AND retry_of IS NOT NULL
+            UNION SELECT r.retry_of FROM runs r JOIN before b ON r.id = b.id WHERE r.retry_of IS NOT NULL)
+        SELECT u.dataset, u.venue, u.scope FROM units u JOIN before b ON u.run_id = b.id WHERE u.state = 'SUCCESS'""")
+    return {(row.dataset, Venue(row.venue), row.scope) for row in connection.execute(query, {"id": run_id})}
+
+
 def seconds_a_unit(connection: Connection, dataset: str) -> float | None:
     """The usual time from one unit of *dataset* to the next of its run, of the last that were stored; None: too few."""
     query = text("""

@@ -1,4 +1,4 @@
-"""Lines of the logs, how far each file of them is kept here, and readings taken over time."""
+"""Lines of the logs, how far each file is kept here, readings taken over time, and which run another does over."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -46,9 +46,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("measure", "subject", "at", name=op.f("readings_pkey")),
     )
     op.create_index(op.f("readings_at_idx"), "readings", ["at"])
+    op.add_column("runs", sa.Column("retry_of", sa.Text(), nullable=True))
+    op.create_index("runs_retry_of_idx", "runs", ["retry_of"], postgresql_where=sa.text("retry_of IS NOT NULL"))
 
 
 def downgrade() -> None:
+    op.drop_index("runs_retry_of_idx", table_name="runs")
+    op.drop_column("runs", "retry_of")
     op.drop_table("readings")
     op.drop_table("log_files")
     op.drop_table("log_lines")

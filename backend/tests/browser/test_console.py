@@ -263,3 +263,23 @@ def test_logs_are_searched_and_followed_and_stand_on_their_runs_page(console: Co
     page.wait_for_url("**text=nothing*")
     page.get_by_role("button", name="清除條件").click()
     expect(lines.nth(20)).to_be_visible()
+
+
+def test_the_timeline_shows_a_run_in_its_workers_lane_and_leads_to_it(console: Console) -> None:
+    run = console.run("sync_stock_list")
+    page = console.page()
+    console.open(page, "runs?task=sync_stock_list")
+    page.get_by_role("button", name="時間軸").click()
+    lane = page.get_by_role("region", name=run["worker"])
+    bars = lane.get_by_role("link", name=re.compile("證券清單 · 成功"))
+    expect(bars.first).to_be_visible()
+    page.get_by_role("button", name="1h", exact=True).click()
+    page.wait_for_url("**view=timeline&span=1h")
+    with page.expect_response(re.compile("/runs/timeline")) as asked:
+        page.get_by_role("button", name="往前").click()
+    assert asked.value.ok
+    page.wait_for_url("**at=2*")
+    page.get_by_role("button", name="現在").click()
+    bars.last.press("Enter")
+    page.wait_for_url("**/admin/runs/*-*")
+    expect(page.get_by_role("heading", level=1)).to_have_text("證券清單")

@@ -18,7 +18,7 @@ from app.market.calendar import TAIPEI
 from app.market.security import Venue
 from app.services.tokens import make_token
 from app.sources.base import RejectedRow
-from app.store import audit, quarantine
+from app.store import audit, leases, quarantine, units
 from app.store.engine import transaction
 from tests.integration.api.conftest import Web
 from tests.integration.api.logins import OURS, PASSWORD, Person, person
@@ -68,6 +68,20 @@ def run(_: Platform, web: Web) -> object:
     return web.post("/api/v1/tasks/sync_qlib/runs", headers=ADMIN_TOKEN).json()["id"]
 
 
+def failed_run(platform: Platform, web: Web) -> object:
+    run_id = web.post("/api/v1/tasks/sync_stock_list/runs", headers=ADMIN_TOKEN).json()["id"]
+    at = now()
+    with transaction(platform.engine) as connection:
+        leases.start(
+            connection, run_id, task="app.tasks.sync_stock_list", parameters={}, trigger="api", worker="w", at=at
+        )
+        units.record(
+            connection, run_id, dataset="securities", venue=Venue.TWSE, scope="list", state="FAILED", at=at, error="no"
+        )
+        leases.finish(connection, run_id, state="FAILED", error="no", error_type="E", at=at)
+    return run_id
+
+
 def closed_day(_: Platform, web: Web) -> object:
     body = {"state": "closed", "reason": "颱風"}
     assert web.ask("PUT", DAY.format(day="2026-11-23"), json=body, headers=ADMIN_TOKEN).status_code == 200
@@ -86,6 +100,7 @@ NOTE = {"note": "seen"}
 CHANGES: dict[tuple[str, str], Change] = {
     ("POST", "/api/v1/tasks/{name}/runs"): Change("run.start", the("sync_stock_list"), {"parameters": {}}),
     ("POST", "/api/v1/runs/{run_id}/cancel"): Change("run.cancel", run),
+    ("POST", "/api/v1/runs/{run_id}/retry"): Change("run.retry", failed_run),
     ("PATCH", DAILY): Change("schedule.change", the("sync-daily-prices"), {"enabled": False}),
     ("DELETE", DAILY + "/override"): Change("schedule.reset", the("sync-daily-prices")),
     ("PUT", DAY): Change("calendar.override", the("2026-11-24"), {"state": "closed", "reason": "颱風"}),

@@ -1,0 +1,59 @@
+"""Do a run over: only what did not succeed, or as it was when nobody can tell the two apart."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from app.core import queue
+from app.core.celery_app import app
+from app.core.queue import Started
+from app.core.wiring import get_platform
+from app.errors import InvalidParameter, UnknownRun
+from app.market.calendar import TAIPEI
+from app.store import runs, units
+from app.store.engine import transaction
+from app.store.runs import Run
+from app.store.units import HeldUnit
+
+
+@dataclass(frozen=True, slots=True)
+class Remainder:
+    """What of an ended run did not succeed. A unit is about one request; what was not begun is not among *units*."""
+
+    run: Run
+    units: tuple[HeldUnit, ...]
+    succeeded: int
+
+
+def remainder_of(run_id: str) -> Remainder:
+    """What doing over would do.
+
+    Raises:
+        UnknownRun: there is none of that id.
+        InvalidParameter: it has not ended, all of it succeeded, or it has no units that could be told apart.
+    """
+    with transaction(get_platform().engine) as connection:
+        run = runs.get(connection, run_id)
+        if run is None:
+            raise UnknownRun(f"The ledger has no run {run_id!r}.")
+        held = units.of_run(connection, run_id)
+    if not run.is_final:
+        raise InvalidParameter(f"The run {run_id} is {run.state}: it can be done over once it has ended.")
+    if not held:
+        raise InvalidParameter(f"The run {run_id} has no units of which some failed: start it again as a whole.")
+    left = tuple(unit for unit in held if unit.state != "SUCCESS")
+    if not left and run.state in ("SUCCESS", "PARTIAL"):
+        raise InvalidParameter(f"All {len(held)} units of the run {run_id} succeeded: there is nothing to do over.")
+    return Remainder(run, left, len(held) - len(left))
+
+
+def retry_remainder(run_id: str) -> Started:
+    """Queue a run of the same task that leaves out the units which succeeded. Raises as ``remainder_of`` does."""
+    run = remainder_of(run_id).run
+    parameters = dict(run.parameters)
+    known = app.tasks[queue.full_name(run.task)].parameters.model_fields
+    if "end_date" in known and "end_date" not in parameters:
+        # "The last days" were counted from the day on which it ran.
+        ran = run.started_at or run.queued_at
+        parameters["end_date"] = ran.astimezone(TAIPEI).date().isoformat()
+    return queue.start_task(run.task, parameters, trigger="retry", retry_of=run.id)
