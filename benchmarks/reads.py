@@ -7,17 +7,10 @@ process of its own, asked over a connection that stays.
 
 from __future__ import annotations
 
-import http.client
-import os
 import statistics
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import psycopg
 import redis
@@ -28,14 +21,13 @@ from app.cache.keys import QUOTES
 from app.market.bar import BAR_FIELDS
 from app.market.quote import Quote
 from app.market.security import Venue
-from app.runtime.ports import free_port
 from app.store.bar_reads import read_panel
 from app.store.engine import snapshot
 from app.store.securities import ids_for
 from benchmarks.panel import Panel, load
 from benchmarks.server import command, database, valkey
+from benchmarks.web import getting, side_by_side, web
 
-BACKEND = Path(__file__).resolve().parents[1] / "backend"
 BARS = 250
 TIMES = 300
 SYMBOL = "1001"
@@ -48,12 +40,12 @@ def main() -> int:
     with database() as engine, valkey() as (url, _), redis.Redis.from_url(url) as cache:
         load(engine, panel)
         rows, ours, limit = _panel(engine)
-        with _web(engine, url) as port:
-            one = _get(port, f"/api/v1/bars/{SYMBOL}?limit={BARS}")
-            history, sql = _side_by_side(one, _history_sql(engine), times=TIMES)
+        with web(engine, url) as port:
+            one = getting(port, f"/api/v1/bars/{SYMBOL}?limit={BARS}")
+            history, sql = side_by_side(one, _history_sql(engine), times=TIMES)
             _save_quotes(cache, panel.symbols)
-            every = _get(port, "/api/v1/quotes")
-            latest, bare = _side_by_side(every, lambda: cache.hgetall(QUOTES.pattern), times=TIMES)
+            every = getting(port, "/api/v1/quotes")
+            latest, bare = side_by_side(every, lambda: cache.hgetall(QUOTES.pattern), times=TIMES)
     print(f"Reading {rows:,} bars of {len(panel.symbols):,} securities in {len(panel.days):,} sessions")
     print(f"  the whole panel into arrays, rows/s {ours:>12,.0f}   limit: COPY to /dev/null {limit:>12,.0f}")
     print(
@@ -89,18 +81,6 @@ def _panel(engine: Engine) -> tuple[int, float, float]:
     return rows, statistics.median(ours), statistics.median(limit)
 
 
-def _side_by_side(one: Callable[[], object], other: Callable[[], object], *, times: int) -> tuple[float, float]:
-    """Median seconds of each, in turn."""
-    seconds: tuple[list[float], list[float]] = ([], [])
-    for number in range(times + 20):
-        for function, taken in zip((one, other), seconds, strict=True):
-            began = time.perf_counter()
-            function()
-            if number >= 20:  # the first ones connect, import and fill caches
-                taken.append(time.perf_counter() - began)
-    return statistics.median(seconds[0]), statistics.median(seconds[1])
-
-
 def _history_sql(engine: Engine) -> Callable[[], object]:
     """The statement that has these rows, prepared, on a connection that stays."""
     with engine.connect() as connection:
@@ -118,54 +98,6 @@ def _history_sql(engine: Engine) -> Callable[[], object]:
         return rows
 
     return ask
-
-
-def _get(port: int, path: str) -> Callable[[], object]:
-    connection = http.client.HTTPConnection("127.0.0.1", port)
-
-    def ask() -> object:
-        connection.request("GET", path)
-        reply = connection.getresponse()
-        body = reply.read()
-        if reply.status != 200:
-            raise SystemExit(body.decode())
-        return body
-
-    return ask
-
-
-@contextmanager
-def _web(engine: Engine, redis_url: str) -> Iterator[int]:
-    port = free_port()
-    with TemporaryDirectory(prefix="quantlab-bench-") as home:
-        environment = {
-            **os.environ,
-            "QUANTLAB_HOME": home,
-            "QUANTLAB_SOURCE": "sandbox",
-            "DATABASE_URL": engine.url.set(drivername="postgresql").render_as_string(hide_password=False),
-            **dict.fromkeys(("REDIS_URL", "CELERY_BROKER_URL", "CELERY_RESULT_BACKEND"), redis_url),
-        }
-        words = [sys.executable, "-m", "uvicorn", "app.main:app", "--port", str(port), "--no-access-log"]
-        words += ["--log-level", "warning"]
-        with subprocess.Popen(words, cwd=BACKEND, env=environment, stdout=subprocess.DEVNULL) as server:
-            try:
-                _wait(port, server)
-                yield port
-            finally:
-                server.terminate()
-
-
-def _wait(port: int, server: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 60
-    while True:
-        try:
-            _get(port, "/health/live")()
-        except OSError:
-            if server.poll() is not None or time.monotonic() > deadline:
-                raise SystemExit("the web does not start") from None
-            time.sleep(0.1)
-        else:
-            return
 
 
 def _save_quotes(cache: redis.Redis, symbols: list[str]) -> None:

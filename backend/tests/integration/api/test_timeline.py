@@ -19,7 +19,8 @@ def put(platform: Platform, run_id: str, begin: timedelta, end: timedelta | None
         connection.execute(
             text(
                 "INSERT INTO runs (id, task, parameters, trigger, state, queued_at, started_at, finished_at, worker, "
-                "forced, lease_until) VALUES (:id, :task, '{}', 'manual', :state, :began, :began, :ended, 'w@a', true, :lease)"
+                "forced, lease_until) "
+                "VALUES (:id, :task, '{}', 'manual', :state, :began, :began, :ended, 'w@a', true, :lease)"
             ),
             {
                 "id": run_id,
@@ -65,7 +66,7 @@ def test_ten_thousand_runs_are_cut_and_told(web: Web, platform: Platform) -> Non
         connection.execute(
             text(
                 "INSERT INTO runs (id, task, parameters, trigger, state, queued_at, started_at, finished_at, forced) "
-                "SELECT 'run-' || n, 'app.tasks.sync_qlib', '{}', 'manual', 'SUCCESS', at, at, at + interval '1 s', true "
+                "SELECT 'run-' || n, 'app.tasks.sync_qlib', '{}', 'api', 'SUCCESS', at, at, at + interval '1 s', true "
                 "FROM (SELECT n, :noon + n * interval '1 s' / 10 AS at FROM generate_series(1, 10000) n) AS made"
             ),
             {"noon": NOON},
