@@ -6,7 +6,7 @@ import importlib
 import sys
 from pathlib import Path
 
-ALL = ("ingest", "keys", "ledger", "day", "backfill", "reads", "export")
+ALL = ("ingest", "keys", "ledger", "day", "backfill", "reads", "export", "runs")
 PROJECT = Path(__file__).resolve().parents[1]
 
 
