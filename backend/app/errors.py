@@ -13,6 +13,7 @@
     │   ├── UnknownUser               a name that no user has
     │   ├── UnknownSession            an id that no session of a login has
     │   ├── UnknownToken              an id that no API token has
+    │   ├── UnknownWorker             a name by which no worker answers
     │   ├── AlreadyDecided            a quarantined row that is no longer open
     │   ├── LastAdmin                 a change after which nobody could change anything
     │   ├── ChangedMeanwhile          two pages of one answer would not fit together: begin anew
@@ -121,6 +122,10 @@ class UnknownSession(InvalidParameter):
 
 class UnknownToken(InvalidParameter):
     """An id that no API token has."""
+
+
+class UnknownWorker(InvalidParameter):
+    """A name by which no worker answers."""
 
 
 class AlreadyDecided(InvalidParameter):

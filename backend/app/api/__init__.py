@@ -19,6 +19,7 @@ from app.api import (
     many_bars,
     quarantine,
     quotes,
+    readings,
     revisions,
     runs,
     schedules,
@@ -27,6 +28,7 @@ from app.api import (
     tasks,
     tokens,
     users,
+    workers,
 )
 
 OPEN = (health.router, login.router, live.router, docs.router)
@@ -49,6 +51,8 @@ ROUTERS = (
     calendar.router,
     alerts.router,
     standing.router,
+    readings.router,
+    workers.router,
     exports.router,
     users.router,
     tokens.router,

@@ -32,6 +32,7 @@ from app.errors import (
     UnknownTask,
     UnknownToken,
     UnknownUser,
+    UnknownWorker,
 )
 from app.market.written import A_DAY, AN_INSTANT
 
@@ -45,6 +46,7 @@ STATUS: tuple[tuple[type[QuantLabError], int], ...] = (
     (UnknownUser, 404),
     (UnknownSession, 404),
     (UnknownToken, 404),
+    (UnknownWorker, 404),
     (AlreadyDecided, 409),
     (NotStorable, 409),
     (ChangedMeanwhile, 409),

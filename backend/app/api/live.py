@@ -149,6 +149,8 @@ def _programs() -> list[dict[str, Any]]:
             "state": tell(one, seen).value,
             "busy": one.facts.get("busy"),
             "slots": one.facts.get("slots"),
+            "draining": one.facts.get("draining"),
+            "pool": one.facts.get("pool"),
         }
         for one in seen.programs
     ]

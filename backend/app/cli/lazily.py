@@ -106,6 +106,7 @@ COMMANDS = {
         "Operate",
         "What runs when by itself. Changes are heard within seconds and survive restarts.",
     ),
+    "workers": Entry("workers:workers", "Operate", "Workers: which live, and what they are told while they run."),
     "breaker": Entry("operations:breaker", "Operate", "Sites that are not asked after a ban or many failures."),
     "users": Entry("users:users", "Operate", "Who may log in to the console: viewers look, admins change things."),
     "token": Entry(

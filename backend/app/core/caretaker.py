@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from loguru import logger
 
-from app.core import alerts
+from app.core import alerts, readings
 from app.core.backlog import forget_purged, look_at_broker
 from app.core.celery_app import app
 from app.core.sending import CAPS, publish_run
@@ -115,9 +115,13 @@ def ledger_duties(platform: Platform) -> list[Duty]:
         Duty("outbox", 2.0, lambda: make_outbox(platform).send_due()),
         Duty("reaper", 3.0, lambda: make_reaper(platform).sweep()),
         Duty("logs", 1.0, LogKeeper(lambda: platform.engine, platform.settings.log_folder).keep),
+        Duty("readings", readings.EVERY, lambda: readings.take(platform)),
     ]
 
 
 def worker_duties(platform: Platform) -> list[Duty]:
     """What a worker alone sees to: who else would tell that no beat lives?"""
-    return [Duty("alerts", alerts.EVERY, lambda: alerts.stand_in_for_beat(platform))]
+    return [
+        Duty("alerts", alerts.EVERY, lambda: alerts.stand_in_for_beat(platform)),
+        Duty("readings", readings.EVERY, lambda: readings.take(platform)),
+    ]

@@ -119,6 +119,7 @@ class Settings(BaseSettings):
     archive_quote_days: int = Field(7, ge=1, description="days that raw quote replies are kept; other replies stay")
     log_days: int = Field(30, ge=1, description="days that lines of the logs are kept, in files and in PostgreSQL")
     log_lines: int = Field(1_000_000, ge=1_000, description="lines of the logs that PostgreSQL keeps at most")
+    reading_days: int = Field(30, ge=1, description="days that readings of memory, queues and disk are kept")
     export_keep: int = Field(3, ge=1, description="snapshots of an export that are kept")
 
     port: int = Field(3000, ge=1, le=65_535, description="port of the web console and API")

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
+import psutil
 from celery import signals
 
 from app.cache.client import connect
@@ -39,11 +40,28 @@ def make_pulse(
         settings.database_url.get_secret_value(),
         kind=kind,
         name=name,
-        facts=lambda: {"version": VERSION, **facts()},
+        facts=lambda: {"version": VERSION, "memory": memory_held(), **facts()},
         alive_file=settings.quantlab_alive_file,
     )
     atexit.register(pulse.stop)
     return pulse
+
+
+def memory_held() -> int | None:
+    """Bytes of this process and its children that stand in memory; None where the system does not say."""
+    try:
+        own = psutil.Process()
+        # What children share with their parent is counted with each: it is what the sum of `ps` says, too.
+        return int(own.memory_info().rss) + sum(_rss(child) for child in own.children(recursive=True))
+    except psutil.Error:
+        return None
+
+
+def _rss(process: psutil.Process) -> int:
+    try:
+        return int(process.memory_info().rss)
+    except psutil.Error:  # it ended meanwhile
+        return 0
 
 
 def own_name(kind: str) -> str:

@@ -9,6 +9,8 @@ from typing import Any
 from celery import bootsteps
 from celery.worker import state
 
+from app.ops.worker_control import is_draining
+
 STAMP_EVERY = 2.0
 NOT_CONSUMING_AFTER = 60.0
 """Seconds for which messages may wait, with nothing in hand and nothing finished, before the worker counts as stuck."""
@@ -85,6 +87,7 @@ class Consumption:
             "pool": pool_name(consumer),
             "slots": _slots(consumer),
             "busy": busy,
+            "draining": is_draining(),
             "queues": queues,
             "waiting": waiting,
             "finished": finished,

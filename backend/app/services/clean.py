@@ -13,13 +13,17 @@ from app.cache.keys import PREFIX, owner_of
 from app.services.context import Context
 from app.services.keep_logs import remove_old_lines
 from app.services.report import Report
+from app.store import readings
 from app.store.counts import Counts
+from app.store.engine import transaction
 
 RESULT_PREFIX = "celery-task-meta-"
 
 
-def clean(context: Context, *, result_seconds: int, quote_days: int, log_days: int, log_lines: int) -> Report:
-    """Remove orphan keys of ours, results without a life, old raw quote replies, and logs that are old or too many.
+def clean(
+    context: Context, *, result_seconds: int, quote_days: int, log_days: int, log_lines: int, reading_days: int
+) -> Report:
+    """Remove orphan keys of ours, results without a life, old quote replies and readings, and too old or too many logs.
 
     Keys that Redis expires by itself need no help; this finds those that would stay for ever. Raw replies other than
     quotes stay, for they rebuild the tables.
@@ -32,6 +36,7 @@ def clean(context: Context, *, result_seconds: int, quote_days: int, log_days: i
         "old_log_lines": lambda: remove_old_lines(
             context.engine, before=context.clock() - timedelta(days=log_days), most=log_lines
         ),
+        "old_readings": lambda: _remove_readings(context, reading_days),
         "half_made_exports": lambda: _remove_half_made(context),
     }
     removed: dict[str, int] = {}
@@ -74,6 +79,11 @@ def _remove_old(context: Context, folder: Path, days: int, *, pattern: str = "*"
     for path in old:
         path.unlink(missing_ok=True)
     return len(old)
+
+
+def _remove_readings(context: Context, days: int) -> int:
+    with transaction(context.engine) as connection:
+        return readings.remove_old(connection, before=context.clock() - timedelta(days=days))
 
 
 def _remove_half_made(context: Context) -> int:

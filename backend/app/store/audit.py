@@ -12,6 +12,8 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 from app.store.tables import audit
 
 _NOW = func.clock_timestamp()
+STARTS = ("run.start", "run.retry")
+"""Actions after which a run is under way, whose id the row has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,12 @@ def complete(
     values = {"subject": subject, "before": before, "after": after, "error": error}
     outcome = "done" if error is None else "failed"
     connection.execute(update(audit).where(audit.c.id == row_id).values(**values, outcome=outcome))
+
+
+def starter_of(connection: Connection, run_id: str) -> str | None:
+    """Who asked for that run first; None: nobody did, it was due or begun by a program of ours."""
+    asked = select(audit.c.who).where(audit.c.action.in_(STARTS), audit.c.after["run"].astext == run_id)
+    return connection.scalar(asked.order_by(audit.c.id).limit(1))
 
 
 def withdraw(connection: Connection, row_id: int) -> None:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, Unpack
 
 from sqlalchemy import (
-    ColumnElement,
     Connection,
     Row,
     Text,
@@ -17,7 +16,6 @@ from sqlalchemy import (
     cast,
     func,
     null,
-    or_,
     select,
     text,
     true,
@@ -27,9 +25,13 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, insert
 
 from app.store.counts import Counts, split_counts
+from app.store.run_filters import RunFilters, clauses
 from app.store.tables import FINAL_STATES, UNFINISHED, WAITING_STATES, runs
 
+Order = Literal["newest", "oldest", "longest"]
+
 _WORTH_A_WORD = timedelta(minutes=1)
+_TOOK = func.coalesce(runs.c.finished_at - runs.c.started_at, timedelta(seconds=-1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,59 +262,28 @@ def unfinished_before(connection: Connection, run_id: str) -> Run | None:
 def list_runs(
     connection: Connection,
     *,
-    task: str | None = None,
-    state: str | None = None,
-    trigger: str | None = None,
-    since: datetime | None = None,
-    until: datetime | None = None,
-    search: str | None = None,
+    order: Order = "newest",
     before: str | None = None,
     limit: int = 50,
+    **wanted: Unpack[RunFilters],
 ) -> list[Run]:
-    """Runs, newest wish first; *before* is the id of the last one of the page before (keyset paging).
+    """Runs, newest wish first unless *order* says otherwise; those that have not ended are the shortest.
 
-    *search* is the beginning of an id, or a part of the parameters, the reason, the error or the worker's name.
+    *before* is the id of the last run of the page before, in the same order (keyset paging).
     """
-    wanted = _filters(task=task, state=state, trigger=trigger, since=since, until=until, search=search)
-    query = select(runs).where(*wanted)
+    key = _TOOK if order == "longest" else runs.c.queued_at
+    query = select(runs).where(*clauses(wanted))
     if before is not None:
-        last = select(runs.c.queued_at, runs.c.id).where(runs.c.id == before)
-        query = query.where(tuple_(runs.c.queued_at, runs.c.id) < last.scalar_subquery())
-    query = query.order_by(runs.c.queued_at.desc(), runs.c.id.desc()).limit(limit)
-    return [from_row(row) for row in connection.execute(query)]
+        last = select(key, runs.c.id).where(runs.c.id == before).scalar_subquery()
+        place = tuple_(key, runs.c.id)
+        query = query.where(place > last if order == "oldest" else place < last)
+    by = (key, runs.c.id) if order == "oldest" else (key.desc(), runs.c.id.desc())
+    return [from_row(row) for row in connection.execute(query.order_by(*by).limit(limit))]
 
 
-def count_runs(
-    connection: Connection,
-    *,
-    task: str | None = None,
-    state: str | None = None,
-    trigger: str | None = None,
-    since: datetime | None = None,
-    until: datetime | None = None,
-    search: str | None = None,
-) -> int:
+def count_runs(connection: Connection, **wanted: Unpack[RunFilters]) -> int:
     """How many runs the same filters of ``list_runs`` select."""
-    filters = _filters(task=task, state=state, trigger=trigger, since=since, until=until, search=search)
-    return connection.scalar(select(func.count()).select_from(runs).where(*filters)) or 0
-
-
-def in_window(
-    connection: Connection,
-    *,
-    start: datetime,
-    end: datetime,
-    limit: int,
-    task: str | None = None,
-    state: str | None = None,
-    trigger: str | None = None,
-    search: str | None = None,
-) -> list[Run]:
-    """The newest runs that waited or worked at some time from *start* to *end*; what has not ended goes on till now."""
-    wanted = _filters(task=task, state=state, trigger=trigger, since=None, until=end, search=search)
-    lasted = func.coalesce(runs.c.finished_at, func.clock_timestamp()) >= start
-    query = select(runs).where(*wanted, lasted).order_by(runs.c.queued_at.desc(), runs.c.id.desc()).limit(limit)
-    return [from_row(row) for row in connection.execute(query).all()]
+    return connection.scalar(select(func.count()).select_from(runs).where(*clauses(wanted))) or 0
 
 
 def newest_by_task(connection: Connection, tasks: Sequence[str], *, each: int) -> dict[str, list[Run]]:
@@ -362,28 +333,6 @@ def stats(connection: Connection, *, since: datetime) -> list[TaskStats]:
         )
         for task, rows in groups.items()
     ]
-
-
-def _filters(
-    *,
-    task: str | None,
-    state: str | None,
-    trigger: str | None,
-    since: datetime | None,
-    until: datetime | None = None,
-    search: str | None = None,
-) -> list[ColumnElement[bool]]:
-    wanted = {runs.c.task: task, runs.c.state: state, runs.c.trigger: trigger}
-    filters: list[ColumnElement[bool]] = [column == value for column, value in wanted.items() if value is not None]
-    if since is not None:
-        filters.append(runs.c.queued_at >= since)
-    if until is not None:
-        filters.append(runs.c.queued_at <= until)
-    if search:
-        texts = (cast(runs.c.parameters, Text), runs.c.reason, runs.c.error, runs.c.error_type, runs.c.worker)
-        held = [text.icontains(search, autoescape=True) for text in texts]
-        filters.append(or_(runs.c.id.startswith(search, autoescape=True), *held))
-    return filters
 
 
 def from_row(row: Row[Any]) -> Run:

@@ -19,4 +19,5 @@ def cleanup_old_cache(self: QuantLabTask) -> Report:
         quote_days=settings.archive_quote_days,
         log_days=settings.log_days,
         log_lines=settings.log_lines,
+        reading_days=settings.reading_days,
     )

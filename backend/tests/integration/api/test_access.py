@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from app import admin, api
 from app.core import schedules
+from app.core.celery_app import app as celery_app
 from app.core.config import get_settings
 from app.core.wiring import Platform, now
 from app.main import create_app
@@ -20,6 +25,7 @@ from app.services.tokens import make_token
 from app.sources.base import RejectedRow
 from app.store import audit, leases, quarantine, units
 from app.store.engine import transaction
+from tests.conftest import wait_until
 from tests.integration.api.conftest import Web
 from tests.integration.api.logins import OURS, PASSWORD, Person, person
 
@@ -82,6 +88,28 @@ def failed_run(platform: Platform, web: Web) -> object:
     return run_id
 
 
+_workers: list[subprocess.Popen[bytes]] = []
+
+
+def worker(_: Platform, __: Web) -> object:
+    """A real one, with a pool of processes; it is ended after the test."""
+    name = f"celery@{os.getpid()}-{len(_workers)}"
+    celery = Path(sys.executable).with_name("celery")
+    words = ["-A", "app.core.celery_app", "worker", "-n", name, "--without-mingle", "--without-gossip", "-c", "1"]
+    _workers.append(subprocess.Popen([celery, *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+    wait_until(lambda: celery_app.control.ping(destination=[name], timeout=0.5), within=60)
+    return name
+
+
+@pytest.fixture(autouse=True)
+def _end_workers() -> Iterator[None]:
+    yield
+    while _workers:
+        process = _workers.pop()
+        process.terminate()
+        process.wait(timeout=30)
+
+
 def closed_day(_: Platform, web: Web) -> object:
     body = {"state": "closed", "reason": "颱風"}
     assert web.ask("PUT", DAY.format(day="2026-11-23"), json=body, headers=ADMIN_TOKEN).status_code == 200
@@ -101,6 +129,10 @@ CHANGES: dict[tuple[str, str], Change] = {
     ("POST", "/api/v1/tasks/{name}/runs"): Change("run.start", the("sync_stock_list"), {"parameters": {}}),
     ("POST", "/api/v1/runs/{run_id}/cancel"): Change("run.cancel", run),
     ("POST", "/api/v1/runs/{run_id}/retry"): Change("run.retry", failed_run),
+    ("POST", "/api/v1/workers/{name}/drain"): Change("worker.drain", worker),
+    ("POST", "/api/v1/workers/{name}/resume"): Change("worker.resume", worker),
+    ("PUT", "/api/v1/workers/{name}/slots"): Change("worker.resize", worker, {"slots": 2}),
+    ("POST", "/api/v1/workers/{name}/restart"): Change("worker.restart", worker),
     ("PATCH", DAILY): Change("schedule.change", the("sync-daily-prices"), {"enabled": False}),
     ("DELETE", DAILY + "/override"): Change("schedule.reset", the("sync-daily-prices")),
     ("PUT", DAY): Change("calendar.override", the("2026-11-24"), {"state": "closed", "reason": "颱風"}),

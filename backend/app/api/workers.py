@@ -1,0 +1,63 @@
+"""What an operator tells a worker while it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated
+
+from fastapi import APIRouter, Path
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.api.access import TheChanger
+from app.api.replies import Reply, TheSettings, failures
+from app.core import workers
+
+router = APIRouter(prefix="/api/v1/workers", tags=["workers"])
+
+Name = Annotated[str, Path(max_length=255, examples=["celery@host"], description="as `quantlab workers` lists it")]
+
+
+class SaidReply(Reply):
+    """What the worker answered."""
+
+    worker: str
+    said: str = Field(examples=["takes nothing more from data_sync, export"])
+
+
+class Size(BaseModel):
+    """How many tasks it does at once."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    slots: int = Field(ge=1, le=workers.MOST_SLOTS)
+
+
+@router.post("/{name}/drain", summary="Take nothing more", responses=failures(401, 403, 404, 422))
+def drain(settings: TheSettings, name: Name, changer: TheChanger) -> SaidReply:
+    """It takes nothing more from its queues and finishes what it has in hand. A restart ends that."""
+    return _tell(settings, changer, name, "worker.drain", lambda: workers.drain(name))
+
+
+@router.post("/{name}/resume", summary="Take again", responses=failures(401, 403, 404, 422))
+def resume(settings: TheSettings, name: Name, changer: TheChanger) -> SaidReply:
+    """It takes again from the queues that it left."""
+    return _tell(settings, changer, name, "worker.resume", lambda: workers.resume(name))
+
+
+@router.put("/{name}/slots", summary="Change its slots", responses=failures(401, 403, 404, 422))
+def resize(settings: TheSettings, name: Name, size: Size, changer: TheChanger) -> SaidReply:
+    """It works on so many tasks at once, until it restarts; a slot that works ends after its task."""
+    return _tell(settings, changer, name, "worker.resize", lambda: workers.resize(name, size.slots))
+
+
+@router.post("/{name}/restart", summary="Restart it gracefully", responses=failures(401, 403, 404, 422))
+def restart(settings: TheSettings, name: Name, changer: TheChanger) -> SaidReply:
+    """It ends when its tasks have; its supervisor starts it again, with the newest code. Nothing is lost."""
+    return _tell(settings, changer, name, "worker.restart", lambda: workers.restart(name))
+
+
+def _tell(settings: TheSettings, changer: TheChanger, name: str, action: str, command: Callable[[], str]) -> SaidReply:
+    with changer.change(action, name) as row:
+        said = command()
+        row.after = {"said": said}
+    return SaidReply(source=settings.quantlab_source, worker=name, said=said)

@@ -1,0 +1,82 @@
+"""What an operator tells a worker: drain, resume, so many slots, restart."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from app.core.celery_app import app
+from app.core.sending import BROKER_AWAY
+from app.errors import InvalidParameter, StoreUnavailable, UnknownWorker
+
+ANSWER_WITHIN = 3.0
+"""Seconds that a worker has for its answer."""
+MOST_SLOTS = 64
+
+
+def drain(name: str) -> str:
+    """Let it take nothing more from its queues; what it has in hand it finishes. A restart ends that.
+
+    Here and below, the answer is the worker's own sentence.
+
+    Raises:
+        UnknownWorker: no worker of that name answers.
+        StoreUnavailable: the broker does not answer.
+        InvalidParameter: it answers that it cannot.
+    """
+    return _tell(name, "drain")
+
+
+def resume(name: str) -> str:
+    """Let it take again from the queues that it left. Raises as ``drain``."""
+    return _tell(name, "resume")
+
+
+def resize(name: str, slots: int) -> str:
+    """Give it so many slots until it restarts; a slot that works ends after its task. Raises as ``drain``."""
+    if not 1 <= slots <= MOST_SLOTS:
+        raise InvalidParameter(f"slots is {slots}: a worker has 1 to {MOST_SLOTS}.")
+    facts = _ask(name, "stats")
+    pool = facts.get("pool") or {}
+    has = len(pool.get("processes") or ()) or int(pool.get("max-concurrency") or 0)
+    if "prefork" not in str(pool.get("implementation", "")):
+        raise InvalidParameter(f"{name} has no pool of processes, whose size alone can be changed while it runs.")
+    if slots == has:
+        return f"has {has} slots"
+    return _tell(name, "pool_grow" if slots > has else "pool_shrink", n=abs(slots - has))
+
+
+def restart(name: str) -> str:
+    """Let it end when its tasks have; who supervises it starts it again, with the newest code. Raises as ``drain``."""
+    _ask(name, "ping")
+    try:
+        app.control.shutdown(destination=[name])
+    except BROKER_AWAY as error:
+        raise _away(error) from error
+    return "ends after the tasks in hand; its supervisor starts it again"
+
+
+def _tell(name: str, command: str, **arguments: Any) -> str:
+    said = _ask(name, command, **arguments)
+    return str(said["ok"])
+
+
+def _ask(name: str, command: str, **arguments: Any) -> dict[str, Any]:
+    try:
+        replies = app.control.broadcast(
+            command, arguments=arguments, destination=[name], reply=True, timeout=ANSWER_WITHIN, limit=1
+        )
+    except BROKER_AWAY as error:
+        raise _away(error) from error
+    for reply in replies or ():
+        if name in reply:
+            said: dict[str, Any] = reply[name]
+            if "error" in said:
+                raise InvalidParameter(f"{name} cannot: {said['error']}")
+            return said
+    raise UnknownWorker(
+        f"No worker {name!r} answers within {ANSWER_WITHIN:g} s; `quantlab workers` lists those that live."
+    )
+
+
+def _away(error: BaseException) -> StoreUnavailable:
+    return StoreUnavailable(f"The broker does not answer, so no worker can be told anything: {error}")
