@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, Field
 
 from app.api.access import TheChanger
 from app.api.instants import Instant
 from app.api.replies import Reply, ThePlatform, failures
-from app.core import queue, retrying
+from app.core import queue
 from app.core.queue import full_name
-from app.core.wiring import now
-from app.errors import InvalidParameter, UnknownRun, storable
+from app.errors import UnknownRun, storable
 from app.market.security import Venue
-from app.store import audit, timeline, units
+from app.store import audit, units
 from app.store import runs as store
 from app.store.engine import transaction
 from app.store.run_filters import RunFilters
@@ -97,28 +96,6 @@ class RunsReply(Reply):
     next_before: str | None = Field(description="the `before` of the next page; null on the last one")
 
 
-class TimelineRow(BaseModel):
-    """A run as a bar of the timeline."""
-
-    id: str
-    task: str
-    state: State
-    worker: str | None = Field(description="null: none has taken it yet")
-    queued_at: datetime
-    started_at: datetime | None
-    finished_at: datetime | None = Field(description="null: it has not ended")
-    counts: CountsRow
-
-
-class TimelineReply(Reply):
-    """What was going on, the newest wish first."""
-
-    since: datetime
-    until: datetime
-    runs: list[TimelineRow]
-    cut: bool = Field(description="there are more, older ones, than `limit`: narrow the time or the filters")
-
-
 class RunsByTaskReply(Reply):
     """The newest runs of each task."""
 
@@ -133,14 +110,6 @@ class RunReply(Reply):
     traceback: str | None
     started_by: str | None = Field(description="who asked for it; null: it was due, or begun by the platform itself")
     retried_by: list[str] = Field(description="the runs that did over what did not succeed here, the first one first")
-
-
-class RetriedReply(Reply):
-    """The run that does it over; *new* is false where one with the same parameters is under way."""
-
-    id: str
-    new: bool
-    url: str = Field(description="where to follow it", examples=["/api/v1/runs/0d1c…"])
 
 
 def _wanted(
@@ -160,9 +129,14 @@ def _wanted(
         Query(max_length=100, description="who asked for it: a user, a token, or on the command line an account"),
     ] = None,
 ) -> RunFilters:
-    given = {"search": search, "symbol": symbol, "who": who}
-    texts = {name: None if text is None else storable(text) for name, text in given.items()}
-    return RunFilters(task=None if task is None else full_name(task), state=state, trigger=trigger, **texts)
+    return RunFilters(
+        task=task and full_name(task),
+        state=state,
+        trigger=trigger,
+        search=search and storable(search),
+        symbol=symbol and storable(symbol),
+        who=who and storable(who),
+    )
 
 
 TheFilters = Annotated[RunFilters, Depends(_wanted)]
@@ -195,33 +169,6 @@ def list_runs(
     )
 
 
-@router.get("/timeline", summary="Runs as bars in time", response_model=TimelineReply, responses=failures(404, 422))
-def get_timeline(
-    platform: ThePlatform,
-    filters: TheFilters,
-    *,
-    since: Annotated[Instant | None, Query(description="six hours before `until` when left out")] = None,
-    until: Annotated[Instant | None, Query(description="now when left out; Taipei time, or with a zone")] = None,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 500,
-) -> Response:
-    """Every run that waited or worked in that time, with what a picture needs and no more."""
-    end = until or now()
-    start = since or end - timedelta(hours=6)
-    if start >= end:
-        raise InvalidParameter(f"since {start.isoformat()} is not before until {end.isoformat()}.")
-    with transaction(platform.engine) as connection:
-        found = timeline.in_window(connection, start=start, end=end, limit=limit + 1, **filters)
-    reply = TimelineReply(
-        source=platform.settings.quantlab_source,
-        since=start,
-        until=end,
-        runs=[TimelineRow.model_validate(asdict(run)) for run in found[:limit]],
-        cut=len(found) > limit,
-    )
-    # A thousand rows, written straight: FastAPI's way through Python values takes several times as long.
-    return Response(reply.model_dump_json(), media_type="application/json")
-
-
 @router.get("/by-task", summary="The newest runs of each task", responses=failures(422))
 def list_by_task(
     platform: ThePlatform, each: Annotated[int, Query(ge=1, le=100, description="so many of each")] = 20
@@ -247,18 +194,6 @@ def cancel_run(
         run = queue.cancel_run(run_id, by=changer.by(), at_once=at_once)
         row.after = {"task": run.task, "state": run.state, "at_once": at_once}
     return get_run(platform, run_id)
-
-
-@router.post(
-    "/{run_id}/retry", summary="Do over what did not succeed", status_code=202, responses=failures(401, 403, 404, 422)
-)
-def retry_run(platform: ThePlatform, run_id: str, changer: TheChanger) -> RetriedReply:
-    """Queue a run of the same task and days that leaves out the units which succeeded; the two point at each other."""
-    with changer.change("run.retry", run_id) as row:
-        started = retrying.retry_remainder(run_id)
-        row.after = {"run": started.id, "new": started.new}
-    url = f"/api/v1/runs/{started.id}"
-    return RetriedReply(source=platform.settings.quantlab_source, id=started.id, new=started.new, url=url)
 
 
 @router.get("/{run_id}", summary="One run with its units", responses=failures(404))

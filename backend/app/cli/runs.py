@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import json
 from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
@@ -85,28 +86,35 @@ def retry_run(
     run_id: Annotated[str, typer.Argument(metavar="ID", help="the run's id, or its beginning")],
     *,
     plan: Annotated[bool, typer.Option("--plan", help="say what it would do, and do nothing")] = False,
+    whole: Annotated[bool, typer.Option("--all", help="all of it again, what succeeded included")] = False,
 ) -> None:
     """Do over what did not succeed in a run that has ended: the same task and days, without the units that succeeded.
 
-    Examples: `quantlab runs retry 5e0c17 --plan`, `quantlab runs retry 5e0c17`.
+    Examples: `quantlab runs retry 5e0c17 --plan`, `quantlab runs retry 5e0c17`, `quantlab runs retry 5e0c17 --all`.
     """
     with transaction(get_platform().engine) as connection:
         found = _find(connection, run_id)
-    left = retrying.remainder_of(found.id)
+    if whole:
+        typer.echo(f"{found.task} with {json.dumps(dict(found.parameters), ensure_ascii=False)}, all of it.")
+    else:
+        _tell_what_is_left(retrying.remainder_of(found.id))
+    if plan:
+        return
+    with change("run.retry", found.id) as row:
+        started = retrying.retry_whole(found.id) if whole else retrying.retry_remainder(found.id)
+        row.after = {"run": started.id, "new": started.new}
+    typer.echo(f"{started.id} {'is queued' if started.new else 'is under way already'}.")
+
+
+def _tell_what_is_left(left: retrying.Remainder) -> None:
     typer.echo(
         f"{left.succeeded} units succeeded and are left out; {len(left.units)} did not, about a request each"
-        f"{', and what was not begun' if found.state not in ('SUCCESS', 'PARTIAL') else ''}:"
+        f"{', and what was not begun' if left.not_begun else ''}:"
     )
     for unit in left.units[:_SHOWN]:
         typer.echo(f"  {unit.state:<8} {unit.dataset} {unit.venue} {unit.scope}  {unit.error or unit.reason or ''}")
     if len(left.units) > _SHOWN:
         typer.echo(f"  … and {len(left.units) - _SHOWN} more")
-    if plan:
-        return
-    with change("run.retry", found.id) as row:
-        started = retrying.retry_remainder(found.id)
-        row.after = {"run": started.id, "new": started.new}
-    typer.echo(f"{started.id} {'is queued' if started.new else 'is under way already'}.")
 
 
 @runs.command("show")
