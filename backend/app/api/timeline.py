@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Annotated
 
@@ -62,7 +61,7 @@ def get_timeline(
         source=platform.settings.quantlab_source,
         since=start,
         until=end,
-        runs=[TimelineRow.model_validate(asdict(run)) for run in found[:limit]],
+        runs=[TimelineRow.model_validate(run, from_attributes=True) for run in found[:limit]],
         cut=len(found) > limit,
     )
     # A thousand rows, written straight: FastAPI's way through Python values takes several times as long.
