@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Unpack
+from typing import Any, Unpack
 
 from sqlalchemy import Connection, or_, select
 
@@ -40,4 +40,7 @@ def in_window(
         .limit(limit)
     )
     # By place, for there may be a thousand.
-    return [Span(*row[: len(names)], counts=Counts(*row[len(names) :])) for row in connection.execute(query).all()]
+    parts: list[list[Any]] = [
+        [*row[: len(names)], Counts(*row[len(names) :])] for row in connection.execute(query).all()
+    ]
+    return [Span(*part) for part in parts]
