@@ -37,6 +37,17 @@ export function percent(share: number | null | undefined, digits = 1): string {
   return share === 1 ? '100%' : `${floored.toFixed(digits)}%`
 }
 
+/** `123 MB` */
+export function bytes(value: number): string {
+  const units = ['B', 'KB', 'MB', 'GB', 'TB']
+  let place = 0
+  while (value >= 1024 && place < units.length - 1) {
+    value /= 1024
+    place++
+  }
+  return `${value < 10 && place > 1 ? value.toFixed(1) : Math.round(value)} ${units[place]}`
+}
+
 export function duration(seconds: number): string {
   if (seconds < 10) return `${Math.max(seconds, 0).toFixed(1)} s`
   const whole = Math.round(seconds)

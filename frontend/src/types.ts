@@ -269,6 +269,7 @@ export interface Difference {
 }
 
 export interface Snapshot {
+  sessions_not_held: number | null
   kind: string
   name: string
   current: boolean
@@ -325,6 +326,8 @@ export interface Audited {
 
 /** Of the live topic `programs`. */
 export interface Program {
+  draining?: boolean | null
+  pool?: string | null
   kind: string
   name: string
   state: string
@@ -374,4 +377,16 @@ export interface TimelineRun {
 export interface TimelineReply {
   runs: TimelineRun[]
   cut: boolean
+}
+
+export interface Series {
+  subject: string
+  at: string[]
+  values: number[]
+}
+
+export interface ReadingsReply {
+  since: string
+  until: string
+  series: Series[]
 }

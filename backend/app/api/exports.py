@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import date, datetime
-from typing import Literal
+from typing import Annotated, Literal
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Path
+from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 
-from app.api.replies import Reply, TheSettings
-from app.export.snapshots import list_snapshots
+from app.api.access import TheChanger, TheUser
+from app.api.replies import Reply, ThePlatform, TheSettings, failures
+from app.export.archive import tar_of
+from app.export.snapshots import find_snapshot, list_snapshots
+from app.services import exports
 
 router = APIRouter(prefix="/api/v1/exports", tags=["exports"])
 
@@ -40,8 +44,72 @@ class ExportsReply(Reply):
     exports: list[SnapshotRow]
 
 
+class VerifiedReply(Reply):
+    """A snapshot whose files have the checksums with which they were published."""
+
+    kind: str
+    name: str
+    files: int
+    sentence: str
+
+
+class RolledBackReply(Reply):
+    """What is current now."""
+
+    kind: str
+    name: str
+    before: str = Field(description="what was current before")
+
+
+Kind = Annotated[str, Path(max_length=50, examples=["qlib"])]
+Name = Annotated[str, Path(max_length=100, description="a snapshot's name, as the list has it")]
+
+
 @router.get("", summary="List exports")
 def list_exports(settings: TheSettings) -> ExportsReply:
     """Every snapshot that is kept. To export now: `POST /api/v1/tasks/sync_qlib/runs`."""
     rows = [SnapshotRow(**asdict(one)) for one in list_snapshots(settings.data_dir / "exports")]
     return ExportsReply(source=settings.quantlab_source, exports=rows)
+
+
+@router.get(
+    "/{kind}/{name}/download",
+    summary="Download a snapshot",
+    responses={**failures(401, 422), 200: {"content": {"application/x-tar": {}}, "description": "a tar archive"}},
+    response_class=StreamingResponse,
+)
+def download(platform: ThePlatform, kind: Kind, name: Name, _: TheUser) -> StreamingResponse:
+    """The whole snapshot as one tar archive; its length is told beforehand."""
+    tar = tar_of(find_snapshot(exports.folder_of(platform.context(), kind), name))
+    headers = {
+        "Content-Length": str(tar.length),
+        "Content-Disposition": f'attachment; filename="{kind}-{tar.folder.name}.tar"',
+    }
+    return StreamingResponse(tar.parts(), media_type="application/x-tar", headers=headers)
+
+
+@router.post("/{kind}/{name}/verify", summary="Verify a snapshot", responses=failures(401, 403, 422, 500))
+def verify(platform: ThePlatform, kind: Kind, name: Name, changer: TheChanger) -> VerifiedReply:
+    """Read its files back against their checksums. 500 names the file that is not what was published."""
+    with changer.change("export.verify", f"{kind} {name}") as row:
+        verified = exports.verify_files(platform.context(), kind, name)
+        row.after = {"files": verified.files}
+    return VerifiedReply(
+        source=platform.settings.quantlab_source,
+        kind=kind,
+        name=verified.snapshot.name,
+        files=verified.files,
+        sentence=verified.sentence,
+    )
+
+
+@router.post("/{kind}/{name}/rollback", summary="Go back to a snapshot", responses=failures(401, 403, 422, 500))
+def rollback(platform: ThePlatform, kind: Kind, name: Name, changer: TheChanger) -> RolledBackReply:
+    """Make it current, in one step; it stays so until an export of that kind is forced."""
+    context = platform.context()
+    before = find_snapshot(exports.folder_of(context, kind), None).name
+    with changer.change("export.rollback", kind) as row:
+        row.before = {"snapshot": before}
+        chosen = exports.roll_back(context, kind, name, by=changer.by())
+        row.after = {"snapshot": chosen.name}
+    return RolledBackReply(source=platform.settings.quantlab_source, kind=kind, name=chosen.name, before=before)

@@ -18,6 +18,7 @@ from loguru import logger
 from app.cache.client import redis_errors
 from app.cache.keys import BREAKER_FAILURES, BREAKER_OPEN, QUOTA_REST
 from app.errors import SourceError, SourceRefused, SourceUnavailable
+from app.market.calendar import TAIPEI
 
 FAILURES_TO_OPEN = 5
 REST_AFTER_FAILURES = timedelta(minutes=5)
@@ -37,7 +38,8 @@ class SharedBreaker:
         if state is None:
             return
         sentence = (
-            f"{site} is not asked since {state['since']}: {state['reason']} The next try is at {state['until']}; "
+            f"{site} is not asked since {_taipei(state['since'])} Taipei: {state['reason']} "
+            f"The next try is at {_taipei(state['until'])}; "
             f"`quantlab doctor` tells more."
         )
         error = SourceRefused if state["refused"] else SourceUnavailable
@@ -84,3 +86,7 @@ class SharedBreaker:
         with redis_errors():
             self._client.set(BREAKER_OPEN.of(site), json.dumps(state), ex=int(rest.total_seconds()))
         logger.warning("The breaker of {} is open until {}: {}", site, state["until"], reason)
+
+
+def _taipei(instant: str) -> str:
+    return f"{datetime.fromisoformat(instant).astimezone(TAIPEI):%Y-%m-%d %H:%M:%S}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections import Counter
 from collections.abc import Iterator
 
 from app.core.backlog import queue_lengths
@@ -35,11 +36,13 @@ def take(platform: Platform) -> int:
 
 
 def _of_programs(seen: heartbeats.Seen) -> Iterator[tuple[str, str, float]]:
+    memory: Counter[str] = Counter()
     for one in seen.programs:
-        if (memory := one.facts.get("memory")) is not None:
-            yield "memory", one.name, float(memory)
+        # Without the process id that tells two of a host apart: a line goes on over a restart.
+        memory[one.name.partition(":")[0]] += int(one.facts.get("memory") or 0)
         if (busy := one.facts.get("busy")) is not None:
             yield "busy", one.name, float(busy)
+    yield from (("memory", name, float(held)) for name, held in memory.items() if held)
 
 
 def _of_queues(platform: Platform) -> Iterator[tuple[str, str, float]]:

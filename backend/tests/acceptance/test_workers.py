@@ -1,4 +1,4 @@
-"""What an operator tells a real worker: it drains, takes again, changes its size, is started anew, and loses nothing."""
+"""What an operator tells a real worker: it drains, takes again, changes its size, starts anew, and loses nothing."""
 
 from __future__ import annotations
 

@@ -283,3 +283,18 @@ def test_the_timeline_shows_a_run_in_its_workers_lane_and_leads_to_it(console: C
     bars.last.press("Enter")
     page.wait_for_url("**/admin/runs/*-*")
     expect(page.get_by_role("heading", level=1)).to_have_text("證券清單")
+
+
+def test_a_worker_is_drained_and_takes_again(console: Console) -> None:
+    page = console.page()
+    console.open(page, "monitoring")
+    expect(page.get_by_role("img", name="記憶體")).to_be_visible(timeout=60_000)
+    page.get_by_role("button", name="排空").click()
+    page.get_by_text("不再從佇列取新任務").wait_for()
+    page.get_by_role("button", name="排空").last.click()
+    expect(page.get_by_text("排空中")).to_be_visible(timeout=30_000)
+    page.get_by_role("button", name="恢復接收").click()
+    expect(page.get_by_text("排空中")).to_have_count(0, timeout=30_000)
+    assert console.run("cleanup_old_cache")["state"] == "SUCCESS"
+    actions = [row["action"] for row in console.api("GET", "audit?action=worker")["rows"]]
+    assert actions[:2] == ["worker.resume", "worker.drain"]

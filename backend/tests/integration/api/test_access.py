@@ -6,8 +6,8 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,9 +18,11 @@ from app.core import schedules
 from app.core.celery_app import app as celery_app
 from app.core.config import get_settings
 from app.core.wiring import Platform, now
+from app.export.snapshots import find_snapshot
 from app.main import create_app
 from app.market.calendar import TAIPEI
 from app.market.security import Venue
+from app.services.export_qlib import export_qlib
 from app.services.tokens import make_token
 from app.sources.base import RejectedRow
 from app.store import audit, leases, quarantine, units
@@ -110,6 +112,16 @@ def _end_workers() -> Iterator[None]:
         process.wait(timeout=30)
 
 
+def exported(platform: Platform, _: Web) -> object:
+    """Two snapshots, of which the older one's name is the answer; the paths' other parameter is the kind."""
+    names = []
+    for hour in (1, 2):
+        context = replace(platform.context(), clock=lambda hour=hour: datetime(2026, 11, 23, hour, tzinfo=UTC))
+        export_qlib(context, keep=3, force=True)
+        names.append(find_snapshot(platform.settings.data_dir / "exports/qlib", None).name)
+    return names[0]
+
+
 def closed_day(_: Platform, web: Web) -> object:
     body = {"state": "closed", "reason": "颱風"}
     assert web.ask("PUT", DAY.format(day="2026-11-23"), json=body, headers=ADMIN_TOKEN).status_code == 200
@@ -137,6 +149,8 @@ CHANGES: dict[tuple[str, str], Change] = {
     ("DELETE", DAILY + "/override"): Change("schedule.reset", the("sync-daily-prices")),
     ("PUT", DAY): Change("calendar.override", the("2026-11-24"), {"state": "closed", "reason": "颱風"}),
     ("DELETE", DAY): Change("calendar.forget", closed_day),
+    ("POST", "/api/v1/exports/{kind}/{name}/verify"): Change("export.verify", exported),
+    ("POST", "/api/v1/exports/{kind}/{name}/rollback"): Change("export.rollback", exported),
     ("POST", "/api/v1/catch-up/pause"): Change("catch-up.pause", the("")),
     ("POST", "/api/v1/catch-up/resume"): Change("catch-up.resume", the("")),
     ("POST", "/api/v1/alerts/test"): Change("alerts.test", the("")),
@@ -165,6 +179,7 @@ def _nothing_remembered(monkeypatch: pytest.MonkeyPatch, free_port: Callable[[],
 
 
 def filled(path: str, value: object) -> str:
+    path = path.replace("{kind}", "qlib")
     begin, brace, rest = path.partition("{")
     return begin + str(value) + rest.partition("}")[2] if brace else path
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import io
+import tarfile
 from dataclasses import replace
+from datetime import timedelta
 
 from app.core.wiring import Platform
+from app.export.snapshots import list_snapshots
 from app.services.export_parquet import export_parquet
 from app.services.export_qlib import export_qlib
 from tests.integration.api.conftest import Web
@@ -36,3 +40,53 @@ def test_snapshots_are_listed_by_kind(web: Web, seeded: Platform) -> None:
     tree = seeded.settings.data_dir / "exports/qlib/current"
     found = [path.stat().st_size for path in tree.rglob("*") if path.is_file() and path.name != "manifest.json"]
     assert sizes == {"files": len(found), "bytes": sum(found)}
+
+
+TOKEN = {"Authorization": "Bearer correct-horse-battery"}
+
+
+def export_twice(seeded: Platform) -> tuple[str, str]:
+    for hour in (1, 2):
+        export_qlib(replace(seeded.context(), clock=lambda hour=hour: NOW + timedelta(hours=hour)), keep=3, force=True)
+    newer, older = list_snapshots(seeded.settings.data_dir / "exports")
+    return older.name, newer.name
+
+
+def test_a_snapshot_is_downloaded_whole(web: Web, seeded: Platform) -> None:
+    name, _ = export_twice(seeded)
+    assert web.get(f"/api/v1/exports/qlib/{name}/download").status_code == 401
+    reply = web.get(f"/api/v1/exports/qlib/{name}/download", headers=TOKEN)
+    assert reply.status_code == 200
+    assert int(reply.headers["Content-Length"]) == len(reply.content)
+    assert f"qlib-{name}.tar" in reply.headers["Content-Disposition"]
+    folder = seeded.settings.data_dir / "exports/qlib" / name
+    with tarfile.open(fileobj=io.BytesIO(reply.content)) as tar:
+        held = {member.name: (tar.extractfile(member) or io.BytesIO()).read() for member in tar.getmembers()}
+    there = {f"{name}/{path.relative_to(folder)}": path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    assert held == there
+
+
+def test_a_damaged_snapshot_is_named(web: Web, seeded: Platform) -> None:
+    name, _ = export_twice(seeded)
+    asked = f"/api/v1/exports/qlib/{name}/verify"
+    assert web.post(asked, headers=TOKEN).json()["files"] > 8
+    file = seeded.settings.data_dir / "exports/qlib" / name / "features/2330/close.day.bin"
+    body = bytearray(file.read_bytes())
+    body[-1] ^= 1
+    file.chmod(0o644)
+    file.write_bytes(body)
+    reply = web.post(asked, headers=TOKEN)
+    assert reply.status_code == 500
+    assert "2330" in reply.json()["message"]
+
+
+def test_going_back_and_what_cannot_be(web: Web, seeded: Platform) -> None:
+    older, newer = export_twice(seeded)
+    told = web.post(f"/api/v1/exports/qlib/{older}/rollback", headers=TOKEN).json()
+    assert (told["name"], told["before"]) == (older, newer)
+    current = [one["name"] for one in web.get("/api/v1/exports").json()["exports"] if one["current"]]
+    assert current == [older]
+    for path in (f"qlib/{older}/rollback", "qlib/none/rollback", "excel/x/rollback", "qlib/..%2F..%2F/rollback"):
+        reply = web.post(f"/api/v1/exports/{path}", headers=TOKEN)
+        assert reply.status_code in (404, 422), path
+        assert reply.json()["message"]
