@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from fastapi import Depends, Request
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBearer
 from starlette.requests import HTTPConnection
 
 from app.api.replies import ThePlatform, TheSettings
@@ -27,6 +27,7 @@ CSRF_HEADER = "X-QuantLab"
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _bearer = HTTPBearer(auto_error=False, description="an API token, or the admin token, which `quantlab token` prints")
+_cookie = APIKeyCookie(name=COOKIE, auto_error=False, description="a session, which POST /api/v1/login begins")
 _LOG_IN = "Log in at /admin, or send `Authorization: Bearer TOKEN`; `quantlab token` prints the admin token."
 
 
@@ -61,6 +62,7 @@ def _whoever(
     platform: ThePlatform,
     settings: TheSettings,
     given: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+    _: Annotated[str | None, Depends(_cookie)],
 ) -> Identity | None:
     """Who asks, if anybody says so; for a change by cookie the page must prove that it is ours."""
     found = who_asks(request, platform, settings, None if given is None else given.credentials)

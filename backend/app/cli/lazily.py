@@ -109,6 +109,7 @@ COMMANDS = {
     "workers": Entry("workers:workers", "Operate", "Workers: which live, and what they are told while they run."),
     "breaker": Entry("operations:breaker", "Operate", "Sites that are not asked after a ban or many failures."),
     "users": Entry("users:users", "Operate", "Who may log in to the console: viewers look, admins change things."),
+    "tokens": Entry("tokens:tokens", "Operate", "API tokens: what programs come in with over HTTP."),
     "token": Entry(
         "operations:token",
         "Operate",

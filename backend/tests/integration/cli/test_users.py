@@ -15,10 +15,10 @@ from app.cli.lazily import COMMANDS, load
 from app.cli.main import app
 from app.core.config import get_settings
 from app.core.wiring import Platform, now
-from app.errors import InvalidParameter, LastAdmin, UnknownUser
+from app.errors import InvalidParameter, LastAdmin, NotAuthorised, UnknownUser
 from app.market.security import Venue
 from app.services import login
-from app.services.identity import operator
+from app.services.identity import by_token, operator
 from app.services.users import first_admin
 from app.sources.base import RejectedRow
 from app.store import audit, quarantine
@@ -52,9 +52,22 @@ CHANGING: dict[str, tuple[tuple[str, ...], str]] = {
     "users role": (("admin", "admin"), "user.change"),
     "users disable": (("leaver",), "user.change"),
     "users enable": (("leaver",), "user.change"),
+    "tokens make": (("notebook",), "token.make"),
+    "tokens revoke": (("1",), "token.revoke"),
 }
-ELSEWHERE = {"quarantine release", "quarantine dismiss", "alerts test", "export rollback", "gaps"}
-"""They take more to be tried: the first three below; the fourth needs snapshots; the fifth starts a backfill."""
+ELSEWHERE = {
+    *(
+        "quarantine release",
+        "quarantine dismiss",
+        "alerts test",
+        "export rollback",
+        "gaps",
+        "runs retry",
+        "workers drain",
+    ),
+    *("workers resume", "workers resize", "workers restart"),
+}
+"""They take more to be tried: the first three below; the others need snapshots, gaps, a run that failed, a worker."""
 LOOKING = {
     *(
         "up",
@@ -71,7 +84,7 @@ LOOKING = {
     ),
     *("catch-up plan", "export csv", "export list", "export verify", "referee list", "runs show", "quarantine list"),
     *("quarantine rules", "quarantine show", "alerts rules", "schedule list", "schedule show", "schedule preview"),
-    "users list",
+    *("users list", "tokens list", "logs"),
 }
 
 
@@ -93,6 +106,7 @@ def people(seeded: Platform, run: Run) -> Platform:
     assert first_admin(seeded.engine, by=operator("root"))
     assert run("users", "add", "leaver").exit_code == 0
     assert run("calendar", "close", "2026-11-23", "--reason", "颱風").exit_code == 0
+    assert run("tokens", "make", "old").exit_code == 0
     return seeded
 
 
@@ -193,3 +207,22 @@ def test_the_first_admin_is_made_once(platform: Platform, run: Run) -> None:
     assert "1 can log in and change things" in " ".join(run("doctor").output.split())
     assert isinstance(run("users", "disable", "admin").exception, LastAdmin)
     assert isinstance(run("users", "role", "nobody", "admin").exception, UnknownUser)
+
+
+def test_a_token_is_printed_once_and_works_until_it_is_revoked(people: Platform, run: Run) -> None:
+    made = run("tokens", "make", "strategy", "--scope", "admin", "--until", "2099-12-31")
+    text = made.stdout.strip()
+    assert text.startswith("ql_")
+    found = json.loads(run("tokens", "list", "--json").stdout)
+    assert {(one["name"], one["scope"], one["expires_on"]) for one in found} == {
+        ("old", "read", None),
+        ("strategy", "admin", "2099-12-31"),
+    }
+    assert text not in run("tokens", "list").output
+    assert by_token(lambda: people.engine, text, admin_token=lambda: "other").name == "strategy"
+    number = next(one["id"] for one in found if one["name"] == "strategy")
+    assert run("tokens", "revoke", str(number)).exit_code == 0
+    with pytest.raises(NotAuthorised):
+        by_token(lambda: people.engine, text, admin_token=lambda: "other")
+    assert isinstance(run("tokens", "make", "old").exception, InvalidParameter)
+    assert isinstance(run("tokens", "make", "late", "--until", "2020-01-01").exception, InvalidParameter)
