@@ -52,8 +52,9 @@ truth: install ## take the real panels beside the project through everything, fr
 	@$(PYTHON) tools/install.py --qlib
 	@cd backend && QUANTLAB_TRUTH=full ../.venv/bin/pytest -s tests/integration/services/test_panels.py
 
-fuzz: install ## give the parsers 100,000 malformed replies (ARGS='--replies 5000 --base 100000')
+fuzz: install ## give the parsers 100,000 malformed replies (ARGS='--replies 5000 --base 100000'), the API 9,000 questions
 	@$(RUN)/python -m tests.fuzz $(ARGS)
+	@cd backend && QUANTLAB_FUZZ=full ../.venv/bin/pytest tests/integration/api/test_described.py
 
 docs: install ## renew the reference pages and build the documentation as a site into .cache/site
 	@.venv/bin/python tools/build_docs.py

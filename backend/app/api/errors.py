@@ -62,7 +62,7 @@ STATUS: tuple[tuple[type[QuantLabError], int], ...] = (
     (QuantLabError, 500),
 )
 
-_NAMES = {400: "BadRequest", 404: "NotFound", 405: "MethodNotAllowed", 422: "InvalidParameter"}
+_NAMES = {404: "NotFound", 405: "MethodNotAllowed", 422: "InvalidParameter"}
 
 
 def status_of(error: QuantLabError) -> int:
@@ -86,6 +86,8 @@ def answer_errors(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     def http(request: Request, error: HTTPException) -> JSONResponse:
+        if error.status_code == 400:  # what FastAPI says of bytes that are no text
+            return reply(422, "InvalidParameter", "The body is not JSON in UTF-8.")
         sentences = {
             404: f"There is nothing at {request.url.path}; /docs lists what there is.",
             405: f"{request.method} is not possible at {request.url.path}; /docs lists what is.",
