@@ -64,6 +64,7 @@ export interface RunReply {
   run: Run
   units: Unit[]
   traceback: string | null
+  started_by: string | null
   retried_by: string[]
 }
 
@@ -364,6 +365,15 @@ export interface LogsReply {
   last_id: number
 }
 
+export interface Remainder {
+  task: string
+  parameters: Record<string, unknown>
+  succeeded: number
+  left: number
+  units: Unit[]
+  not_begun: boolean
+}
+
 export interface TimelineRun {
   id: string
   task: string
@@ -372,6 +382,7 @@ export interface TimelineRun {
   queued_at: string
   started_at: string | null
   finished_at: string | null
+  counts: Counts
 }
 
 export interface TimelineReply {

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import re
+from typing import get_args
 
 import pytest
 
+from app import errors
 from app.core import queue
 from app.market.corporate_action import ActionKind
 from app.market.security import SecurityKind, Venue
 from app.ops.liveness import Condition
 from app.sources import registry
 from app.store.coverage import REASONS
+from app.store.runs import Order
 from app.store.tables import FINAL_STATES, WAITING_STATES
 from tests.conftest import PROJECT
 
@@ -41,7 +44,17 @@ def named_by_the_server() -> set[str]:
     wanted |= {f"u_{reason}" for reason in (*REASONS, "missing", "quarantined")}
     wanted |= {f"d_{dataset}" for dataset in ("daily_bars", *registry.figures())}
     wanted |= {f"t_{trigger}" for trigger in ("schedule", "manual", "api", "retry")}
+    wanted |= {f"order_{order}" for order in get_args(Order)}
+    wanted |= {f"why_{error}" for error in errors_that_end_a_run()}
     return wanted
+
+
+def errors_that_end_a_run() -> set[str]:
+    """What the page says how to mend; bases of others, and what is about a row, never end one."""
+    kinds = (errors.SourceError, errors.DataError, errors.StoreError, errors.ExportError, errors.ConfigurationError)
+    never = {errors.SourceError, errors.RetriableSourceError, errors.DataError, errors.StoreError, errors.InvalidRow}
+    named = {kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, kinds)} - never
+    return {kind.__name__ for kind in named} | {"WorkerLost", "SoftTimeLimitExceeded", "other"}
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])
@@ -53,6 +66,6 @@ def test_every_word_is_used() -> None:
     source = "\n".join(
         path.read_text() for path in (FOLDER.parent).rglob("*") if path.suffix in (".ts", ".vue") and path.is_file()
     )
-    made = re.compile(r"(n|p|h|a|v|s|u|d|t|k|l|q|shade|misfire|theme|role|scope)_")
+    made = re.compile(r"(n|p|h|a|v|s|u|d|t|k|l|q|shade|misfire|theme|role|scope|order|why)_")
     unused = [word for word in WORDS["zh"] if not re.search(rf"\b{re.escape(word)}\b", source) and not made.match(word)]
     assert unused == []
