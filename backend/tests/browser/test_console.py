@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import expect
 
 from app.market.calendar import TAIPEI
-from tests.browser.conftest import Console, log_in
+from tests.browser.conftest import USERS, Console, log_in
 
 pytestmark = [pytest.mark.xdist_group("browser"), pytest.mark.timeout(180)]
 
@@ -298,3 +298,61 @@ def test_a_worker_is_drained_and_takes_again(console: Console) -> None:
     assert console.run("cleanup_old_cache")["state"] == "SUCCESS"
     actions = [row["action"] for row in console.api("GET", "audit?action=worker")["rows"]]
     assert actions[:2] == ["worker.resume", "worker.drain"]
+
+
+def test_ten_tabs_are_all_live_and_see_the_same(console: Console) -> None:
+    """Chromium opens six connections a host: what streams by HTTP would leave the seventh tab hanging."""
+    first = console.page()
+    pages = [first, *(first.context.new_page() for _ in range(9))]
+    for page in pages:
+        console.open(page, "runs")
+    for page in pages:
+        expect(page.get_by_text("即時連線")).to_be_visible()
+    run = console.run("cleanup_old_cache")
+    for page in pages:
+        expect(page.get_by_role("row").filter(has_text=run["id"][:8])).to_contain_text("成功")
+
+
+def test_keys_alone_lead_from_the_login_to_a_run_and_its_history(console: Console) -> None:
+    page = console.context().new_page()
+    page.goto(f"{console.url}/admin/sync")
+    page.locator("input[name=name]").wait_for()
+
+    def tab_to(what: str, *, most: int = 80) -> None:
+        """Tab until the focused element is or holds that text; what is focused must be seen to be."""
+        for _ in range(most):
+            page.keyboard.press("Tab")
+            said = page.evaluate(
+                "(one => one === document.body ? '' : [one.ariaLabel, one.innerText, one.name].join(' '))"
+                "(document.activeElement)"
+            )
+            if what in said:
+                outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+                assert outline != "none" or page.evaluate("document.activeElement.matches('input, .n-button')")
+                return
+        pytest.fail(f"Tab does not lead to {what}")
+
+    tab_to("name")
+    page.keyboard.type("ann")
+    page.keyboard.press("Tab")
+    page.keyboard.type(USERS["ann"][1])
+    page.keyboard.press("Enter")
+    page.get_by_role("heading", name="數據同步").wait_for()
+    tab_to("立即執行：證券清單")
+    page.keyboard.press("Enter")
+    page.get_by_role("dialog").wait_for()
+    tab_to("執行")
+    before = console.api("GET", "runs?limit=1")["total"]
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    newest = console.api("GET", "runs?limit=1")
+    assert newest["total"] == before + 1
+    page.keyboard.press("Escape")
+    tab_to("執行記錄")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/admin/runs")
+    expect(page.get_by_role("row").filter(has_text=newest["runs"][0]["id"][:8])).to_contain_text("成功", timeout=30_000)
+    tab_to("證券清單")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/admin/runs/*-*")
+    expect(page.get_by_role("heading", level=1)).to_have_text("證券清單")
