@@ -6,7 +6,7 @@ import importlib
 import sys
 from pathlib import Path
 
-ALL = ("ingest", "keys", "ledger", "day", "backfill", "reads", "export", "runs")
+ALL = ("ingest", "keys", "ledger", "day", "backfill", "reads", "export", "runs", "console")
 PROJECT = Path(__file__).resolve().parents[1]
 
 

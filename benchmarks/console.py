@@ -1,0 +1,131 @@
+"""The console in Chromium: what fifty open pages cost the server, and how soon a page is ready beside a static one.
+
+The static page has as many bytes as the console's, in one file without a line to run: nothing that is loaded over the
+same wire by the same browser can be ready sooner.
+"""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import statistics
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import psutil
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from app.services.users import add_user
+from benchmarks.server import database, valkey
+from benchmarks.web import web
+
+CHROMIUM = "/usr/bin/chromium"
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+PAGES = 50
+LOADS = 9
+MOST_MEMORY, MOST_OF_STATIC = 100 * 2**20, 1.5
+PASSWORD = "correct horse battery staple"
+
+
+def main() -> int:
+    if not Path(CHROMIUM).exists():
+        print("The console is measured in Chromium: apt-get install chromium")
+        return 1
+    with database() as engine, valkey() as (url, _):
+        add_user(engine, "ann", role="admin", password=PASSWORD)
+        with web(engine, url) as port, sync_playwright() as playwright:
+            (server,) = (one for one in psutil.Process().children() if "uvicorn" in " ".join(one.cmdline()))
+            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+            context = _logged_in(browser, port)
+            size, ready, still = _ready(browser, context, port)
+            before, after = _memory(server, context, port)
+    growth, ratio = after - before, ready / still
+    print(f"The console in Chromium ({PAGES} pages; a page of {size:,} bytes, median of {LOADS} cold loads)")
+    print(f"  web process, one page open, MB       {before / 2**20:>8.1f}   {PAGES} pages {after / 2**20:>8.1f}")
+    print(f"  ready, ms                            {ready * 1e3:>8.0f}   a static page {still * 1e3:>8.0f}")
+    met = {
+        f"{PAGES} pages take at most {MOST_MEMORY / 2**20:.0f} MB more ({growth / 2**20:.1f})": growth <= MOST_MEMORY,
+        f"ready ÷ static at most {MOST_OF_STATIC} ({ratio:.2f})": ratio <= MOST_OF_STATIC,
+    }
+    for sentence, good in met.items():
+        print(f"  {'met   ' if good else 'MISSED'} {sentence}")
+    return 0 if all(met.values()) else 1
+
+
+def _logged_in(browser: Browser, port: int) -> BrowserContext:
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(f"http://localhost:{port}/admin/monitoring")
+    page.locator("input[name=name]").fill("ann")
+    page.locator("input[name=password]").fill(PASSWORD)
+    page.keyboard.press("Enter")
+    page.locator("main h1").wait_for()
+    return context
+
+
+def _memory(server: psutil.Process, context: BrowserContext, port: int) -> tuple[int, int]:
+    before = server.memory_info().rss
+    for _ in range(PAGES - len(context.pages)):
+        _open(context.new_page(), port)
+    return before, server.memory_info().rss
+
+
+def _open(page: Page, port: int) -> None:
+    page.goto(f"http://localhost:{port}/admin/runs")
+    page.locator(".dot.on").wait_for(state="attached")  # its socket is open
+
+
+def _ready(browser: Browser, context: BrowserContext, port: int) -> tuple[int, float, float]:
+    """Bytes of the page on the wire, and the median seconds until each is ready, in turn, nothing kept from before."""
+    state = context.storage_state()
+    sizes: dict[str, float] = {}
+
+    def load(url: str, is_ready: Callable[[Page], object], *, measured: bool = False) -> float:
+        fresh = browser.new_context(storage_state=state)
+        page = fresh.new_page()
+        if measured:
+            network = fresh.new_cdp_session(page)
+            network.send("Network.enable")
+            network.on(
+                "Network.loadingFinished", lambda one: sizes.update({one["requestId"]: one["encodedDataLength"]})
+            )
+        began = time.perf_counter()
+        page.goto(url, wait_until="commit")
+        is_ready(page)
+        seconds = time.perf_counter() - began
+        if measured:
+            page.wait_for_load_state("networkidle")
+        fresh.close()
+        return seconds
+
+    ours = f"http://localhost:{port}/admin/runs"
+    shown = lambda page: page.locator("main h1").wait_for()  # noqa: E731
+    load(ours, shown, measured=True)
+    size = int(sum(sizes.values()))
+    with _static(size) as static:
+        taken = [(load(ours, shown), load(static, lambda page: page.wait_for_load_state("load"))) for _ in range(LOADS)]
+    return size, statistics.median(one for one, _ in taken), statistics.median(other for _, other in taken)
+
+
+@contextmanager
+def _static(size: int) -> Iterator[str]:
+    """The address of a page of that size, without a line to run."""
+    with TemporaryDirectory(prefix="quantlab-bench-") as folder:
+        page = "<!doctype html><title>static</title><main><h1>static</h1></main>"
+        Path(folder, "index.html").write_text(page + f"<!--{'x' * (size - len(page) - 7)}-->")
+        handler = functools.partial(_Quiet, directory=folder)
+        with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+            try:
+                yield f"http://localhost:{server.server_port}/index.html"
+            finally:
+                server.shutdown()
+
+
+class _Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
