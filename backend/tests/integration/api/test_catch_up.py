@@ -47,3 +47,20 @@ def test_run_pause_and_resume(platform: Platform, web: Any) -> None:
     resumed = web.post("/api/v1/catch-up/resume", headers=TOKEN).json()
     assert not resumed["paused"]
     assert resumed["next_at"].endswith(":07:00+08:00")
+
+
+def test_what_a_backfill_would_cost(web: Any, platform: Platform) -> None:
+    asked = {"start": "2026-11-02", "end": "2026-11-06"}
+    told = web.get("/api/v1/backfill/plan", params=asked).json()
+    assert (told["units"], told["held"], told["requests"]) == (10, 0, {"twse": 5, "tpex": 5})
+    assert told["newest"][0] == {"venue": "TWSE", "session": "2026-11-06"}
+    one = web.get("/api/v1/backfill/plan", params={**asked, "venue": "TPEX"}).json()
+    assert (one["units"], one["requests"]) == (5, {"tpex": 5})
+    for wrong in (
+        {"start": "1990-01-01"},
+        {"start": "2026-11-06", "end": "2026-11-02"},
+        {**asked, "venue": "EMERGING"},
+    ):
+        reply = web.get("/api/v1/backfill/plan", params=wrong)
+        assert reply.status_code == 422
+        assert reply.json()["message"].endswith(".")

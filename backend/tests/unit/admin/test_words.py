@@ -66,6 +66,6 @@ def test_every_word_is_used() -> None:
     source = "\n".join(
         path.read_text() for path in (FOLDER.parent).rglob("*") if path.suffix in (".ts", ".vue") and path.is_file()
     )
-    made = re.compile(r"(n|p|h|a|v|s|u|d|t|k|l|q|shade|misfire|theme|role|scope|order|why)_")
+    made = re.compile(r"(n|p|h|a|v|s|u|d|t|k|l|q|m|shade|misfire|theme|role|scope|order|why)_")
     unused = [word for word in WORDS["zh"] if not re.search(rf"\b{re.escape(word)}\b", source) and not made.match(word)]
     assert unused == []
