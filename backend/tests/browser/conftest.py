@@ -30,6 +30,7 @@ PANELS = (
     "overview",
     "sync",
     "runs",
+    "runs?view=timeline",
     "schedules",
     "data",
     "data/2330",
