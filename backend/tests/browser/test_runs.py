@@ -36,6 +36,17 @@ _FALL_SHORT = """
 UPDATE runs SET state = 'PARTIAL', error_type = 'SourceUnavailable', error = 'twse: 503', traceback = 'Traceback: here'
 WHERE id = :id
 """
+_WORKS_AND_WAITS = """
+INSERT INTO runs (id, task, parameters, trigger, state, queued_at, started_at, worker, attempts, lease_until, sent_at,
+                  forced)
+VALUES ('of-a-test-works', 'app.tasks.catch_up', '{}', 'manual', 'STARTED', now() - interval '9 min',
+        now() - interval '9 min', 'celery@busy', 1, now() + interval '5 min', now(), true),
+       ('of-a-test-waits', 'app.tasks.catch_up', '{}', 'manual', 'QUEUED', now() - interval '5 min', NULL, NULL, 0,
+        NULL, now(), true)
+"""
+_BOTH_END = """
+UPDATE runs SET state = 'CANCELLED', finished_at = now(), lease_until = NULL WHERE id LIKE 'of-a-test-%'
+"""
 _SYMBOLS = """
 INSERT INTO securities (symbol, name, venue, kind, on_list, first_seen_at, updated_at)
 SELECT 'Z' || lpad(n::text, 4, '0'), '測試' || n, 'TWSE', 'stock', true, now(), now() FROM generate_series(1, :many) n
@@ -61,7 +72,7 @@ def test_only_what_failed_is_asked_for_again(console: Console, axe: Callable[[Pa
     pieces = console.api("GET", f"runs/{run['id']}")["units"]
     lost = {"id": run["id"], "scope": pieces[0]["scope"], "venue": pieces[0]["venue"]}
     write(console, (_LOSE_A_UNIT, lost), (_FALL_SHORT, lost))
-    page = console.page(permissions=["clipboard-read", "clipboard-write"])
+    page = console.page(permissions=["clipboard-read", "clipboard-write"], color_scheme="dark")
     console.open(page, f"runs/{run['id']}")
     expect(page.locator("main tbody tr").first).to_contain_text("twse: 503")  # what failed comes first
     expect(page.get_by_text("交易所網站沒有回應")).to_be_visible()
@@ -73,12 +84,14 @@ def test_only_what_failed_is_asked_for_again(console: Console, axe: Callable[[Pa
     command = page.evaluate("navigator.clipboard.readText()")
     assert command == """celery -A app.core.celery_app call app.tasks.sync_daily_prices --kwargs '{"days":6}'"""
 
+    page.screenshot(path=SCREENSHOTS / "run-dark.png", full_page=True)
     page.get_by_role("button", name="只重跑未成功的部分").click()
     dialog = page.get_by_role("dialog")
     expect(dialog).to_contain_text(f"重跑 1 個未成功的單位（約 1 次請求）；已成功的 {len(pieces) - 1} 個不再抓取")
     expect(dialog.get_by_role("listitem")).to_have_text(re.compile(f"daily_bars {lost['venue']} {lost['scope']}"))
     expect(page.get_by_text("已複製")).to_have_count(0)  # by then the dialog has faded in, too: colours are judged
     assert axe(page) == []
+    page.screenshot(path=SCREENSHOTS / "run-retry-dark.png")
     dialog.get_by_role("button", name="執行", exact=True).click()
     expect(page.get_by_role("link", name=run["id"])).to_be_visible()  # the new run's page, which points back
     expect(page.locator("main .head")).to_contain_text("成功", timeout=60_000)
@@ -156,6 +169,22 @@ def test_the_timeline_draws_a_thousand_at_most_and_says_so(
     page.set_viewport_size(PHONE)
     assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
     page.screenshot(path=SCREENSHOTS / f"runs-timeline-{span}-phone.png", full_page=True)
+
+
+def test_a_run_that_works_grows_and_one_that_waits_has_a_lane(console: Console) -> None:
+    write(console, (_WORKS_AND_WAITS, {}))
+    page = console.page()
+    console.open(page, "runs?view=timeline&span=1h&search=of-a-test")
+    bar = page.get_by_role("region", name="celery@busy").get_by_role("link", name=re.compile("執行中"))
+    expect(bar).to_be_visible()
+    was = bar.bounding_box()
+    assert was
+    page.wait_for_function(
+        "([name, was]) => document.querySelector(`a[href$='${name}']`).getBoundingClientRect().width > was",
+        arg=["of-a-test-works", was["width"]],
+    )
+    expect(page.get_by_role("region", name="等待中").get_by_role("link")).to_have_count(1)
+    write(console, (_BOTH_END, {}))
 
 
 def test_keys_walk_along_a_lane(console: Console, asked: tuple[Page, list[str]]) -> None:
