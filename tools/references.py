@@ -14,6 +14,7 @@ from app import errors as errors_module
 from app.api.errors import STATUS
 from app.cli.lazily import COMMANDS, load
 from app.core.celery_app import app
+from app.core.metrics import METRICS
 from app.errors import RETRIABLE, QuantLabError
 from app.ops.timings import in_words
 
@@ -29,6 +30,9 @@ Start one by `celery -A app.core.celery_app call app.tasks.NAME --kwargs '{…}'
 數據同步 (data sync). Parameters are checked before anything is done. A task that meets a fault which may pass is tried
 again after a growing, random wait. Times are Taipei's; the defaults of schedules stand here, `quantlab schedule` shows
 what holds on your platform.
+"""
+_ABOUT_METRICS = """
+`GET /metrics` serves these to Prometheus ([how](../howto/monitoring.md)). Tasks are named without `app.tasks.`.
 """
 _ABOUT_ERRORS = """
 The API answers `{"error": type, "message": sentence}` with the status below; a run that failed keeps type and sentence
@@ -163,6 +167,16 @@ def errors() -> str:
     return "\n\n".join(lines) + "\n"
 
 
+def metrics() -> str:
+    """Every metric of ``/metrics``."""
+    table = ["| Metric | Kind | Labels | Says |", "|---|---|---|---|"]
+    for name, one in METRICS.items():
+        table.append(
+            f"| `{name}` | {one.kind} | {', '.join(f'`{label}`' for label in one.labels)} | {_cell(one.help)} |"
+        )
+    return "\n\n".join(["# Metrics", _NOTICE, _paragraphs(_ABOUT_METRICS), "\n".join(table)]) + "\n"
+
+
 def _kinds(kind: type) -> Iterator[type]:
     yield kind
     for one in kind.__subclasses__():
@@ -187,6 +201,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "commands": commands,
     "tasks": tasks,
     "errors": errors,
+    "metrics": metrics,
 }
 
 

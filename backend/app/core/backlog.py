@@ -29,6 +29,12 @@ def queue_lengths(client: redis.Redis) -> dict[str, dict[int, int]]:
     }
 
 
+def unacked(client: redis.Redis) -> int | None:
+    """How many messages workers have in hand; None when the broker is no Redis."""
+    with redis_errors(), _broker(client) as broker:
+        return None if broker is None else int(cast("int", broker.hlen("unacked")))
+
+
 def count_waiting(client: redis.Redis, queues: Collection[str]) -> int:
     """How many messages wait in *queues* together."""
     with redis_errors(), client.pipeline(transaction=False) as pipe:
