@@ -10,10 +10,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from pydantic import SecretStr
+
 from app import errors as errors_module
 from app.api.errors import STATUS
 from app.cli.lazily import COMMANDS, load
 from app.core.celery_app import app
+from app.core.config import Settings
 from app.core.metrics import METRICS
 from app.errors import RETRIABLE, QuantLabError
 from app.ops.timings import in_words
@@ -30,6 +33,11 @@ Start one by `celery -A app.core.celery_app call app.tasks.NAME --kwargs '{…}'
 數據同步 (data sync). Parameters are checked before anything is done. A task that meets a fault which may pass is tried
 again after a growing, random wait. Times are Taipei's; the defaults of schedules stand here, `quantlab schedule` shows
 what holds on your platform.
+"""
+_ABOUT_SETTINGS = """
+Each is an environment variable of that name. Below the environment comes what a running `quantlab up` says of itself,
+the default last. `quantlab config` shows yours. A variable that begins with `QUANTLAB_` or `CELERYD_` and is none of
+these is refused by name, by every program, before it does anything.
 """
 _ABOUT_METRICS = """
 `GET /metrics` serves these to Prometheus ([how](../howto/monitoring.md)). Tasks are named without `app.tasks.`.
@@ -167,6 +175,19 @@ def errors() -> str:
     return "\n\n".join(lines) + "\n"
 
 
+def settings() -> str:
+    """Every setting."""
+    table = ["| Setting | Default | What |", "|---|---|---|"]
+    for name, field in Settings.model_fields.items():
+        default = field.get_default()
+        if isinstance(default, SecretStr):
+            default = default.get_secret_value()
+        # A factory's value is of this machine.
+        said = "" if default is None or default == "" or field.default_factory else f"`{default}`"
+        table.append(f"| `{name.upper()}` | {said} | {_cell(field.description or '')} |")
+    return "\n\n".join(["# Settings", _NOTICE, _paragraphs(_ABOUT_SETTINGS), "\n".join(table)]) + "\n"
+
+
 def metrics() -> str:
     """Every metric of ``/metrics``."""
     table = ["| Metric | Kind | Labels | Says |", "|---|---|---|---|"]
@@ -202,6 +223,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "tasks": tasks,
     "errors": errors,
     "metrics": metrics,
+    "settings": settings,
 }
 
 

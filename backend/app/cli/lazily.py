@@ -106,6 +106,11 @@ COMMANDS = {
         "Operate",
         "What runs when by itself. Changes are heard within seconds and survive restarts.",
     ),
+    "config": Entry(
+        "config:config",
+        "Operate",
+        "List every setting: its value, where it comes from, what it is for. Secrets are not shown.",
+    ),
     "workers": Entry("workers:workers", "Operate", "Workers: which live, and what they are told while they run."),
     "breaker": Entry("operations:breaker", "Operate", "Sites that are not asked after a ban or many failures."),
     "users": Entry("users:users", "Operate", "Who may log in to the console: viewers look, admins change things."),

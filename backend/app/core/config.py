@@ -6,11 +6,13 @@ That is how a plain ``celery -A app.core.celery_app …`` in another terminal fi
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import json
 import os
 import stat
 import tomllib
+from collections.abc import Collection
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -24,6 +26,11 @@ PROJECT = Path(__file__).resolve().parents[3]
 """The folder that holds the Makefile."""
 
 Source = Literal["sandbox", "exchange"]
+
+OUR_PREFIXES = ("QUANTLAB_", "CELERYD_")
+"""Nobody else reads variables that begin so."""
+NOT_SETTINGS = frozenset({"QUANTLAB_CHAOS", "QUANTLAB_FUZZ", "QUANTLAB_NPM", "QUANTLAB_TRUTH"})
+"""What tests and tools read, and the platform does not."""
 
 
 def others_can_traverse(folder: Path) -> bool:
@@ -80,6 +87,13 @@ class Settings(BaseSettings):
     quantlab_source: Source = Field("exchange", description="sandbox (synthetic or replayed prices) or exchange")
     quantlab_home: Path = Field(default_factory=read_home, description="folder of everything that is stored")
 
+    quantlab_archive: str | None = Field(
+        None, description="where raw replies are kept: s3://bucket/prefix or a folder; default: the folder archive"
+    )
+    quantlab_exports: str | None = Field(
+        None, description="s3://bucket/prefix that gets a copy of what is exported; default: none"
+    )
+
     quantlab_ready_file: Path | None = Field(None, description="written by worker and beat when they serve")
     quantlab_alive_file: Path | None = Field(None, description="touched by worker and beat while their loop turns")
 
@@ -88,6 +102,7 @@ class Settings(BaseSettings):
     celery_broker_url: SecretStr | None = Field(None, description="Celery's broker; default: redis_url")
     celery_result_backend: SecretStr | None = Field(None, description="Celery's results; default: redis_url")
     celery_sentinel_master: str | None = Field(None, description="master name for sentinel:// addresses")
+    celery_sentinel_password: SecretStr | None = Field(None, description="password of the Sentinels themselves, if any")
 
     celeryd_max_tasks_per_child: int = Field(100, ge=1, description="tasks a worker process does before it is renewed")
     celeryd_max_memory_per_child: int = Field(400_000, ge=50_000, description="KiB at which a process is renewed")
@@ -148,6 +163,14 @@ class Settings(BaseSettings):
             raise ValueError(message)
         return value
 
+    @field_validator("quantlab_exports")
+    @classmethod
+    def _object_storage_only(cls, value: str | None) -> str | None:
+        if value and "://" not in value:
+            message = "QUANTLAB_EXPORTS must be an address like s3://bucket/prefix"
+            raise ValueError(message)
+        return value
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -166,6 +189,18 @@ class Settings(BaseSettings):
         return self.quantlab_home / self.quantlab_source
 
     @property
+    def archive_address(self) -> Path | str:
+        """Where raw replies are kept; sandbox and exchange never share a place."""
+        given = self.quantlab_archive
+        return f"{given.rstrip('/')}/{self.quantlab_source}" if given else self.data_dir / "archive"
+
+    @property
+    def exports_address(self) -> str | None:
+        """The object storage that gets a copy of what is exported."""
+        given = self.quantlab_exports
+        return f"{given.rstrip('/')}/{self.quantlab_source}" if given else None
+
+    @property
     def log_folder(self) -> Path:
         """The folder of the structured logs, a file a day."""
         return self.data_dir / "logs" / "lines"
@@ -179,6 +214,16 @@ class Settings(BaseSettings):
     def result_backend(self) -> str:
         """Celery's result backend."""
         return (self.celery_result_backend or self.redis_url).get_secret_value()
+
+    @property
+    def sentinel_options(self) -> dict[str, Any]:
+        """How the Sentinels themselves are asked."""
+        password = self.celery_sentinel_password
+        return {
+            "socket_timeout": 5,
+            "socket_connect_timeout": 5,
+            **({"password": password.get_secret_value()} if password else {}),
+        }
 
     @property
     def finmind_pace(self) -> float:
@@ -246,13 +291,31 @@ class Settings(BaseSettings):
 
 
 def load_settings(**overrides: Any) -> Settings:
-    """Settings of this moment. Raises ConfigurationError with a sentence that names each wrong variable."""
+    """Settings of this moment.
+
+    Raises:
+        ConfigurationError: names each variable that is wrong, or that looks like ours and is none.
+    """
+    refuse_unknown(os.environ)
     try:
         return Settings(**overrides)
     except ValidationError as error:
         wrong = "; ".join(f"{'.'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors())
         message = f"A setting is wrong: {wrong}."
         raise ConfigurationError(message) from None
+
+
+def refuse_unknown(environment: Collection[str]) -> None:
+    """Raise ConfigurationError for a variable that nobody reads: a misspelt setting would be left out in silence."""
+    known = {name.upper() for name in Settings.model_fields}
+    ours = [name for name in sorted(environment) if name.startswith(OUR_PREFIXES)]
+    sentences = []
+    for name in ours:
+        if name not in known | NOT_SETTINGS:
+            close = difflib.get_close_matches(name, sorted(known), n=1)
+            sentences.append(f"{name} is no setting" + (f"; did you mean {close[0]}?" if close else "."))
+    if sentences:
+        raise ConfigurationError(f"{' '.join(sentences)} `quantlab config` lists every setting.")
 
 
 @cache

@@ -84,7 +84,7 @@ LOOKING = {
     ),
     *("catch-up plan", "export csv", "export list", "export verify", "referee list", "runs show", "quarantine list"),
     *("quarantine rules", "quarantine show", "alerts rules", "schedule list", "schedule show", "schedule preview"),
-    *("users list", "tokens list", "logs"),
+    *("users list", "tokens list", "logs", "config"),
 }
 
 

@@ -1,12 +1,14 @@
 """Settings: environment over running platform over defaults; wrong ones are named in a sentence."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
-from app.core.config import default_home, load_settings
+from app.core.config import default_home, load_settings, refuse_unknown
 from app.errors import ConfigurationError
+from tests.conftest import PROJECT
 
 
 @pytest.fixture(autouse=True)
@@ -83,3 +85,33 @@ def test_home_is_where_the_servers_account_can_go(tmp_path: Path, monkeypatch: p
     (tmp_path / "private").chmod(0o700)
     assert default_home(project).parent == Path("/var/lib/quantlab")
     assert default_home(project) == default_home(project)
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("QUANTLAB_HOSTT", "did you mean QUANTLAB_HOST"),
+        ("CELERYD_CONCURENCY", "did you mean CELERYD_CONCURRENCY"),
+        ("QUANTLAB_XYZZY_PLUGH", "quantlab config"),
+    ],
+)
+def test_a_name_that_nobody_reads_is_refused(monkeypatch: pytest.MonkeyPatch, name: str, hint: str) -> None:
+    monkeypatch.setenv(name, "1")
+    with pytest.raises(ConfigurationError, match=f"{name} is no setting.*{hint}"):
+        load_settings()
+
+
+def test_names_of_tests_and_of_others_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("QUANTLAB_CHAOS", "QUANTLAB_FUZZ", "CELERY_TRACE_APP", "LOG_LEVELS"):
+        monkeypatch.setenv(name, "x")
+    load_settings()
+
+
+def test_every_name_of_ours_that_the_project_uses_is_known() -> None:
+    """Compose, tools, tests and documents: none of them would be refused."""
+    used = set()
+    for path in (*PROJECT.glob("*"), *PROJECT.glob("tools/*"), *PROJECT.glob("docs/**/*.md"), PROJECT / ".ci/run"):
+        if path.is_file() and path.suffix in ("", ".md", ".py", ".yml", ".sh", ".example"):
+            used |= set(re.findall(r"\b(?:QUANTLAB|CELERYD)_[A-Z_]+[A-Z]\b", path.read_text(encoding="utf-8")))
+    refuse_unknown(used)
+    assert {"QUANTLAB_HOME", "QUANTLAB_SOURCE"} <= used
