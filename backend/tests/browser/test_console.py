@@ -356,3 +356,21 @@ def test_keys_alone_lead_from_the_login_to_a_run_and_its_history(console: Consol
     page.keyboard.press("Enter")
     page.wait_for_url("**/admin/runs/*-*")
     expect(page.get_by_role("heading", level=1)).to_have_text("證券清單")
+
+
+def test_a_gap_is_filled_from_the_coverage_at_the_cost_that_was_told(console: Console) -> None:
+    page = console.page()
+    console.open(page, "coverage")
+    cells = page.get_by_role("row", name=re.compile("日線.*TWSE")).get_by_role("button")
+    cells.first.click()
+    expect(page.get_by_text("這一天尚未向交易所取得")).to_be_visible()
+    expect(page.get_by_text(re.compile("補抓需 1 次請求"))).to_be_visible()
+    name = cells.first.get_attribute("aria-label") or ""
+    page.get_by_role("button", name="回補…").click()
+    with page.expect_response(re.compile(r"backfill_bars/runs$")) as asked:
+        page.get_by_role("dialog").get_by_role("button", name="執行", exact=True).click()
+    run_id = asked.value.json()["id"]
+    session = name.split()[2].rstrip(":")
+    expect(page.get_by_role("button", name=re.compile(f"日線.*TWSE {session}: (100|99)"))).to_be_visible(timeout=60_000)
+    run = console.api("GET", f"runs/{run_id}")
+    assert (run["run"]["state"], [unit["scope"] for unit in run["units"]]) == ("SUCCESS", [session])
