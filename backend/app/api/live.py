@@ -163,8 +163,12 @@ def _alerts() -> list[dict[str, Any]]:
     return [IncidentRow.model_validate(asdict(one)).model_dump(mode="json", exclude={"seen_at"}) for one in found]
 
 
-def _queues() -> Mapping[str, Mapping[int, int]]:
-    return queue_lengths(get_platform().redis)
+def _queues() -> Mapping[str, Mapping[int | str, int]]:
+    lengths = queue_lengths(get_platform().redis)
+    return {
+        queue: {"unknown" if priority is None else priority: count for priority, count in by_priority.items()}
+        for queue, by_priority in lengths.items()
+    }
 
 
 def _logs() -> int:

@@ -73,7 +73,7 @@ def all_checks(platform: Platform) -> dict[str, Callable[[], Finding]]:
         "breakers": lambda: checks.check_breakers(platform.breaker, platform.redis, list(Site)),
         "disk": lambda: checks.check_disk(settings.data_dir),
         "clock": lambda: checks.check_clock(platform.redis),
-        "archive": lambda: checks.check_archive(settings.data_dir / "archive"),
+        "archive": lambda: checks.check_archive(platform.archive),
         "alerts": lambda: checks.check_alerts(settings.alert_addresses, file=settings.alerts_file),
         "admins": lambda: checks.check_admins(lambda: _admins(platform)),
         "admin token": lambda: checks.check_token(

@@ -44,7 +44,7 @@ class Picture:
     active: Sequence[Run] | None
     statistics: Sequence[TaskStats] | None
     failed: Sequence[Run] | None
-    queues: Mapping[str, Mapping[int, int]] | None
+    queues: Mapping[str, Mapping[int | None, int]] | None
 
     @property
     def well(self) -> bool:
@@ -163,11 +163,14 @@ def _left(start: datetime | None, at: datetime, *, done: int, total: int) -> str
     return f"{seconds:.0f} s" if seconds < 100 else f"{int(seconds // 60)}m {int(seconds % 60):02}s"
 
 
-def _queues(queues: Mapping[str, Mapping[int, int]]) -> RenderableType:
+def _queues(queues: Mapping[str, Mapping[int | None, int]]) -> RenderableType:
     made = table("queue", ">waiting", "by priority")
     for name, by_priority in queues.items():
-        lengths = {priority: length for priority, length in sorted(by_priority.items(), reverse=True) if length}
-        detail = ", ".join(f"{length:,} at {priority}" for priority, length in lengths.items())
+        known = sorted(by_priority.items(), key=lambda one: one[0] or 0, reverse=True)
+        lengths = {priority: length for priority, length in known if length}
+        detail = ", ".join(
+            f"{length:,} at {'unknown' if priority is None else priority}" for priority, length in lengths.items()
+        )
         made.add_row(name, f"{sum(lengths.values()):,}", detail)
     return made
 

@@ -63,7 +63,10 @@ def status(*, as_json: AsJson = False) -> None:
     out.print()
     out.print(_workers_table(workers))
     for name, by_priority in waiting.items():
-        lengths = ", ".join(f"{count} at priority {priority}" for priority, count in sorted(by_priority.items()))
+        lengths = ", ".join(
+            f"{count} at {'unknown priority' if priority is None else f'priority {priority}'}"
+            for priority, count in sorted(by_priority.items(), key=lambda one: one[0] or 0)
+        )
         out.print(f"Queue {name}: {lengths or 'empty'}")
     out.print()
     for one in newest:

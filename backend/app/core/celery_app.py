@@ -20,7 +20,7 @@ from app.core import sending
 from app.core.config import get_settings
 from app.core.held_calendar import held_calendar
 from app.core.signals import connect_signals
-from app.core.transport import MAX_PRIORITY, PRIORITY_STEPS, register_transports
+from app.core.transport import MAX_PRIORITY, PRIORITY_STEPS, is_redis, register_transports
 from app.errors import QuantLabError, UnknownTask
 from app.ops import worker_control  # noqa: F401 - a worker knows its commands once they are imported
 from app.ops.declared import split_policy
@@ -51,8 +51,14 @@ TRANSPORT_OPTIONS: dict[str, Any] = {
     "socket_keepalive": True,
     "health_check_interval": 25,
 }
+SENTINEL_OPTIONS: dict[str, Any] = {}
 if settings.celery_sentinel_master:
-    TRANSPORT_OPTIONS["master_name"] = settings.celery_sentinel_master
+    SENTINEL_OPTIONS = {"master_name": settings.celery_sentinel_master, "sentinel_kwargs": settings.sentinel_options}
+if is_redis(settings.broker_url):
+    TRANSPORT_OPTIONS |= SENTINEL_OPTIONS
+else:
+    # RabbitMQ's: a message counts as sent when the server says that it has it, and not when it left here.
+    TRANSPORT_OPTIONS = {"confirm_publish": True}
 
 QUEUES = ("data_sync", "export", "maintenance", "backfill")
 
@@ -167,9 +173,7 @@ app.conf.update(
     broker_url=settings.broker_url,
     result_backend=settings.result_backend,
     broker_transport_options=TRANSPORT_OPTIONS,
-    result_backend_transport_options={
-        key: TRANSPORT_OPTIONS[key] for key in ("master_name",) if key in TRANSPORT_OPTIONS
-    },
+    result_backend_transport_options=SENTINEL_OPTIONS,
     broker_connection_retry_on_startup=True,
     broker_connection_max_retries=None,
     broker_pool_limit=10,

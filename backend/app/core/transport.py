@@ -109,6 +109,11 @@ class SentinelTransport(_Attempting, redis.SentinelTransport):
     Channel = SentinelChannel
 
 
+def is_redis(url: str) -> bool:
+    """Whether the broker of that address is a Redis, alone or behind Sentinel."""
+    return url.startswith(("redis", "sentinel"))
+
+
 def tell_of_attempts(trying: Callable[[], object]) -> None:
     """Call *trying* whenever the main thread of this process is about to connect to the broker."""
     _Attempting.trying = staticmethod(trying)

@@ -18,7 +18,7 @@ from app.cache.client import connect
 from app.core.backlog import count_waiting
 from app.core.celery_app import app
 from app.core.config import Settings, get_settings
-from app.core.transport import tell_of_attempts
+from app.core.transport import is_redis, tell_of_attempts
 from app.core.version import VERSION
 from app.core.wiring import BACKSTAGE, PROMPT, get_platform, reset_platform
 from app.errors import QuantLabError
@@ -76,7 +76,14 @@ class WorkerPulse(LoopStep):
 
     def begin(self, consumer: Any) -> Callable[[], object]:
         """Make the pulse; it begins to be written when the worker is ready."""
-        redis = connect(get_settings().redis_url.get_secret_value(), max_connections=2, reply_within=_REPLY_WITHIN)
+        settings = get_settings()
+        redis = connect(
+            settings.redis_url.get_secret_value(),
+            max_connections=2,
+            reply_within=_REPLY_WITHIN,
+            master=settings.celery_sentinel_master,
+            sentinel_options=settings.sentinel_options,
+        )
         consumption = Consumption(consumer, waiting=lambda queues: count_waiting(redis, queues))
         pulse = make_pulse("worker", consumer.hostname, consumption.facts)
         # These live as long as the process, as the pulse does.
@@ -100,8 +107,9 @@ def watch_beat(scheduler: Any) -> None:
 def be_prompt() -> None:
     """From now on this process gives every server seconds only, for it answers people."""
     reset_platform(PROMPT)
-    options = {"socket_timeout": PROMPT.reply, "socket_connect_timeout": PROMPT.reply}
-    app.conf.broker_transport_options = {**app.conf.broker_transport_options, **options}
+    if is_redis(app.conf.broker_url):
+        options = {"socket_timeout": PROMPT.reply, "socket_connect_timeout": PROMPT.reply}
+        app.conf.broker_transport_options = {**app.conf.broker_transport_options, **options}
 
 
 @asynccontextmanager

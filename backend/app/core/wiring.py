@@ -18,6 +18,7 @@ from app.cache.quota import SharedQuota
 from app.core.config import Settings, get_settings, load_universes
 from app.core.stopping import is_stopping
 from app.core.transport import MAX_PRIORITY
+from app.files import Files, open_files
 from app.market.calendar import TradingCalendar
 from app.ops.runs import RunLedger
 from app.services.context import Context, Lease, no_progress
@@ -85,6 +86,8 @@ class Platform:
             self.settings.redis_url.get_secret_value(),
             max_connections=self.settings.celery_redis_max_connections,
             reply_within=self.patience.reply,
+            master=self.settings.celery_sentinel_master,
+            sentinel_options=self.settings.sentinel_options,
         )
 
     @cached_property
@@ -102,6 +105,11 @@ class Platform:
     def breaker(self) -> SharedBreaker:
         """The breakers of the sites."""
         return SharedBreaker(self.redis, clock=now)
+
+    @cached_property
+    def archive(self) -> Files:
+        """Where raw replies are kept."""
+        return open_files(self.settings.archive_address)
 
     @cached_property
     def client(self) -> Client:
@@ -122,7 +130,7 @@ class Platform:
                 paces={Site.FINMIND: settings.finmind_pace},
             ),
             breaker=self.breaker,
-            archive=Archive(settings.data_dir / "archive"),
+            archive=Archive(self.archive),
             tokens={Site.FINMIND: token.get_secret_value()} if (token := settings.finmind_token) else {},
             connect_timeout=settings.source_connect_timeout,
             read_timeout=settings.source_read_timeout,
@@ -157,6 +165,7 @@ class Platform:
             clock=now,
             universes=load_universes(),
             data_dir=self.settings.data_dir,
+            archive=self.archive,
             lease=lease,
             show_progress=self.ledger.progress_of(lease.run_id, lease.token) if lease else no_progress,
             interrupts=(SoftTimeLimitExceeded,),

@@ -18,7 +18,8 @@ from celery import Celery
 from app.cache.breaker import SharedBreaker
 from app.cache.client import redis_errors
 from app.cache.quota import resting
-from app.errors import ConfigurationError
+from app.errors import ConfigurationError, StoreUnavailable
+from app.files import Files, LocalFiles
 from app.ops.alerts.channels import open_channels
 from app.ops.health import Finding, Level
 from app.ops.liveness import registered_tasks
@@ -76,7 +77,7 @@ def check_registered(app: Celery, *, code: Collection[str]) -> Finding:
     return Finding(name, Level.OK, f"All {len(code)} tasks are registered with {len(workers)} workers.")
 
 
-def check_backlog(lengths: Mapping[str, Mapping[int, int]]) -> Finding:
+def check_backlog(lengths: Mapping[str, Mapping[int | None, int]]) -> Finding:
     """Queues are short."""
     waiting = {queue: sum(counts.values()) for queue, counts in lengths.items()}
     shown = ", ".join(f"{queue} {count}" for queue, count in waiting.items())
@@ -128,8 +129,15 @@ def check_clock(client: redis.Redis) -> Finding:
     return Finding("clock", Level.ERROR, detail, "Let both machines keep time by NTP.")
 
 
-def check_archive(folder: Path) -> Finding:
+def check_archive(files: Files) -> Finding:
     """Raw replies can be kept."""
+    if not isinstance(files, LocalFiles):
+        try:
+            files.find("*")
+        except (OSError, StoreUnavailable) as error:
+            return Finding("archive", Level.ERROR, str(error), "Correct QUANTLAB_ARCHIVE or its credentials.")
+        return Finding("archive", Level.OK, f"{files.root} answers.")
+    folder = files.root
     there = next(path for path in (folder, *folder.parents) if path.exists())
     if os.access(there, os.W_OK | os.X_OK):
         return Finding("archive", Level.OK, f"{folder} can be written.")

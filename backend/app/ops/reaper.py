@@ -24,10 +24,12 @@ class Waiting:
 
     waiting: Collection[str]
     purged: Collection[str]
+    opaque: Collection[str | None] = ()
+    """Queues that hold something, and nobody knows what: none of their runs is taken for lost."""
 
 
-LookAtBroker = Callable[[Collection[str | None]], Waiting | None]
-"""Asked with the names of the queues. None: this broker cannot be looked into."""
+LookAtBroker = Callable[[Collection[str | None]], Waiting]
+"""Asked with the names of the queues."""
 
 
 class Reaper:
@@ -80,14 +82,13 @@ class Reaper:
         if not old:
             return 0
         held = self._look({run.queue for run in waiting})
-        if held is None:
-            return 0
         with transaction(self._engine) as connection:
             purged = [run_id for run_id in held.purged if run_id in old]
             for run_id in purged:
                 reason = "It was purged from its queue before it began."
                 leases.end_waiting(connection, run_id, state="CANCELLED", reason=reason, at=self._clock())
-            lost = old.keys() - set(held.waiting) - set(purged)
+            unknown = {run_id for run_id, run in old.items() if run.queue in held.opaque}
+            lost = old.keys() - set(held.waiting) - set(purged) - unknown
             sent_again = outbox.send_again(connection, lost, ago=UNSEEN)
         self._settled(held.purged)
         for run_id in sent_again:

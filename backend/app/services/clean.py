@@ -31,7 +31,9 @@ def clean(
     steps: dict[str, Callable[[], int]] = {
         "orphan_keys": lambda: _remove_orphans(context),
         "results_without_expiry": lambda: _bound_results(context, result_seconds),
-        "old_quote_replies": lambda: _remove_old(context, context.data_dir / "archive" / "mis", quote_days),
+        "old_quote_replies": lambda: context.archived.remove_before(
+            "mis", context.clock() - timedelta(days=quote_days)
+        ),
         "old_logs": lambda: _remove_old(context, context.data_dir / "logs", log_days, pattern="*.jsonl"),
         "old_log_lines": lambda: remove_old_lines(
             context.engine, before=context.clock() - timedelta(days=log_days), most=log_lines

@@ -11,6 +11,7 @@ from pathlib import Path
 import redis
 
 from app.errors import Cancelled, GivenBack, LeaseLost
+from app.files import Files, LocalFiles
 from app.market.calendar import TAIPEI, TradingCalendar
 from app.sources.base import Fetcher
 from app.store import leases, sessions
@@ -48,10 +49,17 @@ class Context:
     clock: Callable[[], datetime]
     universes: Mapping[str, Sequence[str]]
     data_dir: Path
+    archive: Files | None = None
+    """Where raw replies are; None: in the folder ``archive`` of *data_dir*."""
     lease: Lease | None = None
     show_progress: Progress = no_progress
     interrupts: Interrupts = ()
     give_back: Callable[[], str | None] = lambda: None
+
+    @property
+    def archived(self) -> Files:
+        """The files of the archive."""
+        return self.archive or LocalFiles(self.data_dir / "archive")
 
     @property
     def run_id(self) -> str | None:

@@ -39,7 +39,7 @@ def replay_archive(context: Context, *, start: date, end: date, only: Collection
 
     *only* names the sessions of a venue's datasets that are wanted; the lists are then left as they are.
     """
-    client = ArchivedClient(context.data_dir / "archive")
+    client = ArchivedClient(context.archived)
     offline = replace(context, client=client)
     if only is None and any(True for _ in client.questions("securities")):
         sync_securities(offline)

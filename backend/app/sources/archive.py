@@ -7,21 +7,19 @@ note then says when it came last: of several answers to one question that is the
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import gzip
 import hashlib
 import json
-import os
-import tempfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from app.errors import StoreError, StoreUnavailable
+from app.files import Files, LocalFiles
 from app.sources import queries
 from app.sources.base import Reply, Request, Site
 
@@ -41,12 +39,13 @@ class Archived:
     """When it came first in that month."""
     last_received_at: datetime
     sha256: str
-    path: Path
+    path: PurePath
+    files: Files
 
     def reply(self) -> Reply:
         """The reply as it came. Raises StoreError when the body is missing or not the one that was kept."""
         try:
-            body = gzip.decompress(self.path.read_bytes())
+            body = gzip.decompress(self.files.read(self.path))
         except (OSError, EOFError, zlib.error) as error:
             raise StoreError(f"The archived reply {self.path.name} cannot be read: {error}.") from error
         if hashlib.sha256(body).hexdigest() != self.sha256:
@@ -55,22 +54,24 @@ class Archived:
 
 
 class Archive:
-    """A folder of raw replies; made at the first one. Several processes may write to it at once."""
+    """A folder of raw replies; made at the first one. Several processes of any machine may write to it at once."""
 
-    def __init__(self, root: Path) -> None:
-        self._root = root
+    def __init__(self, root: Path | Files) -> None:
+        self._files: Files = LocalFiles(root) if isinstance(root, Path) else root
 
-    def keep(self, reply: Reply, *, dataset: str, query: object) -> Path:
+    def keep(self, reply: Reply, *, dataset: str, query: object) -> PurePath:
         """Keep the reply; if the same one came already this month, only note that it came again. Gives the body's path.
 
-        Raises StoreUnavailable when the disk is full, and StoreError when the folder cannot be written else.
+        Raises StoreUnavailable when the disk is full or the object storage does not answer, and StoreError when the
+        folder cannot be written else.
         """
         request = reply.request
         params = [[name, "***" if name.lower() in _SECRETS else value] for name, value in request.params]
         asked = json.dumps([request.site, request.path, params])
         digest = hashlib.sha256(reply.body).hexdigest()
         received = reply.received_at.astimezone(UTC)
-        folder = self._root / request.site / dataset / f"{received:%Y}" / f"{received:%m}"
+        files = self._files
+        folder = files.root / request.site / dataset / f"{received:%Y}" / f"{received:%m}"
         body_path = folder / f"{hashlib.sha256(asked.encode()).hexdigest()[:12]}-{digest[:20]}.gz"
         facts_path = body_path.with_suffix(".json")
         facts = {
@@ -86,13 +87,12 @@ class Archive:
             "bytes": len(reply.body),
         }
         try:
-            if (noted := _noted(facts_path, [])) and body_path.exists():
+            if (noted := _noted(files, facts_path)) and files.exists(body_path):
                 facts["received_at"] = noted.received_at.isoformat()
                 facts["last_received_at"] = max(received, noted.last_received_at).isoformat()
             else:  # or its note is damaged, and then the body may be, too
-                folder.mkdir(parents=True, exist_ok=True)
-                _write(body_path, gzip.compress(reply.body, compresslevel=6, mtime=0))
-            _write(facts_path, json.dumps(facts, ensure_ascii=False, indent=1).encode())
+                files.write(body_path, gzip.compress(reply.body, compresslevel=6, mtime=0))
+            files.write(facts_path, json.dumps(facts, ensure_ascii=False, indent=1).encode())
         except OSError as error:
             # Room can be made while the run waits for its next try; everything else needs a person first.
             kind = StoreUnavailable if error.errno in _NO_ROOM else StoreError
@@ -110,24 +110,34 @@ class Archive:
         A note that cannot be read is left out, and a sentence about it goes to *damaged*; StoreError without that.
         """
         pattern = f"{site or '*'}/{dataset or '*'}/*/*/*.json"
-        found = [one for path in sorted(self._root.glob(pattern)) if (one := _noted(path, damaged))]
+        found = []
+        for path, content in self._files.read_all(self._files.find(pattern)):
+            try:
+                found.append(_read(self._files, path, content))
+            except StoreError as error:
+                if damaged is None:
+                    raise
+                damaged.append(str(error))
         yield from sorted(found, key=lambda one: (one.last_received_at, one.received_at, one.path.name))
 
 
-def _noted(facts_path: Path, damaged: list[str] | None) -> Archived | None:
+def _noted(files: Files, facts_path: PurePath) -> Archived | None:
     """What the note says; None where there is none that can be read."""
     try:
-        return _read(facts_path)
-    except StoreError as error:
-        if damaged is None:
-            raise
-        damaged.append(str(error))
+        content: bytes | OSError = files.read(facts_path)
+    except OSError as error:
+        content = error
+    try:
+        return _read(files, facts_path, content)
+    except StoreError:
         return None
 
 
-def _read(facts_path: Path) -> Archived:
+def _read(files: Files, facts_path: PurePath, content: bytes | OSError) -> Archived:
     try:
-        facts: dict[str, Any] = json.loads(facts_path.read_bytes())
+        if isinstance(content, OSError):
+            raise content
+        facts: dict[str, Any] = json.loads(content)
         return Archived(
             dataset=facts["dataset"],
             query=queries.from_json(facts),
@@ -139,24 +149,7 @@ def _read(facts_path: Path) -> Archived:
             last_received_at=datetime.fromisoformat(facts.get("last_received_at") or facts["received_at"]),
             sha256=facts["sha256"],
             path=facts_path.with_suffix(".gz"),
+            files=files,
         )
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise StoreError(f"The archive's note {facts_path} cannot be read: {error}.") from error
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write all of it or nothing: aside and onto the disk first, then renamed: nobody ever finds half a file.
-
-    Not even after a power cut: a name that comes back without its content would stand in the way of the next reply.
-    """
-    handle, aside = tempfile.mkstemp(dir=path.parent, prefix=".writing-")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(handle)
-        Path(aside).replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            Path(aside).unlink()
-        raise

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from app.errors import NoData, SourceError
+from app.files import Files
 from app.sources import queries
 from app.sources.archive import Archive, Archived
 from app.sources.base import Dataset, Parsed, Site
@@ -20,7 +21,7 @@ Q = TypeVar("Q")
 class ArchivedClient:
     """Gives what a ``Client`` gave: to each question the newest answer that is kept and whose note can be read."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path | Files) -> None:
         self.damaged: list[str] = []
         """A sentence about each note that cannot be."""
         self._newest: dict[tuple[str, Site, str], Archived] = {}

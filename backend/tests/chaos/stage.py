@@ -79,6 +79,7 @@ class Stage:
         self.exchange = exchange
         self.children: dict[str, Child] = {}
         self.clock: Clock | None = None
+        self.extra: dict[str, str] = {}
         self._closing = contextlib.ExitStack()
         # Beside the folder: a disk that fills up within it does not silence those who write there.
         self.logs = folder.with_name(f"{folder.name}.logs")
@@ -114,6 +115,11 @@ class Stage:
         """The same for Valkey."""
         return self._valkey.url()
 
+    @property
+    def valkey_binary(self) -> Path:
+        """The program that is Valkey and Sentinel."""
+        return self._valkey.binary
+
     def environment(
         self, *, postgres: Proxy | None = None, valkey: Proxy | None = None, exchange: Proxy | None = None
     ) -> dict[str, str]:
@@ -132,6 +138,7 @@ class Stage:
             "SOURCE_READ_TIMEOUT": "15",
             "PYTHONUNBUFFERED": "1",
             "PYTHONWARNINGS": "ignore",
+            **self.extra,
         }
 
     def worker(

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from app.errors import StoreUnavailable
+from app.files import LocalFiles
 from app.ops import checks
 from app.ops.health import Finding, Level, find_within, overall
 
@@ -101,9 +102,9 @@ def test_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: int, level:
 
 
 def test_archive_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert checks.check_archive(tmp_path / "archive").level is Level.OK
+    assert checks.check_archive(LocalFiles(tmp_path / "archive")).level is Level.OK
     monkeypatch.setattr(checks.os, "access", lambda *_: False)  # root may write anywhere
-    assert checks.check_archive(tmp_path / "archive").level is Level.ERROR
+    assert checks.check_archive(LocalFiles(tmp_path / "archive")).level is Level.ERROR
 
 
 def test_admin_token(tmp_path: Path) -> None:
