@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePath, PurePosixPath
@@ -156,20 +156,42 @@ class ObjectFiles:
         """Those whose path below the root matches, part by part, in order of name."""
         parts = pattern.split("/")
         known = next((number for number, part in enumerate(parts) if "*" in part), len(parts) - 1)
-        found = (PurePosixPath(name) for name in self._listed("/".join(parts[:known])))
+        found = (PurePosixPath(name) for name in self._listed(self.root.joinpath(*parts[:known])))
         return sorted(path for path in found if _matches(path.relative_to(self.root).parts, parts))
 
     def remove_before(self, folder: str, oldest: datetime) -> int:
         """Remove the objects below *folder* that were written before *oldest*; how many those were."""
-        old = [name for name, facts in self._listed(folder).items() if facts["LastModified"] < oldest]
+        old = [name for name, facts in self._listed(self.root / folder).items() if facts["LastModified"] < oldest]
         if old:
             with self._answering():
                 self.storage.rm(old)
         return len(old)
 
-    def _listed(self, folder: str) -> dict[str, dict[str, Any]]:
+    def upload(self, files: Mapping[Path, PurePath]) -> None:
+        """Copy files of this machine to objects, many at once."""
         with self._answering():
-            found: dict[str, dict[str, Any]] = self.storage.find(str(self.root / folder), detail=True)
+            self.storage.put([str(path) for path in files], [str(path) for path in files.values()])
+
+    def download(self, files: Mapping[PurePath, Path]) -> None:
+        """Copy objects to files of this machine, many at once; their folders are made."""
+        for folder in {path.parent for path in files.values()}:
+            folder.mkdir(parents=True, exist_ok=True)
+        with self._answering():
+            self.storage.get([str(path) for path in files], [str(path) for path in files.values()])
+
+    def sizes(self, folder: PurePath) -> dict[PurePath, int]:
+        """Object below *folder* → its bytes."""
+        return {PurePosixPath(name): int(facts["size"]) for name, facts in self._listed(folder).items()}
+
+    def remove(self, paths: Sequence[PurePath]) -> None:
+        """Remove these objects."""
+        if paths:
+            with self._answering():
+                self.storage.rm([str(path) for path in paths])
+
+    def _listed(self, folder: PurePath) -> dict[str, dict[str, Any]]:
+        with self._answering():
+            found: dict[str, dict[str, Any]] = self.storage.find(str(folder), detail=True)
         return found
 
     @contextlib.contextmanager

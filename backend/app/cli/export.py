@@ -69,6 +69,7 @@ def _run(task: str, *, force: bool, wait: bool, as_json: bool) -> None:
 export.command("list")(snapshots.list_exports)
 export.command("verify")(snapshots.verify)
 export.command("rollback")(snapshots.rollback)
+export.command("fetch")(snapshots.fetch)
 
 
 @export.command("csv")

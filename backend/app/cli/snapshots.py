@@ -12,7 +12,10 @@ from rich.text import Text
 from app.cli.changes import change
 from app.cli.output import AsJson, console, print_json, print_source, table
 from app.core.wiring import get_platform
+from app.errors import ConfigurationError, InvalidParameter
+from app.export import shipping
 from app.export.snapshots import PREFIX, Snapshot, holes, list_snapshots
+from app.files import ObjectFiles
 from app.services import exports
 
 _Name = Annotated[
@@ -80,6 +83,22 @@ def rollback(name: _Name = None, *, kind: _Kind = "qlib") -> None:
         chosen = exports.roll_back(get_platform().context(), kind, name, by=getpass.getuser())
         row.after = {"snapshot": chosen.name}
     typer.echo(f"{kind} {chosen.name} is current, and stays so until: quantlab export {kind} --force")
+
+
+def fetch(kind: Annotated[str, typer.Argument(metavar="KIND", help="qlib or parquet")] = "qlib") -> None:
+    """Bring the export that is current in object storage (QUANTLAB_EXPORTS) to this machine, and make it current here.
+
+    Every byte of the files with a checksum is compared before it can be seen. It asks no database.
+
+    Example: `quantlab export fetch qlib`.
+    """
+    settings = get_platform().settings
+    if settings.exports_address is None:
+        raise ConfigurationError("Set QUANTLAB_EXPORTS to the address of the exports, like s3://bucket/prefix.")
+    if kind not in KINDS:
+        raise InvalidParameter(f"There is no export of the kind {kind!r}; there are {', '.join(KINDS)}.")
+    snapshot = shipping.fetch(settings.data_dir / "exports" / kind, ObjectFiles(settings.exports_address))
+    typer.echo(f"{kind} {snapshot.name} is current here: {snapshot.parent / 'current'}")
 
 
 def _which(kind: str, name: str | None) -> tuple[str, str | None]:

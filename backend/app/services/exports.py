@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from app.errors import ExportError, InvalidParameter
-from app.export import snapshots
-from app.export.publish import exclusive, is_whole, manifest_of
+from app.export import shipping, snapshots
+from app.export.publish import CURRENT, exclusive, is_whole, manifest_of
 from app.export.qlib.layout import FIELDS
 from app.export.qlib.reader import TreeReader
 from app.export.qlib.record import read_record
+from app.files import ObjectFiles
 from app.services import export_parquet, export_qlib
 from app.services.context import Context
 from app.services.qlib_tree import compare
+from app.services.report import Report
 from app.store.engine import snapshot
 
 
@@ -36,6 +38,23 @@ def folder_of(context: Context, kind: str) -> Path:
     if kind not in kinds:
         raise InvalidParameter(f"There is no export of the kind {kind!r}; there are {', '.join(kinds) or 'none yet'}.")
     return exports / kind
+
+
+def shipped(report: Report, root: Path, address: str | None) -> Report:
+    """The report of an export whose snapshot is in the bucket at *address*, too; the same where there is no address.
+
+    Also one that found nothing new ships what an earlier one could not.
+
+    Raises:
+        ExportError: not all of it arrived; what was current in the bucket stays.
+        StoreUnavailable: the storage does not answer.
+    """
+    if address is None or not (root / CURRENT).exists():
+        return report
+    name = shipping.ship(root, ObjectFiles(address))
+    if name is None:
+        return report
+    return replace(report, details={**report.details, "shipped": f"{address}/{root.name}/{name}"})
 
 
 def roll_back(context: Context, kind: str, name: str | None, *, by: str) -> Path:
