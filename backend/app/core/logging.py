@@ -33,6 +33,10 @@ _QUIETER = {
 }
 
 
+_ON_THEIR_OWN = ("uvicorn", "uvicorn.error", "uvicorn.access")
+"""Loggers that print by themselves unless told otherwise: the traceback of a broken reply would stand in no log."""
+
+
 def _terminal_format(record: Record) -> str:
     # Taipei's time, as in every other place that a person reads.
     record["extra"]["clock"] = record["time"].astimezone(TAIPEI).strftime("%m-%d %H:%M:%S")
@@ -106,5 +110,9 @@ def configure_logging(level: str, *, folder: Path | None = None, program: str = 
             _DailyFile(folder, program), level=level, format=lambda _: "{exception}", backtrace=False, diagnose=False
         )
     logging.basicConfig(handlers=[_ToLoguru()], level=logging.INFO, force=True)
+    for name in _ON_THEIR_OWN:
+        theirs = logging.getLogger(name)
+        theirs.handlers.clear()
+        theirs.propagate = True
     for name, least in _QUIETER.items():
         logging.getLogger(name).setLevel(least)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging.config
 import multiprocessing
 import os
 import signal
@@ -15,6 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from loguru import logger
+from uvicorn.config import LOGGING_CONFIG
 
 from app.core.logging import configure_logging
 from app.errors import StoreUnavailable
@@ -72,6 +74,23 @@ def test_what_is_logged_is_kept_as_it_was(engine: Engine, tmp_path: Path) -> Non
     assert second.traceback is not None
     assert second.traceback.startswith("Traceback")
     assert "ValueError: invalid literal" in second.traceback
+
+
+def test_what_uvicorn_says_of_a_broken_reply_is_kept(engine: Engine, tmp_path: Path) -> None:
+    logging.config.dictConfig(LOGGING_CONFIG)  # as uvicorn itself does, before it starts the application
+    configure_logging("INFO", folder=tmp_path, program="web")
+    try:
+        try:
+            int("no such thing")
+        except ValueError:
+            logging.getLogger("uvicorn.error").exception("Exception in ASGI application")
+    finally:
+        logger.remove()
+        logger.add(sys.stderr)
+    LogKeeper(lambda: engine, tmp_path).keep()
+    (only,) = held(engine)
+    assert (only.level, only.program, only.message) == (40, "web", "Exception in ASGI application")
+    assert "invalid literal" in (only.traceback or "")
 
 
 def test_half_a_line_waits_for_its_end(engine: Engine, tmp_path: Path) -> None:
