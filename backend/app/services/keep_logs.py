@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from app.errors import storable
+from app.errors import ConfigurationError, storable
 from app.store import log_lines
 from app.store.engine import Engine, transaction
 from app.store.log_lines import LogLine
@@ -45,13 +45,17 @@ class LogKeeper:
 
         Raises:
             StoreUnavailable: PostgreSQL is away; the next call goes on.
+            ConfigurationError: the files cannot be read.
         """
         copied = 0
-        while self._is_news():
-            lines = self._keep_some()
-            if lines is None:
-                break
-            copied += lines
+        try:
+            while self._is_news():
+                lines = self._keep_some()
+                if lines is None:
+                    break
+                copied += lines
+        except OSError as error:
+            raise ConfigurationError(f"The log files in {self._folder} cannot be read: {error}.") from error
         return copied
 
     def _sizes(self) -> dict[str, int]:
