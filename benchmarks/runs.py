@@ -20,8 +20,8 @@ from benchmarks.web import getting, side_by_side, web
 IN_THE_WINDOW, OLDER = 10_000, 90_000
 PAGE, BARS = 50, 1_000
 TIMES = 100
-MOST_OF_SQL = 8.0
-"""The web's answer ÷ its bare SQL: reading the reply's rows into JSON is most of what comes on top."""
+MOST_OF_SQL = {"list": 5.0, "timeline": 12.0}
+"""The web's answer ÷ its bare SQL; of a thousand bars most is reading rows into values and writing them as JSON."""
 
 _FILL = """
 INSERT INTO runs (id, task, parameters, trigger, state, queued_at, started_at, finished_at, worker, attempts, forced,
@@ -78,13 +78,14 @@ def main() -> int:
     print(f"The page of runs: a ledger of {IN_THE_WINDOW + OLDER:,} runs, p50 of {TIMES}, ms")
     missed = 0
     for title, (ours, sql) in found.items():
-        good = ours / sql <= MOST_OF_SQL
+        most = MOST_OF_SQL["timeline" if title.startswith("timeline") else "list"]
+        good = ours / sql <= most
         missed += not good
         print(
             f"  {title:<42}{ours * 1e3:>9.2f}   the bare SQL{sql * 1e3:>9.2f}   ratio {ours / sql:>5.2f}",
             end="   ",
         )
-        print(f"{'met' if good else 'MISSED'} (at most {MOST_OF_SQL:g})")
+        print(f"{'met' if good else 'MISSED'} (at most {most:g})")
     return missed
 
 
