@@ -119,6 +119,9 @@ class Settings(BaseSettings):
     source_seconds_per_request: float = Field(
         2.5, gt=0, description="the shared quota: one request a site in so many seconds (ban is at 3 in 5 s)"
     )
+    backfill_at_once: int = Field(
+        1, ge=1, description="runs of the queue backfill that are under way at once, on all machines together"
+    )
     finmind_url: str = Field("https://api.finmindtrade.com/api/v4", description="FinMind, to compare with")
     finmind_token: SecretStr | None = Field(None, description="FinMind's token; without one it answers half as often")
     finmind_seconds_per_request: float | None = Field(

@@ -14,6 +14,7 @@ from celery.utils.time import maybe_iso8601
 from kombu.exceptions import OperationalError
 from loguru import logger
 
+from app.core.config import get_settings
 from app.errors import InvalidParameter
 from app.store.runs import Run
 
@@ -28,7 +29,7 @@ ONE_MORE_TRY = {"max_retries": 1, "interval_start": 0, "interval_step": 0.1, "in
 
 BROKER_AWAY = (OperationalError, redis.RedisError, OSError)
 
-CAPS = {"backfill": 1}
+CAPS = {"backfill": get_settings().backfill_at_once}
 """Queue → the most of its runs that are on their way or under way at once: the other slots are for fresh data."""
 
 

@@ -46,12 +46,15 @@ def shared_backfill(stage: Stage, *, hosts: int, pace: float = PACE) -> Shared:
             environment = host.environment | {
                 "QUANTLAB_HOME": str(stage.folder / f"home-{number}"),  # they share no disk
                 "SOURCE_SECONDS_PER_REQUEST": str(pace),
+                "BACKFILL_AT_ONCE": str(hosts),
             }
             stage.worker(f"w{number}", concurrency=1, prefix=host.prefix, environment=environment)
         for child in stage.children.values():
             child.wait_until_ready()
+        stage.extra["BACKFILL_AT_ONCE"] = str(hosts)
         begun = time.monotonic()
-        runs = [stage.call("backfill_bars", start=str(first), end=str(last)) for first, last in _ranges()]
+        # The copied ledger says that all is held, whose bars were taken away.
+        runs = [stage.call("backfill_bars", start=str(first), end=str(last), again=True) for first, last in _ranges()]
         for run_id in runs:
             end_of(stage, run_id, within=120)
         seconds = time.monotonic() - begun

@@ -13,7 +13,7 @@ from tests.chaos.brokers import master_port, rabbitmq, sentinels
 from tests.chaos.child import BACKEND
 from tests.chaos.ordeal import bring_up, most_fetches, tell, wait_for_units
 from tests.chaos.prepare import Prepared, end_of
-from tests.chaos.stage import Stage
+from tests.chaos.stage import BIN, Stage
 from tests.chaos.verdict import judge, start_sync
 from tests.conftest import wait_until
 
@@ -41,7 +41,7 @@ def test_a_master_that_dies_amid_a_sync_is_replaced_and_nothing_is_lost(chaos: P
 
 def quantlab(stage: Stage, *words: str) -> str:
     done = subprocess.run(
-        [sys.executable, "-m", "app.cli.main", *words],
+        [BIN / "quantlab", *words],
         cwd=BACKEND,
         env=stage.environment(),
         capture_output=True,
