@@ -2,6 +2,7 @@
 import { ref } from 'vue'
 
 import { language } from './choices'
+import type { Incident } from './types'
 import { maybe, t } from './words'
 
 /** Milliseconds; turns each second, so that "12 s ago" stays true. */
@@ -73,6 +74,14 @@ export function ago(text: string): string {
 export const shortName = (task: string): string => task.replace('app.tasks.', '')
 export const taskName = (task: string): string => maybe(`n_${shortName(task)}`, shortName(task))
 export const datasetName = (dataset: string): string => maybe(`d_${dataset}`, dataset)
+/** What an incident is about, in the page's language; its own sentence, which says more, is English. */
+export function incidentName(incident: Incident): string {
+  const task = maybe(`n_${shortName(incident.subject)}`, '')
+  const [, what, venue] = /^(.+?)(?: figures)? of (\S+)$/.exec(incident.subject) ?? []
+  const dataset = what && maybe(`d_${what.replace(' ', '_')}`, '')
+  const subject = task || (dataset ? `${dataset} ${venue}` : maybe(`k_${incident.subject}`, incident.subject))
+  return maybe(`r_${incident.rule}`, incident.rule).replace('{subject}', subject)
+}
 
 const CHINESE: [RegExp, (found: RegExpMatchArray) => string][] = [
   [/^daily (\d\d:\d\d)$/, (found) => `每日 ${found[1]}`],

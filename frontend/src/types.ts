@@ -147,6 +147,7 @@ export interface CatchUp {
   steps: { dataset: string; venue: Venue | null; sessions: string[]; requests: number; minutes: number }[]
   requests: Record<string, number>
   minutes: number
+  measured: boolean
   left_for_later: number
   run: string | null
   paused: boolean

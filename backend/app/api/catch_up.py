@@ -25,7 +25,7 @@ class StepRow(BaseModel):
     venue: Venue | None = Field(description="null: all of them, which is so for the securities lists")
     sessions: list[date] = Field(description="missing ones, newest first")
     requests: int
-    minutes: float = Field(description="at the pace of the site's quota")
+    minutes: float = Field(description="at the pace of its last sessions, and no faster than the site's quota")
 
 
 class WaitingRow(BaseModel):
@@ -43,7 +43,8 @@ class CatchUpReply(Reply):
     first: date = Field(description="the first day that is looked at")
     steps: list[StepRow]
     requests: dict[str, int] = Field(description="by site")
-    minutes: float = Field(description="of the whole at the least: the sites take turns")
+    minutes: float = Field(description="of the whole: the sites take turns")
+    measured: bool = Field(description="minutes at the pace of the last sessions; false: of some none is known")
     left_for_later: int = Field(description="sessions of a venue above a site's share in one run")
     tried_lately: list[WaitingRow]
     run: str | None = Field(description="the run that works on it or waits to; null: none does")

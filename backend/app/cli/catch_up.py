@@ -99,9 +99,11 @@ def _sentences(standing: Standing) -> list[str]:
     sentences = []
     if plan.steps:
         requests = sum(plan.requests.values())
+        minutes = f"{plan.seconds / 60:.1f} minutes"
+        takes = f"about {minutes} at the pace of the last ones" if plan.measured else f"{minutes} at the least"
         sentences.append(
             f"{len(plan.cells)} sessions of a venue and dataset since {plan.first} are missing: {requests} requests, "
-            f"{plan.seconds / 60:.1f} minutes at the least, for the sites take turns."
+            f"{takes}."
         )
     elif not plan.waiting:
         sentences.append(f"Nothing since {plan.first} is missing.")

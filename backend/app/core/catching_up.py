@@ -52,6 +52,7 @@ class Standing:
             ],
             "requests": {site.value: number for site, number in plan.requests.items()},
             "minutes": round(plan.seconds / 60, 2),
+            "measured": plan.measured,
             "left_for_later": len(plan.later),
             "tried_lately": [
                 {"dataset": cell.dataset, "venue": cell.venue, "session": cell.session, "until": until}

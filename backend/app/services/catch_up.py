@@ -41,7 +41,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What a plan asks of one venue and dataset: its missing sessions, newest first, and the cost at the quota's pace.
+    """What a plan asks of one venue and dataset: its missing sessions, newest first, and the cost.
 
     The securities lists, which a new database lacks, are a step without a venue and sessions.
     """
@@ -66,7 +66,9 @@ class Plan:
     """Tried lately without a change; asked for again from then on."""
     requests: Mapping[Site, int] = field(default_factory=dict)
     seconds: float = 0.0
-    """At the quota's pace; the sites take turns, so the busiest one counts."""
+    """At the pace of the last sessions that were fetched, and no faster than the quota allows the busiest site."""
+    measured: bool = False
+    """Whether there were such sessions of each dataset; if not, *seconds* is the least that it takes."""
 
     def as_json(self) -> dict[str, Any]:
         """In short, for a run's details."""
@@ -86,7 +88,10 @@ def plan_catch_up(context: Context, limits: Limits) -> Plan:
     with transaction(context.engine) as connection:
         listed = _listed(connection)
         gaps = _look(connection, context, first, listed, limits.datasets)
-    return _within_limits(first, gaps, limits, lists=0 if _has_lists(listed) else len(Venue))
+        paces = {
+            name: pace for name in limits.datasets if (pace := ledger.seconds_a_unit(connection, name)) is not None
+        }
+    return _within_limits(first, gaps, limits, lists=0 if _has_lists(listed) else len(Venue), paces=paces)
 
 
 def catch_up(context: Context, limits: Limits) -> Report:
@@ -149,7 +154,8 @@ def _look(
     return find_gaps(expected, known, at=at)
 
 
-def _within_limits(first: date, gaps: Gaps, limits: Limits, *, lists: int) -> Plan:
+def _within_limits(first: date, gaps: Gaps, limits: Limits, *, lists: int, paces: Mapping[str, float]) -> Plan:
+    """*paces*: seconds from one unit to the next, of the datasets of which it is known."""
     cells = _room(gaps.missing, (), limits)
     requests = Counter(site_of(cell) for cell in cells)
     steps = []
@@ -160,7 +166,9 @@ def _within_limits(first: date, gaps: Gaps, limits: Limits, *, lists: int) -> Pl
         for venue in BAR_VENUES:
             days = tuple(cell.session for cell in cells if (cell.dataset, cell.venue) == (dataset, venue))
             if days:
-                steps.append(Step(dataset, venue, days, len(days), len(days) * limits.seconds_per_request))
+                pace = max(limits.seconds_per_request, paces.get(dataset, 0))
+                steps.append(Step(dataset, venue, days, len(days), len(days) * pace))
+    at_quota = max(requests.values(), default=0) * limits.seconds_per_request
     return Plan(
         first=first,
         cells=tuple(cells),
@@ -168,7 +176,8 @@ def _within_limits(first: date, gaps: Gaps, limits: Limits, *, lists: int) -> Pl
         later=tuple(cell for cell in gaps.missing if cell not in set(cells)),
         waiting=gaps.waiting,
         requests=dict(requests),
-        seconds=max(requests.values(), default=0) * limits.seconds_per_request,
+        seconds=max(at_quota, sum(paces.get(cell.dataset, 0) for cell in cells)),
+        measured=all(cell.dataset in paces for cell in cells),
     )
 
 

@@ -101,8 +101,12 @@ def test_figures_are_caught_up_with_the_bars_and_only_those_that_lack(late: Any,
     assert [(step.dataset, step.venue, len(step.sessions)) for step in plan.steps[1:]] == [
         (name, venue, 2) for name in (BARS, "margin", "indices") for venue in (Venue.TWSE, Venue.TPEX)
     ]
+    assert (plan.seconds, plan.measured) == (15.0, False)  # of no dataset a pace is known
     assert catch_up(late.context, limits).state == "SUCCESS"
     assert asked(late) == (6, 6)
+    further = plan_catch_up(late.context, replace(limits, days=3))
+    assert (len(further.cells), further.measured) == (6, True)
+    assert further.seconds >= 7.5  # no faster than the quota
     held = late.rows("SELECT name, count(DISTINCT session) FROM figures JOIN datasets ON id = dataset_id GROUP BY 1")
     assert sorted(held) == [("indices", 2), ("margin", 2)]
 

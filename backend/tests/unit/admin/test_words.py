@@ -12,6 +12,8 @@ from app import errors
 from app.core import queue
 from app.market.corporate_action import ActionKind
 from app.market.security import SecurityKind, Venue
+from app.ops.alerts import RULES
+from app.ops.alerts.promises import PROMISES
 from app.ops.liveness import Condition
 from app.sources import registry
 from app.store.coverage import REASONS
@@ -44,6 +46,10 @@ def named_by_the_server() -> set[str]:
     wanted |= {f"u_{reason}" for reason in (*REASONS, "missing", "quarantined")}
     wanted |= {f"d_{dataset}" for dataset in ("daily_bars", *registry.figures())}
     wanted |= {f"t_{trigger}" for trigger in ("schedule", "manual", "api", "retry")}
+    wanted |= {f"r_{rule.name}" for rule in RULES}
+    for promise in PROMISES:
+        what, of, _ = promise.subject.partition(" of ")
+        wanted.add(f"d_{what.removesuffix(' figures').replace(' ', '_')}" if of else f"k_{what}")
     wanted |= {f"order_{order}" for order in get_args(Order)}
     wanted |= {f"why_{error}" for error in errors_that_end_a_run()}
     return wanted
@@ -66,6 +72,6 @@ def test_every_word_is_used() -> None:
     source = "\n".join(
         path.read_text() for path in (FOLDER.parent).rglob("*") if path.suffix in (".ts", ".vue") and path.is_file()
     )
-    made = re.compile(r"(n|p|h|a|v|s|u|d|t|k|l|q|m|shade|misfire|theme|role|scope|order|why)_")
+    made = re.compile(r"(n|p|h|a|v|s|u|d|t|k|l|q|m|r|shade|misfire|theme|role|scope|order|why)_")
     unused = [word for word in WORDS["zh"] if not re.search(rf"\b{re.escape(word)}\b", source) and not made.match(word)]
     assert unused == []
