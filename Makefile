@@ -56,7 +56,7 @@ fuzz: install ## give the parsers 100,000 malformed replies (ARGS='--replies 500
 	@$(RUN)/python -m tests.fuzz $(ARGS)
 	@cd backend && QUANTLAB_FUZZ=full ../.venv/bin/pytest tests/integration/api/test_described.py
 
-docs: install ## renew the reference pages and build the documentation as a site into .cache/site
+docs: install ## renew the reference pages and build the documentation as a site into .cache/docs/site
 	@.venv/bin/python tools/build_docs.py
 
 bench: install ## measure the performance claims

@@ -1,4 +1,4 @@
-"""Renew the reference pages and build the documentation as a site into ``.cache/site``; any warning fails.
+"""Renew the reference pages and build the documentation as a site into ``.cache/docs/site``; any warning fails.
 
 Run by ``make docs`` in ``.venv``. Mermaid, which draws the diagrams, comes from the npm registry once and is checked
 against the hash below, so that the site asks nothing of another host.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -19,6 +20,7 @@ import references
 
 PROJECT = Path(__file__).resolve().parents[1]
 PROGRAMS = PROJECT / ".venv/bin"
+FOLDER = PROJECT / ".cache/docs"
 MERMAID = "mermaid@12.3.0"
 MERMAID_SHA512 = "4113TdXeLAsMruJ79OpFL5O8+LTFXhQqZ260rF3tgUmiNAtRm4Uume04I+65PRN6yZ69J4f8rVYWW8zRk65UYw=="
 SCRIPT = PROJECT / "docs/javascripts/mermaid.min.js"
@@ -30,11 +32,20 @@ def main() -> int:
     if not SCRIPT.exists() and not fetch_mermaid():
         return 1
     environment = {**os.environ, "NO_COLOR": "1"}
+    make_folder()
     command = [PROGRAMS / "zensical", "build", "--strict", "--clean"]
-    done = subprocess.run(command, cwd=PROJECT, env=environment, check=False)
+    done = subprocess.run(command, cwd=FOLDER, env=environment, check=False)
     if done.returncode == 0:
-        print(f"The site is in {(PROJECT / '.cache/site/index.html').relative_to(PROJECT)}")
+        print(f"The site is in {(FOLDER / 'site/index.html').relative_to(PROJECT)}")
     return done.returncode
+
+
+def make_folder() -> None:
+    """A folder of its own to build in: ``--clean`` empties the folder ``.cache`` that stands beside zensical.toml."""
+    shutil.rmtree(FOLDER, ignore_errors=True)
+    FOLDER.mkdir(parents=True)
+    shutil.copy(PROJECT / "zensical.toml", FOLDER)
+    shutil.copytree(PROJECT / "docs", FOLDER / "docs")
 
 
 def fetch_mermaid() -> bool:

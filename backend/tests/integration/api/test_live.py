@@ -28,7 +28,7 @@ from tests.integration.api.served import Served, closed_with, hear, served, subs
 if TYPE_CHECKING:
     from tests.integration.api.conftest import Web
 
-TOPICS = ("runs", "programs", "alerts", "queues")
+TOPICS = ("runs", "programs", "alerts", "queues", "logs")
 ADMIN_TOKEN = {"Authorization": "Bearer correct-horse-battery"}
 
 
@@ -51,7 +51,7 @@ def run_sql(platform: Platform, statement: str) -> None:
 def test_a_snapshot_of_each_topic_comes_first(server: Served, mei: Person, seeded: Platform) -> None:
     with transaction(seeded.engine) as connection:
         incidents.see(connection, "freshness", "daily bars of TWSE", "They are late.")
-        facts = {"slots": 2, "busy": 0}
+        facts = {"slots": 2, "busy": 0, "draining": False, "pool": "prefork"}
         heartbeats.renew(connection, "worker", "celery@x", host="h", pid=1, started=True, facts=facts)
     with server.socket(mei.headers) as socket:
         subscribe(socket, *TOPICS)
@@ -61,8 +61,17 @@ def test_a_snapshot_of_each_topic_comes_first(server: Served, mei: Person, seede
         failed = first["runs"]["data"][1]
         assert failed == mei.get("/api/v1/runs/run-2").json()["run"]
         assert first["programs"]["data"] == [
-            {"kind": "worker", "name": "celery@x", "state": "idle", "busy": 0, "slots": 2}
+            {
+                "kind": "worker",
+                "name": "celery@x",
+                "state": "idle",
+                "busy": 0,
+                "slots": 2,
+                "draining": False,
+                "pool": "prefork",
+            }
         ]
+        assert first["logs"]["data"] == 0  # nobody has written a line
         assert [one["sentence"] for one in first["alerts"]["data"]] == ["They are late."]
         assert set(first["queues"]["data"]) >= {"default", "export"} or first["queues"]["data"]
         assert abs((datetime.fromisoformat(first["runs"]["at"]) - datetime.now(UTC)).total_seconds()) < 5
