@@ -14,7 +14,7 @@ from app.cli.output import AsJson, console, print_json, print_source, table
 from app.core.wiring import get_platform
 from app.errors import ConfigurationError, InvalidParameter
 from app.export import shipping
-from app.export.snapshots import PREFIX, Snapshot, holes, list_snapshots
+from app.export.snapshots import PREFIX, Snapshot, find_snapshot, holes, list_snapshots
 from app.files import ObjectFiles
 from app.services import exports
 
@@ -79,8 +79,10 @@ def rollback(name: _Name = None, *, kind: _Kind = "qlib") -> None:
     Example: `quantlab export rollback`.
     """
     kind, name = _which(kind, name)
+    context = get_platform().context()
     with change("export.rollback", kind) as row:
-        chosen = exports.roll_back(get_platform().context(), kind, name, by=getpass.getuser())
+        row.before = {"snapshot": find_snapshot(exports.folder_of(context, kind), None).name}
+        chosen = exports.roll_back(context, kind, name, by=getpass.getuser())
         row.after = {"snapshot": chosen.name}
     typer.echo(f"{kind} {chosen.name} is current, and stays so until: quantlab export {kind} --force")
 

@@ -138,6 +138,7 @@ class Settings(BaseSettings):
     log_days: int = Field(30, ge=1, description="days that lines of the logs are kept, in files and in PostgreSQL")
     log_lines: int = Field(1_000_000, ge=1_000, description="lines of the logs that PostgreSQL keeps at most")
     reading_days: int = Field(30, ge=1, description="days that readings of memory, queues and disk are kept")
+    quantlab_audit_days: int = Field(730, ge=1, description="days that rows of the audit are kept")
     export_keep: int = Field(3, ge=1, description="snapshots of an export that are kept")
 
     port: int = Field(3000, ge=1, le=65_535, description="port of the web console and API")

@@ -13,7 +13,7 @@ from app.cache.keys import PREFIX, owner_of
 from app.services.context import Context
 from app.services.keep_logs import remove_old_lines
 from app.services.report import Report
-from app.store import readings
+from app.store import audit, readings
 from app.store.counts import Counts
 from app.store.engine import transaction
 
@@ -21,9 +21,16 @@ RESULT_PREFIX = "celery-task-meta-"
 
 
 def clean(
-    context: Context, *, result_seconds: int, quote_days: int, log_days: int, log_lines: int, reading_days: int
+    context: Context,
+    *,
+    result_seconds: int,
+    quote_days: int,
+    log_days: int,
+    log_lines: int,
+    reading_days: int,
+    audit_days: int,
 ) -> Report:
-    """Remove orphan keys of ours, results without a life, old quote replies and readings, and too old or too many logs.
+    """Remove orphan keys of ours, results without a life, what is old of quote replies, readings and audit, and logs.
 
     Keys that Redis expires by itself need no help; this finds those that would stay for ever. Raw replies other than
     quotes stay, for they rebuild the tables.
@@ -39,6 +46,7 @@ def clean(
             context.engine, before=context.clock() - timedelta(days=log_days), most=log_lines
         ),
         "old_readings": lambda: _remove_readings(context, reading_days),
+        "old_audit_rows": lambda: _remove_audit_rows(context, audit_days),
         "half_made_exports": lambda: _remove_half_made(context),
     }
     removed: dict[str, int] = {}
@@ -86,6 +94,11 @@ def _remove_old(context: Context, folder: Path, days: int, *, pattern: str = "*"
 def _remove_readings(context: Context, days: int) -> int:
     with transaction(context.engine) as connection:
         return readings.remove_old(connection, before=context.clock() - timedelta(days=days))
+
+
+def _remove_audit_rows(context: Context, days: int) -> int:
+    with transaction(context.engine) as connection:
+        return audit.remove_old(connection, before=context.clock() - timedelta(days=days))
 
 
 def _remove_half_made(context: Context) -> int:

@@ -20,4 +20,5 @@ def cleanup_old_cache(self: QuantLabTask) -> Report:
         log_days=settings.log_days,
         log_lines=settings.log_lines,
         reading_days=settings.reading_days,
+        audit_days=settings.quantlab_audit_days,
     )

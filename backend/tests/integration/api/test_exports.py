@@ -11,6 +11,8 @@ from app.core.wiring import Platform
 from app.export.snapshots import list_snapshots
 from app.services.export_parquet import export_parquet
 from app.services.export_qlib import export_qlib
+from app.store import audit
+from app.store.engine import transaction
 from tests.integration.api.conftest import Web
 from tests.integration.conftest import NOW
 
@@ -84,6 +86,9 @@ def test_going_back_and_what_cannot_be(web: Web, seeded: Platform) -> None:
     older, newer = export_twice(seeded)
     told = web.post(f"/api/v1/exports/qlib/{older}/rollback", headers=TOKEN).json()
     assert (told["name"], told["before"]) == (older, newer)
+    with transaction(seeded.engine) as connection:
+        (row,) = audit.list_rows(connection, limit=5, action="export.rollback")
+    assert (row.before, row.after, row.outcome) == ({"snapshot": newer}, {"snapshot": older}, "done")
     current = [one["name"] for one in web.get("/api/v1/exports").json()["exports"] if one["current"]]
     assert current == [older]
     for path in (f"qlib/{older}/rollback", "qlib/none/rollback", "excel/x/rollback", "qlib/..%2F..%2F/rollback"):

@@ -16,6 +16,7 @@ from app.export.snapshots import list_snapshots
 from app.market.bar import BAR_FIELDS, Bar
 from app.services.export_parquet import export_parquet
 from app.services.export_qlib import export_qlib
+from app.store import audit
 from app.store.bars import write_bars
 from app.store.engine import transaction
 from tests.integration.conftest import NOW
@@ -66,6 +67,10 @@ def test_what_was_exported(run: Run, seeded: Platform, monkeypatch: pytest.Monke
     assert (
         f"{older.name} is current, and stays so until: quantlab export qlib --force" in run("export", "rollback").output
     )
+    with transaction(seeded.engine) as connection:
+        (row,) = audit.list_rows(connection, limit=5, action="export.rollback")
+    assert (row.subject, row.outcome) == ("qlib", "done")
+    assert (row.before, row.after) == ({"snapshot": newest.name}, {"snapshot": older.name})
     again = run("export", "rollback")
     assert isinstance(again.exception, InvalidParameter)
     assert "nothing to go back to" in str(again.exception)

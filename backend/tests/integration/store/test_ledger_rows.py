@@ -9,11 +9,11 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 
 from app.errors import ConfigurationError
 from app.market.security import Venue
-from app.store import leases, provenance, quarantine, quarantine_reads, sessions, units
+from app.store import audit, leases, provenance, quarantine, quarantine_reads, sessions, units
 from app.store.counts import Counts
 from app.store.quarantine_reads import Filter
 from tests.integration.store.samples import DAY, NOW, bar, list_them, versions, write
@@ -33,6 +33,19 @@ class Row:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "raw", self.raw or {"最高價": "1", "最低價": "2"})
+
+
+def test_old_rows_of_the_audit_are_counted_and_removed(connection: Connection) -> None:
+    old, new = (
+        audit.begin(connection, who="ann", via="cli", action="user.add", subject=name, before=None)
+        for name in ("old", "new")
+    )
+    connection.execute(text("UPDATE audit SET at = :at WHERE id = :id"), {"at": NOW - timedelta(days=731), "id": old})
+    limit = NOW - timedelta(days=730)
+    assert audit.remove_old(connection, before=limit, only_count=True) == 1
+    assert len(audit.list_rows(connection, limit=5)) == 2
+    assert audit.remove_old(connection, before=limit) == 1
+    assert [row.id for row in audit.list_rows(connection, limit=5)] == [new]
 
 
 def test_a_later_attempt_replaces_a_unit(connection: Connection) -> None:
