@@ -12,7 +12,7 @@ from app.api.access import TheUser
 from app.api.replies import Reply, ThePlatform, failures
 from app.errors import InvalidParameter
 from app.store import log_lines
-from app.store.engine import transaction
+from app.store.engine import snapshot
 from app.store.log_lines import LEVELS, Wanted, level_name
 
 router = APIRouter(prefix="/api/v1/logs", tags=["logs"])
@@ -78,7 +78,7 @@ def list_logs(
         since=since,
         until=until,
     )
-    with transaction(platform.engine) as connection:
+    with snapshot(platform.engine) as connection:  # what comes in between would be told now and once more
         last = log_lines.last_id(connection)
         found = log_lines.list_lines(connection, wanted, limit=limit + 1, before=before, after=after)
     page = found[-limit:] if after is not None else found[:limit]

@@ -21,7 +21,7 @@ from app.errors import InvalidParameter, StoreUnavailable
 from app.market.calendar import TAIPEI
 from app.services.keep_logs import newest_in_files
 from app.store import log_lines
-from app.store.engine import transaction
+from app.store.engine import snapshot
 from app.store.log_lines import LEVELS, KeptLine, LogLine, Wanted, level_name
 
 EVERY = 1.0
@@ -86,7 +86,7 @@ def logs(
 
 def _ask(wanted: Wanted, *, limit: int, after: int | None = None) -> tuple[list[KeptLine], int]:
     """Lines, oldest first, and the number after which to go on."""
-    with transaction(get_platform().engine) as connection:
+    with snapshot(get_platform().engine) as connection:  # what comes in between would be shown now and once more
         last = log_lines.last_id(connection)
         lines = log_lines.list_lines(connection, wanted, limit=limit, after=after)[::-1]
     return lines, lines[-1].id if after is not None and len(lines) == limit else last

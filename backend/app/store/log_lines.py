@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, delete, func, insert, select, text
+from sqlalchemy import ColumnElement, Connection, Select, delete, func, insert, select, text
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from app.store.tables import log_files, log_lines
@@ -132,19 +132,18 @@ def _where(query: Select[Any], wanted: Wanted) -> Select[Any]:
 
 def count_old(connection: Connection, *, before: datetime, most: int) -> int:
     """How many lines are older than *before*, or beyond the newest *most*."""
-    boundary = _boundary(connection, before=before, most=most)
-    return connection.scalar(select(func.count()).select_from(log_lines).where(log_lines.c.id <= boundary)) or 0
+    gone = _may_go(connection, before=before, most=most)
+    return connection.scalar(select(func.count()).select_from(log_lines).where(gone)) or 0
 
 
 def remove_old(connection: Connection, *, before: datetime, most: int, at_once: int) -> int:
     """Remove at most *at_once* of those, oldest first; how many it were."""
-    boundary = _boundary(connection, before=before, most=most)
-    oldest = select(log_lines.c.id).where(log_lines.c.id <= boundary).order_by(log_lines.c.id).limit(at_once)
+    gone = _may_go(connection, before=before, most=most)
+    oldest = select(log_lines.c.id).where(gone).order_by(log_lines.c.id).limit(at_once)
     return connection.execute(delete(log_lines).where(log_lines.c.id.in_(oldest))).rowcount
 
 
-def _boundary(connection: Connection, *, before: datetime, most: int) -> int:
-    """The highest number that may go: by age the newest line that is too old, by number what *most* leaves out."""
-    aged = connection.scalar(select(func.max(log_lines.c.id)).where(log_lines.c.at < before)) or 0
+def _may_go(connection: Connection, *, before: datetime, most: int) -> ColumnElement[bool]:
+    """Too old by its own time, or beyond the newest *most*: an old line that came late takes no newer one with it."""
     surplus = connection.scalar(select(log_lines.c.id).order_by(log_lines.c.id.desc()).offset(most).limit(1)) or 0
-    return max(aged, surplus)
+    return (log_lines.c.at < before) | (log_lines.c.id <= surplus)

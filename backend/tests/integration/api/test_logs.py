@@ -9,7 +9,7 @@ import pytest
 
 from app.core.wiring import Platform
 from app.store import log_lines
-from app.store.engine import transaction
+from app.store.engine import Connection, transaction
 from app.store.log_lines import LogLine
 from tests.integration.api.conftest import Web
 
@@ -82,6 +82,26 @@ def test_following_misses_nothing(web: Web, platform: Platform, lines: None) -> 
         seen += [one["message"] for one in reversed(page)]
         last = page[0]["id"]
     assert seen == [f"new {n}" for n in range(5)]
+
+
+def test_a_line_that_comes_while_one_asks_is_told_once(
+    web: Web, platform: Platform, lines: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    last, newest = asked(web)["last_id"], log_lines.last_id
+
+    def meanwhile(connection: Connection) -> int:
+        found = newest(connection)
+        monkeypatch.setattr(log_lines, "last_id", newest)
+        add(platform, ("new", 20))
+        return found
+
+    monkeypatch.setattr(log_lines, "last_id", meanwhile)
+    seen: list[str] = []
+    for _ in range(3):
+        page = asked(web, after=last)
+        seen += [one["message"] for one in page["lines"]]
+        last = page["last_id"]
+    assert seen == ["new"]
 
 
 def test_only_for_who_is_logged_in(web: Web, lines: None) -> None:

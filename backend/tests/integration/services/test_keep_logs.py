@@ -221,6 +221,17 @@ def test_lines_that_are_old_or_too_many_go(engine: Engine, tmp_path: Path) -> No
     assert LogKeeper(lambda: engine, tmp_path).keep() == 0  # what went does not come back
 
 
+def test_an_old_line_that_came_late_takes_no_newer_one_with_it(engine: Engine, tmp_path: Path) -> None:
+    file = tmp_path / "quantlab-2026-11-20.jsonl"
+    late = line("late", at=(AT - timedelta(days=40)).isoformat())
+    file.write_bytes(line("first") + late + line("second"))
+    LogKeeper(lambda: engine, tmp_path).keep()
+    with transaction(engine) as connection:
+        assert log_lines.count_old(connection, before=AT - timedelta(days=30), most=1_000) == 1
+    assert remove_old_lines(engine, before=AT - timedelta(days=30), most=1_000) == 1
+    assert messages(engine) == ["first", "second"]
+
+
 WANTED = [
     (Wanted(level=30), ["bad 2330"]),
     (Wanted(task="app.tasks.sync_qlib"), ["good 23301"]),
