@@ -46,7 +46,7 @@ def resume(settings: TheSettings, name: Name, changer: TheChanger) -> SaidReply:
 
 @router.put("/{name}/slots", summary="Change its slots", responses=failures(401, 403, 404, 422))
 def resize(settings: TheSettings, name: Name, size: Size, changer: TheChanger) -> SaidReply:
-    """It works on so many tasks at once, until it restarts; a slot that works ends after its task."""
+    """It works on so many tasks at once, until it restarts. 422 when it would have to give up a process that works."""
     return _tell(settings, changer, name, "worker.resize", lambda: workers.resize(name, size.slots))
 
 

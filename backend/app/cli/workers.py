@@ -71,7 +71,7 @@ def resume(name: _Name) -> None:
 def resize(
     name: _Name, slots: Annotated[int, typer.Argument(min=1, max=control.MOST_SLOTS, help="tasks at once")]
 ) -> None:
-    """Give it so many slots, until it restarts; a slot that works ends after its task.
+    """Give it so many slots, until it restarts; no process that works is taken from it.
 
     Example: `quantlab workers resize celery@host 4`.
     """

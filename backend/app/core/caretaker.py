@@ -121,7 +121,4 @@ def ledger_duties(platform: Platform) -> list[Duty]:
 
 def worker_duties(platform: Platform) -> list[Duty]:
     """What a worker alone sees to: who else would tell that no beat lives?"""
-    return [
-        Duty("alerts", alerts.EVERY, lambda: alerts.stand_in_for_beat(platform)),
-        Duty("readings", readings.EVERY, lambda: readings.take(platform)),
-    ]
+    return [Duty("alerts", alerts.EVERY, lambda: alerts.stand_in_for_beat(platform))]

@@ -32,17 +32,10 @@ def resume(name: str) -> str:
 
 
 def resize(name: str, slots: int) -> str:
-    """Give it so many slots until it restarts; a slot that works ends after its task. Raises as ``drain``."""
+    """Give it so many slots until it restarts; none that works is taken from it. Raises as ``drain``."""
     if not 1 <= slots <= MOST_SLOTS:
         raise InvalidParameter(f"slots is {slots}: a worker has 1 to {MOST_SLOTS}.")
-    facts = _ask(name, "stats")
-    pool = facts.get("pool") or {}
-    has = len(pool.get("processes") or ()) or int(pool.get("max-concurrency") or 0)
-    if "prefork" not in str(pool.get("implementation", "")):
-        raise InvalidParameter(f"{name} has no pool of processes, whose size alone can be changed while it runs.")
-    if slots == has:
-        return f"has {has} slots"
-    return _tell(name, "pool_grow" if slots > has else "pool_shrink", n=abs(slots - has))
+    return _tell(name, "resize", slots=slots)
 
 
 def restart(name: str) -> str:

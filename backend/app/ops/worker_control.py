@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from celery.worker import state as worker_state
 from celery.worker.control import control_command
 
 _left: list[str] = []
@@ -30,6 +31,25 @@ def resume(state: Any) -> dict[str, Any]:
         queues.select_add(queues[name])  # so that it stands after a loss of the connection, too
         consumer.call_soon(consumer.add_task_queue, name)
     return {"ok": f"takes from {', '.join(sorted(queues.consume_from))}"}
+
+
+@control_command(args=[("slots", int)])  # type: ignore[untyped-decorator] # Celery has no types
+def resize(state: Any, slots: int) -> dict[str, Any]:
+    """Have so many processes. By the number that the pool means to have: a new one takes a while to be there."""
+    consumer = state.consumer
+    pool = consumer.pool
+    if not type(pool).__module__.endswith(".prefork") or consumer.controller.autoscaler:
+        return {"error": "only a pool of processes of a fixed number can be resized while it works"}
+    more = slots - pool.num_processes
+    idle = pool.num_processes - len(worker_state.active_requests)
+    if -more > idle:  # billiard would give up those that it can, and then refuse
+        return {"error": f"{idle} of its {pool.num_processes} processes are free, and none that works is taken from it"}
+    if more > 0:
+        pool.grow(more)
+    elif more < 0:
+        pool.shrink(-more)
+    consumer._update_prefetch_count(more)  # noqa: SLF001 - as Celery's own commands do
+    return {"ok": f"has {slots} slots"}
 
 
 def is_draining() -> bool:
