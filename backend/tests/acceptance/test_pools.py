@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -121,9 +120,7 @@ def test_a_worker_that_stops_gives_back_what_it_has_in_hand(platform: Platform, 
     send(platform, "dig", parts=60)
     with worker(platform, tmp_path / "stops.log", "--concurrency=1"):
         wait_until(lambda: state_of(platform, "dig") == "STARTED", within=30, what="its start")
-        began = time.monotonic()
-    assert time.monotonic() - began < 5, "it finishes the part in hand, not the task"
-    assert state_of(platform, "dig") == "QUEUED"
+    assert state_of(platform, "dig") == "QUEUED", "it finishes the part in hand, not the task"
     with worker(platform, tmp_path / "goes-on.log", "--concurrency=1"):
         wait_until(lambda: state_of(platform, "dig") == "SUCCESS", within=60, what="its end in another worker")
     assert platform.rows(
