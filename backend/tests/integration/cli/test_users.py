@@ -82,7 +82,16 @@ LOOKING = {
         "revisions",
         "wait-ready",
     ),
-    *("catch-up plan", "export csv", "export list", "export verify", "referee list", "runs show", "quarantine list"),
+    *(
+        "catch-up plan",
+        "export csv",
+        "export fetch",
+        "export list",
+        "export verify",
+        "referee list",
+        "runs show",
+        "quarantine list",
+    ),
     *("quarantine rules", "quarantine show", "alerts rules", "schedule list", "schedule show", "schedule preview"),
     *("users list", "tokens list", "logs", "config"),
 }
