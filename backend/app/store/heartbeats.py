@@ -11,8 +11,6 @@ from sqlalchemy import Connection, bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 CANARY = "canary"
-PRUNED = "pruned"
-"""No program, and no beat: see ``store/pruned.py``."""
 FORGOTTEN_AFTER = 600.0
 """Seconds for which a dead program's row stands beside the living ones of its kind."""
 CANARY_LOST_AFTER = 600.0
@@ -90,9 +88,8 @@ def look(connection: Connection) -> Seen:
             "extract(epoch FROM clock_timestamp() - seen_at)::float8 AS age, "
             "extract(epoch FROM clock_timestamp() - (facts->>'sent_at')::timestamptz)::float8 AS sent_age, "
             "extract(epoch FROM clock_timestamp() - pg_postmaster_start_time())::float8 AS server_age "
-            "FROM heartbeats WHERE kind <> :pruned ORDER BY kind, name"
-        ),
-        {"pruned": PRUNED},
+            "FROM heartbeats ORDER BY kind, name"
+        )
     ).mappings()
     programs, canaries, server_age = [], [], 0.0
     for row in rows:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, func, select, text
 
-from app.store import pruned
-from app.store.pruned import BOUNDS
 from app.store.tables import COUNTS, FINAL_STATES, quarantine, runs
+
+BOUNDS = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0)
+"""Seconds; the upper ends of the histogram's buckets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,29 +51,22 @@ class NewestSession:
 
 
 def runs_by_task(connection: Connection) -> list[RunsOfTask]:
-    """Every task and state that there is; with what was pruned of it."""
+    """Every task and state that there is."""
     sums = [func.sum(runs.c[name]).label(name) for name in COUNTS]
     query = select(
         runs.c.task, runs.c.state, func.count().label("number"), func.max(runs.c.finished_at).label("last"), *sums
     )
     rows = connection.execute(query.group_by(runs.c.task, runs.c.state).order_by(runs.c.task, runs.c.state)).mappings()
-    counted = [name for name in COUNTS if name != "expected"]
-    found = {
-        (row["task"], row["state"]): RunsOfTask(
+    return [
+        RunsOfTask(
             row["task"],
             row["state"],
             row["number"],
-            {name: None if row[name] is None else int(row[name]) for name in counted},
+            {name: None if row[name] is None else int(row[name]) for name in COUNTS if name != "expected"},
             row["last"],
         )
         for row in rows
-    }
-    for gone in pruned.read(connection):
-        key = gone.task, gone.state
-        here = found.get(key, RunsOfTask(*key, 0, dict.fromkeys(counted), None))
-        rows_of = {name: pruned.both(here.rows[name], gone.rows[name]) for name in counted}
-        found[key] = replace(here, runs=here.runs + gone.runs, rows=rows_of)
-    return [found[key] for key in sorted(found)]
+    ]
 
 
 def last_successes(held: Sequence[RunsOfTask]) -> dict[str, datetime]:
@@ -81,7 +75,7 @@ def last_successes(held: Sequence[RunsOfTask]) -> dict[str, datetime]:
 
 
 def durations(connection: Connection) -> list[Durations]:
-    """Of the runs that began and ended, by task; with what was pruned of them."""
+    """Of the runs that began and ended, by task."""
     query = text("""
         SELECT task, width_bucket(seconds, CAST(:bounds AS float8[])) AS place, count(*) AS number,
             sum(seconds) AS seconds
@@ -93,12 +87,6 @@ def durations(connection: Connection) -> list[Durations]:
         places, seconds = found.get(row.task, ([0] * (len(BOUNDS) + 1), 0.0))
         places[row.place] = row.number
         found[row.task] = places, seconds + row.seconds
-    for gone in pruned.read(connection):
-        if not any(gone.places):
-            continue
-        places, seconds = found.get(gone.task, ([0] * (len(BOUNDS) + 1), 0.0))
-        together = [here + there for here, there in zip(places, gone.places, strict=True)]
-        found[gone.task] = together, seconds + gone.seconds
     return [Durations(task, _cumulative(places), seconds) for task, (places, seconds) in found.items()]
 
 
