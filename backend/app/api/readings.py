@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
-from app.api.instants import Instant
+from app.api.instants import Instant, window
 from app.api.replies import Reply, ThePlatform, failures
-from app.core.wiring import now
-from app.errors import InvalidParameter
 from app.store import readings as store
 from app.store.engine import transaction
 
@@ -47,10 +45,7 @@ def get_readings(
     points: Annotated[int, Query(ge=10, le=1000, description="about so many a subject")] = 240,
 ) -> ReadingsReply:
     """A value a minute, or the highest of longer spans where the time is long."""
-    end = until or now()
-    start = since or end - timedelta(hours=6)
-    if start >= end:
-        raise InvalidParameter(f"since {start.isoformat()} is not before until {end.isoformat()}.")
+    start, end = window(since, until)
     with transaction(platform.engine) as connection:
         found = store.series(connection, measure, start=start, end=end, points=points)
     return ReadingsReply(

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
-from app.api.instants import Instant
+from app.api.instants import Instant, window
 from app.api.replies import Reply, ThePlatform, failures
 from app.api.runs import CountsRow, State, TheFilters
-from app.core.wiring import now
-from app.errors import InvalidParameter
 from app.store import timeline
 from app.store.engine import transaction
 
@@ -51,10 +49,7 @@ def get_timeline(
     limit: Annotated[int, Query(ge=1, le=1000)] = 500,
 ) -> Response:
     """Every run that waited or worked in that time, with what a picture needs and no more."""
-    end = until or now()
-    start = since or end - timedelta(hours=6)
-    if start >= end:
-        raise InvalidParameter(f"since {start.isoformat()} is not before until {end.isoformat()}.")
+    start, end = window(since, until)
     with transaction(platform.engine) as connection:
         found = timeline.in_window(connection, start=start, end=end, limit=limit + 1, **filters)
     reply = TimelineReply(

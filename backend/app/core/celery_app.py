@@ -22,7 +22,6 @@ from app.core.held_calendar import held_calendar
 from app.core.signals import connect_signals
 from app.core.transport import MAX_PRIORITY, PRIORITY_STEPS, is_redis, register_transports
 from app.errors import QuantLabError, UnknownTask
-from app.ops import worker_control  # noqa: F401 - a worker knows its commands once they are imported
 from app.ops.declared import split_policy
 from app.ops.schedules import SessionCrontab, SessionDayCrontab, SessionTiming
 

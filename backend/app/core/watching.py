@@ -23,7 +23,8 @@ from app.core.version import VERSION
 from app.core.wiring import BACKSTAGE, PROMPT, get_platform, reset_platform
 from app.errors import QuantLabError
 from app.ops.pulse import Pulse
-from app.ops.worker_loop import Consumption, LoopStep, pool_name
+from app.ops.worker_control import pool_name
+from app.ops.worker_loop import Consumption, LoopStep
 from app.services.keep_logs import LogKeeper
 
 TURN_EVERY = 2.0

@@ -38,7 +38,7 @@ def resize(state: Any, slots: int) -> dict[str, Any]:
     """Have so many processes. By the number that the pool means to have: a new one takes a while to be there."""
     consumer = state.consumer
     pool = consumer.pool
-    if not type(pool).__module__.endswith(".prefork") or consumer.controller.autoscaler:
+    if pool_name(consumer) != "prefork" or consumer.controller.autoscaler:
         return {"error": "only a pool of processes of a fixed number can be resized while it works"}
     more = slots - pool.num_processes
     idle = pool.num_processes - len(worker_state.active_requests)
@@ -50,6 +50,11 @@ def resize(state: Any, slots: int) -> dict[str, Any]:
         pool.shrink(-more)
     consumer._update_prefetch_count(more)  # noqa: SLF001 - as Celery's own commands do
     return {"ok": f"has {slots} slots"}
+
+
+def pool_name(consumer: Any) -> str:
+    """Such as ``prefork``."""
+    return type(consumer.pool).__module__.rpartition(".")[2]
 
 
 def is_draining() -> bool:

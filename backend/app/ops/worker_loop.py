@@ -9,7 +9,7 @@ from typing import Any
 from celery import bootsteps
 from celery.worker import state
 
-from app.ops.worker_control import is_draining
+from app.ops.worker_control import is_draining, pool_name
 
 STAMP_EVERY = 2.0
 NOT_CONSUMING_AFTER = 60.0
@@ -95,11 +95,6 @@ class Consumption:
             "in_loop": pool_name(consumer) == "solo" and busy > 0,
             "stuck": self._ignored_since is not None and now - self._ignored_since > self._stuck_after,
         }
-
-
-def pool_name(consumer: Any) -> str:
-    """Such as ``prefork``."""
-    return type(consumer.pool).__module__.rpartition(".")[2]
 
 
 def _slots(consumer: Any) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any, cast
 
 from app.cache.client import redis_errors
@@ -18,6 +17,9 @@ from app.store.counts import Counts
 from app.store.engine import transaction
 
 RESULT_PREFIX = "celery-task-meta-"
+
+RemoveOld = Callable[..., int]
+"""Of a table: takes the connection and the instant *before* which rows go; says how many those were."""
 
 
 def clean(
@@ -41,12 +43,12 @@ def clean(
         "old_quote_replies": lambda: context.archived.remove_before(
             "mis", context.clock() - timedelta(days=quote_days)
         ),
-        "old_logs": lambda: _remove_old(context, context.data_dir / "logs", log_days, pattern="*.jsonl"),
+        "old_logs": lambda: _remove_log_files(context, log_days),
         "old_log_lines": lambda: remove_old_lines(
             context.engine, before=context.clock() - timedelta(days=log_days), most=log_lines
         ),
-        "old_readings": lambda: _remove_readings(context, reading_days),
-        "old_audit_rows": lambda: _remove_audit_rows(context, audit_days),
+        "old_readings": lambda: _remove_rows(context, readings.remove_old, reading_days),
+        "old_audit_rows": lambda: _remove_rows(context, audit.remove_old, audit_days),
         "half_made_exports": lambda: _remove_half_made(context),
     }
     removed: dict[str, int] = {}
@@ -83,22 +85,18 @@ def _bound_results(context: Context, seconds: int) -> int:
         return sum(cast("int", context.redis.expire(key, seconds)) for key in eternal)
 
 
-def _remove_old(context: Context, folder: Path, days: int, *, pattern: str = "*") -> int:
+def _remove_log_files(context: Context, days: int) -> int:
     oldest = (context.clock() - timedelta(days=days)).timestamp()
-    old = [path for path in folder.rglob(pattern) if path.is_file() and path.stat().st_mtime < oldest]
+    files = (path for path in (context.data_dir / "logs").rglob("*.jsonl") if path.is_file())
+    old = [path for path in files if path.stat().st_mtime < oldest]
     for path in old:
         path.unlink(missing_ok=True)
     return len(old)
 
 
-def _remove_readings(context: Context, days: int) -> int:
+def _remove_rows(context: Context, remove: RemoveOld, days: int) -> int:
     with transaction(context.engine) as connection:
-        return readings.remove_old(connection, before=context.clock() - timedelta(days=days))
-
-
-def _remove_audit_rows(context: Context, days: int) -> int:
-    with transaction(context.engine) as connection:
-        return audit.remove_old(connection, before=context.clock() - timedelta(days=days))
+        return remove(connection, before=context.clock() - timedelta(days=days))
 
 
 def _remove_half_made(context: Context) -> int:

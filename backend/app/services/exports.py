@@ -77,16 +77,11 @@ def verify(context: Context, kind: str, name: str | None) -> Verified:
         InvalidParameter: there is no such snapshot.
         ExportError: names the file or the cell that is wrong.
     """
-    path = snapshots.find_snapshot(folder_of(context, kind), name)
-    if not is_whole(path):
-        raise ExportError(f"Files of {path.name} are gone or cut: export again, or go back to another one.")
+    path = _intact(context, kind, name)
     manifest = manifest_of(path) or {}
-    if wrong := snapshots.wrong_files(path):
-        raise ExportError(f"{wrong[0]} of {path.name} is not what was published ({len(wrong)} such files).")
     now: str | None = None
     bars: int | None = None
     if kind == "qlib":
-        _check_sums(path)
         with snapshot(context.engine) as connection:
             held, universes, now = export_qlib.look(connection, context.universes)
             if held.ranges and now == manifest.get("fingerprint"):
@@ -107,6 +102,13 @@ def verify_files(context: Context, kind: str, name: str | None) -> Verified:
 
     Raises as ``verify``.
     """
+    path = _intact(context, kind, name)
+    said = f"Its bytes are those that were published. `quantlab export verify {kind}` asks the database, too."
+    return Verified(kind, path, (manifest_of(path) or {})["files"], None, said)
+
+
+def _intact(context: Context, kind: str, name: str | None) -> Path:
+    """The snapshot, whose files have the checksums with which they were published. Raises as ``verify``."""
     path = snapshots.find_snapshot(folder_of(context, kind), name)
     if not is_whole(path):
         raise ExportError(f"Files of {path.name} are gone or cut: export again, or go back to another one.")
@@ -114,8 +116,7 @@ def verify_files(context: Context, kind: str, name: str | None) -> Verified:
         raise ExportError(f"{wrong[0]} of {path.name} is not what was published ({len(wrong)} such files).")
     if kind == "qlib":
         _check_sums(path)
-    said = f"Its bytes are those that were published. `quantlab export verify {kind}` asks the database, too."
-    return Verified(kind, path, (manifest_of(path) or {})["files"], None, said)
+    return path
 
 
 def _check_sums(path: Path) -> None:

@@ -19,7 +19,7 @@ from typing import Any
 from app.errors import ConfigurationError, storable
 from app.store import log_lines
 from app.store.engine import Engine, transaction
-from app.store.log_lines import LogLine
+from app.store.log_lines import LEVELS, LogLine
 
 PATTERN = "quantlab-*.jsonl"
 MARK = ".mark"
@@ -27,7 +27,6 @@ LONGEST = 20_000
 """Characters of a message or a traceback that are kept; the file has the whole."""
 AT_ONCE = 1_000_000
 """Bytes of a file that one transaction takes."""
-_WARNING = 30
 _HIGHEST_LEVEL, _HIGHEST_PID = 100, 2**31 - 1
 _REMOVED_AT_ONCE = 10_000
 
@@ -138,7 +137,7 @@ def parse(line: bytes) -> LogLine:
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError):
         text = _bounded(line.decode(errors="replace"))
-        return LogLine(datetime.now(UTC), _WARNING, "", "unknown", 0, None, None, "log file", text, None)
+        return LogLine(datetime.now(UTC), LEVELS["WARNING"], "", "unknown", 0, None, None, "log file", text, None)
 
 
 def _number(value: object, most: int) -> int:

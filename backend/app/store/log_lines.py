@@ -14,7 +14,7 @@ from app.store.tables import log_files, log_lines
 
 LEVELS = {"DEBUG": 10, "INFO": 20, "SUCCESS": 25, "WARNING": 30, "ERROR": 40, "CRITICAL": 50}
 """The names of levels, as loguru has them."""
-_SEVERE = 30
+_SEVERE = LEVELS["WARNING"]
 _TURN = 0x10_61_0B
 """The advisory lock of those who write lines, so that ids commit in their order."""
 

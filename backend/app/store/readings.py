@@ -40,11 +40,6 @@ def series(connection: Connection, measure: str, *, start: datetime, end: dateti
     return found
 
 
-def count_old(connection: Connection, *, before: datetime) -> int:
-    """How many are older."""
-    return connection.scalar(select(func.count()).select_from(readings).where(readings.c.at < before)) or 0
-
-
 def remove_old(connection: Connection, *, before: datetime) -> int:
     """Remove those that are older; how many it were."""
     return connection.execute(delete(readings).where(readings.c.at < before)).rowcount
