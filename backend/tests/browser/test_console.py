@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import httpx
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from app.market.calendar import TAIPEI
 from tests.browser.conftest import USERS, Console, log_in
@@ -283,6 +283,26 @@ def test_the_timeline_shows_a_run_in_its_workers_lane_and_leads_to_it(console: C
     bars.last.press("Enter")
     page.wait_for_url("**/admin/runs/*-*")
     expect(page.get_by_role("heading", level=1)).to_have_text("證券清單")
+
+
+def test_what_is_opened_before_a_filter_settles_stays_open(console: Console) -> None:
+    """The filter writes itself into the address a moment later, while the next page may still load."""
+    page = console.page()
+    console.open(page, "data")
+    expect(page.locator("tbody a").first).to_be_visible()
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/OneSecurity*.js", hold)
+    page.get_by_label("輸入代號或名稱").fill("2317")
+    with page.expect_request("**/OneSecurity*.js"):
+        page.get_by_label("輸入代號或名稱").press("Enter")
+    page.evaluate("() => new Promise((later) => setTimeout(later, 500))")  # is due after the filter's own timer
+    held[0].continue_()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("2317")
+    assert page.url.endswith("/admin/data/2317")
 
 
 def test_a_worker_is_drained_and_takes_again(console: Console) -> None:

@@ -1,0 +1,26 @@
+/** What the address says: filters live there, so that a link shows the same and "back" goes back. */
+import { onBeforeUnmount, watch } from 'vue'
+import { onBeforeRouteLeave, useRoute } from 'vue-router'
+
+/** Reads a name of the query, null where it is absent. For a component's setup. */
+export function useAddress(): (name: string) => string | null {
+  const route = useRoute()
+  return (name) => (typeof route.query[name] === 'string' ? route.query[name] : null)
+}
+
+const PAUSE = 250
+
+/**
+ * Acts once somebody pauses to change the filter, and never once the page is being left: an address that is written
+ * while the next page still loads would bring its reader back.
+ */
+export function whenPaused(filter: object, act: () => void): void {
+  let timer = 0
+  const forget = (): void => window.clearTimeout(timer)
+  watch(filter, () => {
+    forget()
+    timer = window.setTimeout(act, PAUSE)
+  })
+  onBeforeRouteLeave(forget)
+  onBeforeUnmount(forget)
+}
