@@ -29,6 +29,17 @@ TEMPLATE = "quantlab"
 START_WITHIN = 60.0
 
 
+UNMEASURED = ("acceptance", "browser", "chaos", "fuzz", "properties")
+"""Tests of processes, which coverage does not see, and of many generated cases, which it would slow by half."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Measure the coverage of the others, which call the code once for what they show."""
+    for item in items:
+        if item.path.relative_to(Path(__file__).parent).parts[0] in UNMEASURED:
+            item.add_marker(pytest.mark.no_cover)
+
+
 def wait_until(condition: Callable[[], object], *, within: float = 30.0, what: str = "the condition") -> None:
     """Poll until ``condition()`` is true; fail the test with ``what`` when it is not so in time."""
     deadline = time.monotonic() + within
