@@ -33,6 +33,7 @@ from app.store.bar_columns import ABSENT, BarColumns, day, joined
 from app.store.bar_copy import copy_out, driver, pack
 from app.store.engine import transaction
 from app.store.securities import save_list
+from benchmarks.claim import Claim, ms
 from benchmarks.server import command, database, valkey
 
 SESSIONS = (date(2026, 10, 1), date(2026, 11, 20))
@@ -60,7 +61,7 @@ class Replies:
         return parsed
 
 
-def main() -> int:
+def main() -> list[Claim]:
     prices = SyntheticPrices()
     days = list(prices.sessions(*SESSIONS))
     replies = Replies(days)
@@ -79,16 +80,14 @@ def main() -> int:
             data_dir=Path(),
         )
         ours, copy, ready, rows = _measure(engine, context, days)
-    ratio = ours / copy
-    met = ratio <= MOST_OF_COPY
     print(f"One whole-market day, {rows:,.0f} bars of two venues (median of {len(days) - 1} days)")
     print(f"  ours: parse, judge, write, account for, cache, ms {1000 * ours:>8.1f}")
-    print(f"  COPY of the same rows, a row at a time, ms        {1000 * copy:>8.1f}   ours ÷ COPY  {ratio:>6.2f}")
+    print(f"  COPY of the same rows, a row at a time, ms        {1000 * copy:>8.1f}   ours ÷ COPY  {ours / copy:>6.2f}")
     print(
         f"  limit: COPY of ready bytes, ms                    {1000 * ready:>8.1f}   ours ÷ limit {ours / ready:>6.2f}"
     )
-    print(f"  {'met   ' if met else 'MISSED'} ours ÷ COPY at most {MOST_OF_COPY:.1f} ({ratio:.2f})")
-    return 0 if met else 1
+    name = "a market's day, from replies to cached ÷ COPY of its rows"
+    return [Claim(name=name, value=ours / copy, most=MOST_OF_COPY, ours=ms(ours), beside=ms(copy))]
 
 
 def _measure(engine: Engine, context: Context, days: list[date]) -> tuple[float, float, float, float]:

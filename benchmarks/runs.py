@@ -14,6 +14,7 @@ import psycopg
 from sqlalchemy import Engine, text
 
 from app.store.engine import transaction
+from benchmarks.claim import Claim, ms
 from benchmarks.server import command, database, valkey
 from benchmarks.web import getting, side_by_side, web
 
@@ -46,7 +47,7 @@ ORDER BY queued_at DESC, id DESC LIMIT {BARS}
 """
 
 
-def main() -> int:
+def main() -> list[Claim]:
     with database() as engine, valkey() as (redis_url, _):
         with transaction(engine) as connection:
             connection.execute(text(_FILL), {"near": IN_THE_WINDOW, "far": OLDER})
@@ -76,17 +77,13 @@ def main() -> int:
                 bare = _sql(engine, _BARS, parameters=(until, since))
                 found[title] = side_by_side(asked, bare, times=TIMES)
     print(f"The page of runs: a ledger of {IN_THE_WINDOW + OLDER:,} runs, p50 of {TIMES}, ms")
-    missed = 0
+    claims = []
     for title, (ours, sql) in found.items():
         most = MOST_OF_SQL["timeline" if title.startswith("timeline") else "list"]
-        good = ours / sql <= most
-        missed += not good
-        print(
-            f"  {title:<42}{ours * 1e3:>9.2f}   the bare SQL{sql * 1e3:>9.2f}   ratio {ours / sql:>5.2f}",
-            end="   ",
-        )
-        print(f"{'met' if good else 'MISSED'} (at most {most:g})")
-    return missed
+        print(f"  {title:<42}{ours * 1e3:>9.2f}   the bare SQL{sql * 1e3:>9.2f}")
+        name = f"p50 of runs, {title} ÷ the bare SQL"
+        claims.append(Claim(name=name, value=ours / sql, most=most, ours=ms(ours), beside=ms(sql)))
+    return claims
 
 
 def _sized(ask: Callable[[], bytes], rows: int | None) -> Callable[[], object]:

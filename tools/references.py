@@ -5,6 +5,7 @@ A page is a function here that returns Markdown; a test compares each file with 
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -41,6 +42,11 @@ these is refused by name, by every program, before it does anything.
 """
 _ABOUT_METRICS = """
 `GET /metrics` serves these to Prometheus ([how](../howto/monitoring.md)). Tasks are named without `app.tasks.`.
+"""
+_ABOUT_PERFORMANCE = """
+What `make bench ARGS=--keep` measured. Both sides of a ratio are measured in turn, in one run on one machine: **the
+ratio is the claim**; what stands beside it depends on the machine and on who else uses it. What each benchmark does,
+and how it is fair, stands in `benchmarks/README.md`. A bar that is missed is told here until it is met.
 """
 _ABOUT_ERRORS = """
 The API answers `{"error": type, "message": sentence}` with the status below; a run that failed keeps type and sentence
@@ -218,12 +224,29 @@ def _escaped(text: str) -> str:
     return "".join(part if part.startswith("`") else part.replace("<", "&lt;") for part in parts)
 
 
+def performance() -> str:
+    """The claims that were kept, each beside its bar."""
+    lines = ["# Performance", _NOTICE, _ABOUT_PERFORMANCE.strip()]
+    kept = json.loads((PROJECT / "benchmarks/kept.json").read_text(encoding="utf-8"))
+    for name, entry in kept.items():
+        rows = [
+            f"| {one['name']} | {one['beside']} | {one['ours']} | {one['value']:,} | {one['bar']} | "
+            f"{'met' if one['met'] else '**missed**'} |"
+            for one in entry["claims"]
+        ]
+        if rows:
+            head = ["| What ÷ what | Beside | Ours | Value | Bar | |", "|---|---|---|---|---|---|"]
+            lines += [f"## {name}", "\n".join(head + rows), f"{entry['day']}, {entry['machine']}."]
+    return "\n\n".join(lines) + "\n"
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "commands": commands,
     "tasks": tasks,
     "errors": errors,
     "metrics": metrics,
     "settings": settings,
+    "performance": performance,
 }
 
 
