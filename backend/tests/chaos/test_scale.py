@@ -24,9 +24,19 @@ def test_two_hosts_share_a_backfill_within_the_quota_of_one(chaos: Prepared, sta
 
 
 @pytest.mark.chaos
-def test_four_hosts_ask_no_more_often_than_one(chaos: Prepared, stage: Stage) -> None:
-    seen = shared_backfill(stage, hosts=4)
-    assert len(seen.workers) == 4
+@pytest.mark.parametrize("hosts", [1, 2, 4])
+@pytest.mark.parametrize("pace", [PACE, 0.01], ids=["in the exchange's pace", "as fast as they can"])
+def test_more_hosts_do_the_same_once_and_ask_no_more_often(
+    chaos: Prepared, stage: Stage, hosts: int, pace: float
+) -> None:
+    """``pytest -s`` shows how the time and the requests go with the hosts, for docs/howto/scale.md."""
+    seen = shared_backfill(stage, hosts=hosts, pace=pace)
+    most = max(seen.most_in_two_seconds.values())
+    print(  # noqa: T201
+        f"\n{hosts} hosts, {pace} s a request: {len(seen.units)} units in {seen.seconds:.1f} s, "
+        f"{seen.fetches} fetches, at most {most} within 2 s of a site"
+    )
+    assert len(seen.workers) == hosts
     assert (seen.units, seen.bars) == (chaos.reference.units, chaos.reference.bars)
-    assert seen.fetches == len(chaos.reference.units)
-    assert max(seen.most_in_two_seconds.values()) <= 2 / PACE + 2
+    assert (seen.units_twice, seen.rows_twice, seen.fetches) == (0, 0, len(chaos.reference.units))
+    assert most <= 2 / pace + 2
