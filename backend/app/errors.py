@@ -19,6 +19,7 @@
     │   ├── ChangedMeanwhile          two pages of one answer would not fit together: begin anew
     │   └── NotStorable               a quarantined row of which there are no values that could be stored
     ├── NotAuthorised                 it is not known who asks: no login, or a wrong one; nothing was done
+    │   └── WrongLogin                a name and a password that do not belong together
     ├── NotAllowed                    it is known, and may not do that, or not from there; nothing was done
     ├── TooManyAttempts               logins are refused for a while (carries .retry_after seconds)
     ├── SourceError                   an exchange's site (carries .site)
@@ -146,6 +147,10 @@ class LastAdmin(InvalidParameter):
 
 class NotAuthorised(QuantLabError):
     """It is not known who asks: neither a session nor a token came with it, or none that is good."""
+
+
+class WrongLogin(NotAuthorised):
+    """A name and a password that do not belong together, or a user who is unknown or disabled: nobody learns which."""
 
 
 class NotAllowed(QuantLabError):

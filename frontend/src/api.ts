@@ -1,6 +1,9 @@
-/** Requests to the REST interface. Every failure is an ApiError whose message is a sentence to show. */
+/**
+ * Requests to the REST interface. Every failure is an ApiError whose message is to be shown (parts/Refusal.vue): what it
+ * is and what to do, in the page's language; on a second line what the server says, which names the very thing.
+ */
 import { expired } from './session'
-import { t } from './words'
+import { maybe, t } from './words'
 
 export class ApiError extends Error {
   constructor(
@@ -13,6 +16,9 @@ export class ApiError extends Error {
     super(message)
   }
 }
+
+/** Of these the server's sentence says no more than the page's own words. */
+const WHOLE = new Set(['WrongLogin', 'TooManyAttempts', 'Unexpected'])
 
 type Query = Record<string, string | number | boolean | null | undefined>
 
@@ -37,10 +43,13 @@ async function call<T>(method: string, path: string, body?: unknown): Promise<T>
   if (reply.status === 204) return undefined as T
   const said: unknown = await reply.json().catch(() => null)
   if (reply.ok) return said as T
-  const { error, message } = (said ?? {}) as { error?: string; message?: string }
+  const { error, message, facts } = (said ?? {}) as { error?: string; message?: string; facts?: Record<string, string | number> }
   if (reply.status === 401 && !path.endsWith('/login')) expired.value = true
   const wait = Number(reply.headers.get('Retry-After'))
-  throw new ApiError(reply.status, error ?? 'HTTPError', message ?? t('no_sentence', { status: reply.status }), wait || null)
+  const sentence = message ?? t('no_sentence', { status: reply.status })
+  const headline = maybe(`e_${error}`, '', facts)
+  const whole = WHOLE.has(error ?? '') ? headline : [headline, sentence].filter(Boolean).join('\n')
+  throw new ApiError(reply.status, error ?? 'HTTPError', whole, wait || null)
 }
 
 export const get = <T>(path: string, query: Query = {}): Promise<T> => call<T>('GET', withQuery(path, query))

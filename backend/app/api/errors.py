@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Literal, get_args
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -62,7 +63,9 @@ STATUS: tuple[tuple[type[QuantLabError], int], ...] = (
     (QuantLabError, 500),
 )
 
-_NAMES = {404: "NotFound", 405: "MethodNotAllowed", 422: "InvalidParameter"}
+OwnCode = Literal["NotFound", "MethodNotAllowed", "HTTPError", "UnknownHost", "TooLarge", "Unexpected"]
+"""What the web itself answers, before or behind everything that raises a QuantLabError."""
+_OWN: Mapping[int, OwnCode] = {404: "NotFound", 405: "MethodNotAllowed"}
 
 
 def status_of(error: QuantLabError) -> int:
@@ -70,40 +73,57 @@ def status_of(error: QuantLabError) -> int:
     return next(status for kind, status in STATUS if isinstance(error, kind))
 
 
+def every_code(kind: type[QuantLabError] = QuantLabError) -> set[str]:
+    """Every ``error`` that a reply can have; the console has words for each."""
+    return {kind.__name__, *get_args(OwnCode)}.union(*(every_code(below) for below in kind.__subclasses__()))
+
+
 def answer_errors(app: FastAPI) -> None:
-    """Let *app* answer every error with ``{"error": type, "message": sentence}``."""
+    """Let *app* answer every error with ``{"error": code, "message": sentence}``, and its ``facts`` where it has any.
+
+    The code is the type's name: a program, or a page in another language, goes by it; the sentence is for people.
+    """
 
     @app.exception_handler(QuantLabError)
     def ours(_: Request, error: QuantLabError) -> JSONResponse:
         status = status_of(error)
         if status >= 500:
             logger.warning("Answered {}: {}", status, error)
-        return reply(status, type(error).__name__, str(error), _headers(status, error))
+        facts = {name: fact for name, fact in error.facts.items() if isinstance(fact, (str, int, float))}
+        return reply(status, type(error), str(error), headers=_headers(status, error), facts=facts)
 
     @app.exception_handler(RequestValidationError)
     def malformed(_: Request, error: RequestValidationError) -> JSONResponse:
-        return reply(422, "InvalidParameter", "; ".join(_in_words(part) for part in error.errors()) + ".")
+        return reply(422, InvalidParameter, "; ".join(_in_words(part) for part in error.errors()) + ".")
 
     @app.exception_handler(HTTPException)
     def http(request: Request, error: HTTPException) -> JSONResponse:
         if error.status_code == 400:  # what FastAPI says of bytes that are no text
-            return reply(422, "InvalidParameter", "The body is not JSON in UTF-8.")
+            return reply(422, InvalidParameter, "The body is not JSON in UTF-8.")
         sentences = {
             404: f"There is nothing at {request.url.path}; /docs lists what there is.",
             405: f"{request.method} is not possible at {request.url.path}; /docs lists what is.",
         }
-        name = _NAMES.get(error.status_code, "HTTPError")
-        return reply(error.status_code, name, sentences.get(error.status_code, str(error.detail)), error.headers)
+        sentence = sentences.get(error.status_code, str(error.detail))
+        return reply(error.status_code, _OWN.get(error.status_code, "HTTPError"), sentence, headers=error.headers)
 
     @app.exception_handler(Exception)
-    def unexpected(_: Request, error: Exception) -> JSONResponse:
+    def unexpected(_: Request, __: Exception) -> JSONResponse:
         # Starlette raises it again afterwards, so the log has the traceback; the caller gets no insides.
-        return reply(500, type(error).__name__, "Something is broken on our side; the log of web tells what.")
+        return reply(500, "Unexpected", "Something is broken on our side; the log of web tells what.")
 
 
-def reply(status: int, error: str, message: str, headers: Any = None) -> JSONResponse:
+def reply(
+    status: int,
+    error: type[QuantLabError] | OwnCode,
+    message: str,
+    *,
+    headers: Any = None,
+    facts: Mapping[str, str | float] | None = None,
+) -> JSONResponse:
     """An error as a reply."""
-    return JSONResponse({"error": error, "message": message}, status, headers)
+    code = error if isinstance(error, str) else error.__name__
+    return JSONResponse({"error": code, "message": message, **({"facts": facts} if facts else {})}, status, headers)
 
 
 def _headers(status: int, error: QuantLabError) -> dict[str, str] | None:

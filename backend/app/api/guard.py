@@ -9,7 +9,7 @@ from typing import Any
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.api.errors import reply
+from app.api.errors import OwnCode, reply
 
 _HOST = re.compile(r"(?:\[([0-9a-f:.]+)\]|([a-z0-9._-]+))(?::\d+)?")
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -69,7 +69,7 @@ class Guard:
             status, error, message = refusal
             await reply(status, error, message)(scope, receive, with_headers)
 
-    def _refusal(self, headers: Headers) -> tuple[int, str, str] | None:
+    def _refusal(self, headers: Headers) -> tuple[int, OwnCode, str] | None:
         name = host_name(headers.get("host", ""))
         if name not in self._names:
             return 400, "UnknownHost", f"This server does not answer to the name {name!r}; QUANTLAB_HOSTS adds names."

@@ -37,8 +37,11 @@ class Reply(BaseModel):
 class Failure(BaseModel):
     """The body of every error."""
 
-    error: str = Field(description="the type of the error; app/errors.py draws the tree", examples=["UnknownSymbol"])
+    error: str = Field(
+        description="the type of the error, for programs: docs/reference/errors.md has all", examples=["UnknownSymbol"]
+    )
     message: str = Field(description="one sentence: what was wrong and what to do")
+    facts: dict[str, str | float] | None = Field(None, description="what the sentence counts: retry_after, site …")
 
 
 def failures(*codes: int) -> dict[int | str, dict[str, Any]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from app.errors import NotAuthorised, TooManyAttempts
+from app.errors import TooManyAttempts, WrongLogin
 from app.services import audited
 from app.services.identity import Identity
 from app.services.passwords import digest, hash_password, is_password, needs_rehash, new_secret
@@ -28,7 +28,7 @@ def log_in(
     can slip a person a session that he knows himself.
 
     Raises:
-        NotAuthorised: they do not belong together, or the user is disabled or unknown: the same for all of these.
+        WrongLogin: they do not belong together, or the user is disabled or unknown: the same for all of these.
         TooManyAttempts: of that name or address too many failed; the password was not looked at.
         StoreUnavailable: PostgreSQL does not answer.
     """
@@ -41,13 +41,13 @@ def log_in(
     with transaction(engine) as connection:
         kept = users.password_hash(connection, name) if users.is_name(name) else None
     if not is_password(password, kept) or kept is None:
-        raise NotAuthorised(REFUSAL)
+        raise WrongLogin(REFUSAL)
     better = hash_password(password) if needs_rehash(kept) else None
     secret = new_secret()
     with transaction(engine) as connection:
         users.lock(connection)
         if users.password_hash(connection, name) != kept:  # disabled, or another password, a moment ago
-            raise NotAuthorised(REFUSAL)
+            raise WrongLogin(REFUSAL)
         if better is not None:
             users.change(connection, name, password_hash=better)
         login_failures.succeeded(connection, name=of_name, address=of_address, free=FREE_OF_ADDRESS)

@@ -22,7 +22,8 @@ def test_the_first_admin_comes_in_and_a_wrong_password_does_not(console: Console
     page.goto(f"{console.url}/admin/runs?state=SUCCESS")
     log_in(page, "admin", "not the password")
     wrong = page.get_by_role("alert").inner_text()
-    assert wrong
+    assert "帳號或密碼不對" in wrong
+    assert "belong together" not in wrong  # the server's English says no more than that
     log_in(page, "nobody", "not the password")
     expect(page.get_by_role("alert")).to_have_text(wrong)
     log_in(page, "admin", first_password)
@@ -67,7 +68,9 @@ def test_a_parameter_that_does_not_fit_is_a_sentence_and_nothing_runs(console: C
     day.fill("2001-01-05")
     day.press("Enter")
     run.click()
-    expect(dialog.get_by_role("alert")).to_contain_text("2004")
+    refused = dialog.get_by_role("alert")
+    expect(refused).to_contain_text("輸入不符，什麼都沒做")  # what it is, in the page's language,
+    expect(refused.locator(".small")).to_contain_text("2004")  # and below it what the server says
     page.keyboard.press("Escape")
     expect(dialog).to_have_count(0)
     assert console.api("GET", "runs?limit=1")["total"] == before

@@ -13,10 +13,14 @@ const chosen = computed(() => words[language.value])
 
 /** The word in the chosen language, with its `{names}` filled in. */
 export function t(word: Word, facts: Record<string, string | number> = {}): string {
-  return chosen.value[word].replace(/\{(\w+)\}/g, (whole, name: string) => String(facts[name] ?? whole))
+  return filled(chosen.value[word], facts)
 }
 
 /** A word whose key is put together from data; `otherwise` where there is none. */
-export function maybe(word: string, otherwise: string): string {
-  return (extra[language.value] as Record<string, string>)[word] ?? otherwise
+export function maybe(word: string, otherwise: string, facts: Record<string, string | number> = {}): string {
+  const held = (extra[language.value] as Record<string, string>)[word]
+  return held === undefined ? otherwise : filled(held, facts)
 }
+
+const filled = (text: string, facts: Record<string, string | number>): string =>
+  text.replace(/\{(\w+)\}/g, (whole, name: string) => String(facts[name] ?? whole))

@@ -262,7 +262,8 @@ def test_what_is_refused_leaves_no_row_and_what_fails_says_why(
         raise RuntimeError("postgresql://user:secret@host")
 
     monkeypatch.setattr(schedules, "change_schedule", broken)
-    assert web.ask("PATCH", path, json={"enabled": False}, headers=ADMIN_TOKEN).status_code == 500
+    reply = web.ask("PATCH", path, json={"enabled": False}, headers=ADMIN_TOKEN)
+    assert (reply.status_code, reply.json()["error"], "secret" in reply.text) == (500, "Unexpected", False)
     (row,) = rows(platform)
     assert (row.outcome, row.error, row.after) == ("failed", "RuntimeError", None)
 

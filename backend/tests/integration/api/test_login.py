@@ -96,7 +96,8 @@ def test_a_wrong_name_and_a_wrong_password_get_the_same_answer(platform: Platfor
     wrong += [log_in(web, "\u0000' OR 1=1 --"), log_in(web, "MEI"), log_in(web, "mei\n")]
     assert {(one.status_code, one.content) for one in wrong} == {(401, wrong[0].content)}
     assert not any("set-cookie" in one.headers for one in wrong)
-    assert wrong[0].json()["message"] == "That name and password do not belong together."
+    said = {"error": "WrongLogin", "message": "That name and password do not belong together."}
+    assert wrong[0].json() == said
 
 
 def test_an_unknown_name_takes_as_long_as_a_wrong_password(
@@ -125,6 +126,7 @@ def test_too_many_failures_have_to_wait(platform: Platform, web: Web) -> None:
         assert [one.status_code for one in answers] == [401] * login.FREE_OF_NAME + [429]
         assert answers[-1].json()["error"] == "TooManyAttempts"
         assert 1 <= int(answers[-1].headers["Retry-After"]) <= 2
+        assert answers[-1].json()["facts"] == {"retry_after": int(answers[-1].headers["Retry-After"])}
     # The right password is not even looked at; when the time is over it opens, and all is forgotten.
     assert log_in(web, "mei").status_code == 429
     run_sql(platform, "UPDATE login_failures SET locked_until = now() - interval '1 second'")

@@ -9,6 +9,7 @@ from typing import get_args
 import pytest
 
 from app import errors
+from app.api.errors import every_code
 from app.core import queue
 from app.market.corporate_action import ActionKind
 from app.market.security import SecurityKind, Venue
@@ -52,6 +53,7 @@ def named_by_the_server() -> set[str]:
         wanted.add(f"d_{what.removesuffix(' figures').replace(' ', '_')}" if of else f"k_{what}")
     wanted |= {f"order_{order}" for order in get_args(Order)}
     wanted |= {f"why_{error}" for error in errors_that_end_a_run()}
+    wanted |= {f"e_{code}" for code in every_code()}
     return wanted
 
 
@@ -72,6 +74,6 @@ def test_every_word_is_used() -> None:
     source = "\n".join(
         path.read_text() for path in (FOLDER.parent).rglob("*") if path.suffix in (".ts", ".vue") and path.is_file()
     )
-    made = re.compile(r"(n|p|h|a|v|s|u|d|t|k|l|q|m|r|shade|misfire|theme|role|scope|order|why)_")
+    made = re.compile(r"(n|p|h|a|v|s|u|d|t|k|l|q|m|r|shade|misfire|theme|role|scope|order|why|e)_")
     unused = [word for word in WORDS["zh"] if not re.search(rf"\b{re.escape(word)}\b", source) and not made.match(word)]
     assert unused == []
