@@ -74,14 +74,15 @@ export function ago(text: string): string {
 export const shortName = (task: string): string => task.replace('app.tasks.', '')
 export const taskName = (task: string): string => maybe(`n_${shortName(task)}`, shortName(task))
 export const datasetName = (dataset: string): string => maybe(`d_${dataset}`, dataset)
-/** What an incident is about, in the page's language; its own sentence, which says more, is English. */
-export function incidentName(incident: Incident): string {
-  const task = maybe(`n_${shortName(incident.subject)}`, '')
-  const [, what, venue] = /^(.+?)(?: figures)? of (\S+)$/.exec(incident.subject) ?? []
+/** What an incident or a promise is about, in the page's language. */
+export function subjectName(subject: string): string {
+  const task = maybe(`n_${shortName(subject)}`, '')
+  const [, what, venue] = /^(.+?)(?: figures)? of (\S+)$/.exec(subject) ?? []
   const dataset = what && maybe(`d_${what.replace(' ', '_')}`, '')
-  const subject = task || (dataset ? `${dataset} ${venue}` : maybe(`k_${incident.subject}`, incident.subject))
-  return maybe(`r_${incident.rule}`, incident.rule).replace('{subject}', subject)
+  return task || (dataset ? `${dataset} ${venue}` : maybe(`k_${subject}`, subject))
 }
+export const incidentName = (incident: Incident): string =>
+  maybe(`r_${incident.rule}`, incident.rule, { subject: subjectName(incident.subject) })
 
 const CHINESE: [RegExp, (found: RegExpMatchArray) => string][] = [
   [/^daily (\d\d:\d\d)$/, (found) => `每日 ${found[1]}`],

@@ -22,6 +22,12 @@ export interface Counts {
   quarantined: number | null
 }
 
+/** A sentence of the server as a code and its facts; a list: a fact that is sentences itself. */
+export interface Said {
+  code: string
+  facts: Record<string, string | number | (Said | string)[]>
+}
+
 export interface Run {
   id: string
   task: string
@@ -29,6 +35,7 @@ export interface Run {
   trigger: Trigger
   state: State
   reason: string | null
+  said: Said | null
   queued_at: string
   started_at: string | null
   finished_at: string | null
@@ -54,6 +61,7 @@ export interface Unit {
   session: string | null
   state: State
   reason: string | null
+  said: Said | null
   counts: Counts
   error_type: string | null
   error: string | null
@@ -117,6 +125,7 @@ export interface Incident {
   rule: string
   subject: string
   sentence: string
+  said: Said | null
   opened_at: string
   closed_at: string | null
 }
@@ -139,6 +148,7 @@ export interface Ready {
   session: string
   ready: boolean
   reason: string
+  said: Said | null
   shares: Record<string, number | null>
   ready_at: string | null
 }
@@ -249,6 +259,8 @@ export interface Promised {
   when: string
   kept: boolean | null
   lacking: string[]
+  said: (Said | null)[]
+  when_said: Said | null
   last_due: string | null
 }
 

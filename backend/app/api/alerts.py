@@ -7,10 +7,11 @@ from datetime import datetime
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, computed_field
 
 from app.api.access import TheChanger
 from app.api.replies import Reply, ThePlatform, TheSettings, failures
+from app.api.said import SaidField, said
 from app.core.alerts import send_test
 from app.store import incidents
 from app.store.engine import transaction
@@ -30,6 +31,11 @@ class IncidentRow(BaseModel):
     closed_at: datetime | None = Field(description="null while it is open")
     told_at: datetime | None = Field(description="when channels were told of it; null: nobody was")
     recovery_told_at: datetime | None
+
+    @computed_field
+    def said(self) -> SaidField:
+        """What the sentence says."""
+        return said(self.sentence)
 
 
 class IncidentsReply(Reply):

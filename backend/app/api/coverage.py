@@ -7,9 +7,10 @@ from datetime import date, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, computed_field
 
 from app.api.replies import Reply, ThePlatform, failures
+from app.api.said import SaidField, said
 from app.errors import InvalidParameter
 from app.market.security import Venue
 from app.services import readiness
@@ -71,6 +72,11 @@ class ReadyReply(Reply):
     ready_at: datetime | None
     missing: list[str] = Field(description="symbols without a row, of a day that is whole but for few")
     quarantined: list[str] = Field(description="symbols without a row because it waits in quarantine")
+
+    @computed_field
+    def said(self) -> SaidField:
+        """What the reason says."""
+        return said(self.reason)
 
 
 @router.get("/coverage", summary="Coverage by session", responses=failures(422))

@@ -7,11 +7,12 @@ from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, computed_field
 
 from app.api.access import TheChanger
 from app.api.instants import Instant
 from app.api.replies import Reply, ThePlatform, failures
+from app.api.said import SaidField, said
 from app.core import queue
 from app.core.queue import full_name
 from app.errors import UnknownRun, storable
@@ -72,6 +73,11 @@ class RunRow(BaseModel):
     error_type: str | None = Field(examples=["SourceUnavailable"])
     error: str | None
 
+    @computed_field
+    def said(self) -> SaidField:
+        """What the reason says."""
+        return said(self.reason)
+
 
 class UnitRow(BaseModel):
     """A piece of a run that is stored, or fails, alone: a venue and session, a symbol and month."""
@@ -86,6 +92,11 @@ class UnitRow(BaseModel):
     error_type: str | None
     error: str | None
     finished_at: datetime
+
+    @computed_field
+    def said(self) -> SaidField:
+        """What the reason says."""
+        return said(self.reason)
 
 
 class RunsReply(Reply):

@@ -6,9 +6,10 @@ from dataclasses import asdict
 from datetime import date
 
 from fastapi import APIRouter
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import AwareDatetime, BaseModel, Field, computed_field
 
 from app.api.replies import Reply, ThePlatform, failures
+from app.api.said import SaidField, SaidRow, said
 from app.core import standing
 
 router = APIRouter(prefix="/api/v1", tags=["health"])
@@ -22,6 +23,16 @@ class PromiseRow(BaseModel):
     kept: bool | None = Field(description="null: nothing is due yet, or it cannot be told now")
     lacking: list[str] = Field(description="what is not as promised, or why it cannot be told")
     last_due: date | None = Field(description="the last day whose time has come")
+
+    @computed_field
+    def said(self) -> list[SaidRow | None]:
+        """What each sentence of ``lacking`` says."""
+        return [said(one) for one in self.lacking]
+
+    @computed_field
+    def when_said(self) -> SaidField:
+        """What ``when`` says."""
+        return said(self.when)
 
 
 class PromisesReply(Reply):

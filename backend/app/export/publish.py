@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from app.errors import AlreadyRunning, ExportError
+from app.market.sayings import say
 
 CURRENT = "current"
 MANIFEST = "manifest.json"
@@ -45,7 +46,7 @@ def exclusive(root: Path) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise AlreadyRunning(f"Another export is being built in {root}.") from None
+            raise AlreadyRunning(say("export_under_way", folder=root)) from None
         for left in [*root.glob(".building-*"), *root.glob(".current-*")]:
             if left.is_dir() and not left.is_symlink():
                 shutil.rmtree(left)

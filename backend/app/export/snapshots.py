@@ -17,6 +17,7 @@ from typing import Any
 
 from app.errors import ExportError, InvalidParameter
 from app.export.publish import CURRENT, is_whole, manifest_of, point_at
+from app.market.sayings import say
 from app.market.written import in_taipei
 
 PREFIX = "snapshot-"
@@ -115,11 +116,7 @@ def why_held(root: Path) -> str | None:
     held = rolled_back(root)
     if held is None:
         return None
-    return (
-        f"{held.by} went back to {held.snapshot} at {in_taipei(held.at)} (Taipei), and it stays: "
-        f"`quantlab export {root.name} --force` "
-        "exports what is held now."
-    )
+    return say("went_back", by=held.by, snapshot=held.snapshot, time=in_taipei(held.at), kind=root.name)
 
 
 def holes(manifest: Mapping[str, Any]) -> str | None:

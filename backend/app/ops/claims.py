@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from itertools import islice, takewhile
 
 from app.market.calendar import TAIPEI, TradingCalendar
+from app.market.sayings import say
 from app.ops.declared import SHORTEST_LATE_LIMIT, Schedule
 from app.ops.schedules import Timing, instants
 from app.store import runs, schedules, sessions
@@ -63,7 +64,7 @@ def claim_due(connection: Connection, declared: Schedule, *, now: datetime, wait
     queued = [tick.due_at for tick in ticks if tick.skipped is None and _insert(connection, schedule, tick, now)]
     skipped = sum(_insert(connection, schedule, tick, now) for tick in ticks if tick.skipped is not None)
     if queued and schedule.misfire == "latest":
-        reason = f"Superseded by the run of {_short(queued[-1])}: nobody had begun it."
+        reason = say("superseded_waiting", time=_short(queued[-1]))
         skipped += schedules.supersede(connection, schedule.name, before=queued[-1], reason=reason, at=now)
     schedules.advance(connection, schedule.name, until)
     return Claim(len(queued), skipped, queued[-1] if queued else None, more)
@@ -84,10 +85,10 @@ def decide(schedule: Schedule, calendar: TradingCalendar, *, after: datetime, no
     due_at, cut = newest_ticks(schedule.timing, calendar, after=oldest, until=now)
     if schedule.misfire == "latest" and due_at:
         newest = due_at.pop()
-        earlier = _told((due_at, cut), f"Superseded by the run of {_short(newest)}.")
+        earlier = _told((due_at, cut), say("superseded", time=_short(newest)))
         return [*late, *earlier, Tick(newest)], False
     missed = [at for at in due_at if now - at > _ON_TIME]
-    passed_by = _told((missed, cut), "Missed: no scheduler was there in time, and its policy is to skip then.")
+    passed_by = _told((missed, cut), say("missed"))
     return [*late, *passed_by, *(Tick(at) for at in due_at[len(missed) :])], False
 
 
@@ -113,12 +114,12 @@ def _told(ticks: tuple[Sequence[datetime], bool], reason: str) -> list[Tick]:
     due_at, cut = ticks
     told = [Tick(at, reason) for at in due_at]
     if cut:
-        told[0] = Tick(due_at[0], f"{reason} So did all older ticks, too many to list one by one.")
+        told[0] = Tick(due_at[0], say("older_too", first=reason))
     return told
 
 
 def _too_late(schedule: Schedule) -> str:
-    return f"Too late: nobody could begin it within {_span(schedule.late_limit or 0)} of its time."
+    return say("too_late", span=_span(schedule.late_limit or 0))
 
 
 def _insert(connection: Connection, schedule: Schedule, tick: Tick, now: datetime) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 from app.errors import InvalidParameter
 from app.market.calendar import FIRST_DAY
 from app.market.gaps import FEWEST_EXPECTED, Cell, promised_at
+from app.market.sayings import say
 from app.market.security import BAR_VENUES, Venue
 from app.services.catch_up import done_before, site_of
 from app.services.context import Context
@@ -100,7 +101,7 @@ def backfill_bars(context: Context, wanted: Wanted) -> Report:
     done = [cell for cell in done_before(context) if wanted.start <= cell.session <= wanted.end]
     cells = sorted({*plan.cells, *done}, key=lambda cell: (-cell.session.toordinal(), BAR_VENUES.index(cell.venue)))
     if not cells:
-        return Report("SKIPPED", f"All {plan.held} sessions of a venue from {wanted.start} to {wanted.end} are held.")
+        return Report("SKIPPED", say("all_held", count=plan.held, start=wanted.start, end=wanted.end))
     patient = replace(context, give_back=for_a_while(context))
     report = do_units([unit_of(cell) for cell in cells], session_work(patient), patient)
     return replace(report, details={**report.details, "plan": plan.as_json()})

@@ -11,6 +11,7 @@ from typing import Any
 from app.errors import AlreadyRunning
 from app.market.calendar import FIRST_DAY
 from app.market.gaps import BARS, Cell, Gaps, Known, expected_cells, find_gaps
+from app.market.sayings import say
 from app.market.security import BAR_VENUES, Venue
 from app.services.context import Context
 from app.services.report import Report
@@ -106,14 +107,14 @@ def catch_up(context: Context, limits: Limits) -> Report:
     plan = plan_catch_up(context, limits)
     done = done_before(context, limits.datasets)
     if not plan.cells and not done:
-        waits = f"; {len(plan.waiting)} were tried lately and wait" if plan.waiting else ""
-        return Report("SKIPPED", f"No session since {plan.first} is missing{waits}.", details={"plan": plan.as_json()})
+        code = "none_missing_but" if plan.waiting else "none_missing"
+        return Report("SKIPPED", say(code, day=plan.first, count=len(plan.waiting)), details={"plan": plan.as_json()})
     if plan.cells:
         ensure_securities(context)
     cells = sorted({*done, *_room(plan.cells, done, limits)}, key=_newest_first(limits.datasets))
     report = do_units([unit_of(cell) for cell in cells], _unless_held(context, plan.first), context)
     left = len({*plan.cells, *plan.later} - {*cells})
-    reason = report.reason or (f"{left} sessions of a venue are left for the next run." if left else None)
+    reason = report.reason or (say("left", count=left) if left else None)
     return replace(report, reason=reason, details={**report.details, "plan": plan.as_json(), "left": left})
 
 
@@ -205,7 +206,7 @@ def _unless_held(context: Context, first: date) -> UnitWork[Any]:
         with transaction(context.engine) as connection:
             gaps = _look(connection, context, unit.session or first, listed, (unit.dataset,))
         if not any(unit_of(cell) == unit for cell in gaps.missing):
-            raise AlreadyRunning("another run has asked for it meanwhile.")
+            raise AlreadyRunning(say("asked_meanwhile"))
         return work_of(unit).fetch(unit)
 
     def store(connection: Connection, unit: Unit, fetched: Any) -> Stored:
@@ -221,9 +222,7 @@ def _leave_to_older(context: Context) -> None:
     with transaction(context.engine) as connection:
         older = runs.unfinished_before(connection, context.run_id)
     if older is not None:
-        raise AlreadyRunning(
-            f"The run {older.id} of {older.queued_at:%Y-%m-%d %H:%M} UTC has not ended and does the same."
-        )
+        raise AlreadyRunning(say("older_run", run=older.id, time=f"{older.queued_at:%Y-%m-%d %H:%M}"))
 
 
 def done_before(context: Context, datasets: Collection[str] = (BARS,)) -> list[Cell]:

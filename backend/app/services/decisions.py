@@ -10,6 +10,7 @@ from typing import Any
 from app.errors import AlreadyDecided, InvalidParameter, InvalidRow, NotStorable, UnknownRow
 from app.market.bar import BAR_DATASETS, BAR_FIELDS, Bar
 from app.market.quality import RULES, Severity
+from app.market.sayings import say
 from app.services.context import Context
 from app.services.replay import Waiting, replay_archive
 from app.services.report import Report
@@ -52,8 +53,7 @@ def reparse(context: Context, *, start: date, end: date, rule: str | None = None
         waiting = quarantine_reads.list_rows(connection, which, limit=None)
     wanted: set[Waiting] = {(row.dataset, row.venue, row.session) for row in waiting if row.session is not None}
     if not wanted:
-        of = f" of the rule {rule}" if rule else ""
-        return Report("SKIPPED", f"No row{of} from {start} to {end} waits in quarantine.")
+        return Report("SKIPPED", say("none_waits_of" if rule else "none_waits", rule=rule, start=start, end=end))
     days = [day for _, _, day in wanted]
     report = replay_archive(context, start=min(days), end=max(days), only=wanted)
     with transaction(context.engine) as connection:

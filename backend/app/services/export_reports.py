@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from app.export.snapshots import holes
+from app.market.sayings import say
 from app.market.written import in_taipei
 from app.services.report import Report
 from app.store.counts import Counts
@@ -13,11 +14,12 @@ from app.store.counts import Counts
 
 def nothing_held() -> Report:
     """No bar is held."""
-    return Report("SKIPPED", "There are no daily bars to export yet: run app.tasks.sync_daily_prices first.")
+    return Report("SKIPPED", say("no_bars_yet"))
 
 
 def unchanged(bars: int, previous: Mapping[str, Any], details: Mapping[str, Any]) -> Report:
     """The *bars* that are held are those of the *previous* export, whose manifest that is."""
     counts = Counts(expected=bars, fetched=0, stored=0, unchanged=bars)
-    reason = f"Nothing has changed since the export of {in_taipei(str(previous['exported_at']))} (Taipei)."
-    return Report("SKIPPED", " ".join(filter(None, (reason, holes(details)))), counts, details)
+    lacks = holes(details)
+    time = in_taipei(str(previous["exported_at"]))
+    return Report("SKIPPED", say("export_unchanged", time=time, holes=f" {lacks}" if lacks else ""), counts, details)

@@ -9,6 +9,7 @@ from datetime import date, datetime
 from app.errors import InvalidParameter, UnknownSymbol
 from app.market.calendar import FIRST_DAY, LAST_DAY, TradingCalendar
 from app.market.gaps import FEWEST_EXPECTED
+from app.market.sayings import say
 from app.market.security import BAR_VENUES, Venue
 from app.services.context import Context
 from app.sources import registry
@@ -76,7 +77,7 @@ def readiness(
 ) -> Readiness:
     """A day without a session is ready: there is nothing to wait for."""
     if not calendar.is_session(session):
-        return Readiness(dataset, session, True, f"{session} is no trading session.", {})
+        return Readiness(dataset, session, True, say("no_session", day=session), {})
     covered = {
         one.venue: one for one in read_coverage(connection, start=session, end=session, dataset=dataset) if one.expected
     }
@@ -85,16 +86,18 @@ def readiness(
     shares = {venue: covered[venue].share if venue in covered else None for venue in BAR_VENUES}
     lacks = [lack for venue in BAR_VENUES if venue not in closed and (lack := _lack(venue, covered.get(venue)))]
     if lacks:
-        return Readiness(dataset, session, False, f"{dataset} of {session}: {', '.join(lacks)}.", shares)
+        reason = say("not_ready", dataset=dataset, day=session, lacks="; ".join(lacks))
+        return Readiness(dataset, session, False, reason, shares)
     missing, quarantined = _unheld(connection, covered.values(), dataset=dataset, session=session)
-    but = _named({"missing": missing, "in quarantine": quarantined})
+    but = _named({"missing": missing, "in_quarantine": quarantined})
     if strict and but:
-        reason = f"{dataset} of {session} is not whole: {but}. See quantlab gaps --from {session} --to {session}"
+        reason = say("not_whole", dataset=dataset, day=session, lacks=but)
         return Readiness(dataset, session, False, reason, shares, None, missing, quarantined)
-    words = [f"{venue} was closed" if venue in closed else _in_words(covered[venue]) for venue in BAR_VENUES]
-    complete = f"is complete but for {but}. Held are" if but else "is complete:"
+    held = "; ".join(
+        say("was_closed", venue=venue) if venue in closed else _in_words(covered[venue]) for venue in BAR_VENUES
+    )
     ready_at = max((one.recorded_at for one in covered.values()), default=None)
-    reason = f"{dataset} of {session} {complete} {', '.join(words)}."
+    reason = say("complete_but" if but else "complete", dataset=dataset, day=session, lacks=but, held=held)
     return Readiness(dataset, session, True, reason, shares, ready_at, missing, quarantined)
 
 
@@ -109,7 +112,7 @@ def _of_symbols(
     if elsewhere := [one for one in held.values() if one.venue not in BAR_VENUES]:
         raise InvalidParameter(f"{elsewhere[0].venue}, where {elsewhere[0].symbol} trades, publishes no daily bars.")
     if not calendar.is_session(session):
-        return Readiness(dataset, session, True, f"{session} is no trading session.", {})
+        return Readiness(dataset, session, True, say("no_session", day=session), {})
     covered = {one.venue: one for one in read_coverage(connection, start=session, end=session, dataset=dataset)}
     venues = [venue for venue in BAR_VENUES if any(one.venue is venue for one in held.values())]
     states = ("held", "missing", "quarantined", *REASONS)
@@ -122,13 +125,14 @@ def _of_symbols(
     missing, quarantined = by_state["missing"], by_state["quarantined"]
     unlisted = tuple(one for one in symbols if one not in stands)
     shares = {venue: covered[venue].share if venue in covered else None for venue in venues}
-    if lacks := _named({"missing": missing, "in quarantine": quarantined, "not listed that day": unlisted}):
-        reason = f"{dataset} of {session}: {lacks}."
+    if lacks := _named({"missing": missing, "in_quarantine": quarantined, "not_listed": unlisted}):
+        reason = say("not_ready", dataset=dataset, day=session, lacks=lacks)
         return Readiness(dataset, session, False, reason, shares, None, missing, quarantined)
     number = {state: len(some) for state, some in by_state.items()}
-    words = _traded(number["held"], number)
+    held_now = say("traded", count=number["held"], others=_others(number))
     ready_at = max((covered[venue].recorded_at for venue in venues if venue in covered), default=None)
-    return Readiness(dataset, session, True, f"{dataset} of {session} of them are complete: {words}.", shares, ready_at)
+    reason = say("complete_symbols", dataset=dataset, day=session, held=held_now)
+    return Readiness(dataset, session, True, reason, shares, ready_at)
 
 
 def _unheld(
@@ -154,7 +158,7 @@ def _unheld(
 def _named(some: dict[str, tuple[str, ...]]) -> str:
     """``3 in quarantine: 0050 0051 0052``, for each that has any."""
     return "; ".join(
-        f"{len(symbols):,} {word}: {' '.join(symbols[:FEW])}" + (" …" if len(symbols) > FEW else "")
+        say(word, count=len(symbols), symbols=" ".join(symbols[:FEW]) + (" …" if len(symbols) > FEW else ""))
         for word, symbols in some.items()
         if symbols
     )
@@ -163,18 +167,17 @@ def _named(some: dict[str, tuple[str, ...]]) -> str:
 def _lack(venue: Venue, covered: Covered | None) -> str | None:
     """What is not as it should be of a venue that was not closed: then it has rows, whatever else explains none."""
     if covered is not None and covered.share is not None and covered.share < FEWEST_EXPECTED:
-        return f"{covered.share:.1%} of {venue} is accounted for"
-    return None if covered is not None and covered.held else f"nothing of {venue} is held"
+        return say("accounted", share=f"{covered.share:.1%}", venue=venue)
+    return None if covered is not None and covered.held else say("nothing_of", venue=venue)
 
 
 def _in_words(covered: Covered) -> str:
     if covered.dataset != BARS:
-        return f"{covered.held:,} rows of {covered.venue}"
-    return f"{_traded(covered.held, covered.explained)} at {covered.venue}"
+        return say("rows_of", count=covered.held, venue=covered.venue)
+    return say("traded_at", count=covered.held, others=_others(covered.explained), venue=covered.venue)
 
 
-def _traded(held: int, explained: Mapping[str, int]) -> str:
-    """``1,287 traded and 60 without a trade``: a bar without a trade is held, too, but has no price."""
-    words = [f"{held:,} traded"]
-    words += [f"{explained[reason]:,} {_WORDS[reason]}" for reason in REASONS if explained.get(reason)]
-    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+def _others(explained: Mapping[str, int]) -> str:
+    """`` and 60 without a trade``, beside those that traded: a bar without a trade is held, too, but has no price."""
+    words = [f"{explained[reason]:,} {_WORDS[reason]}" for reason in REASONS if explained.get(reason)]
+    return "".join(f"{', ' if word is not words[-1] else ' and '}{word}" for word in words)

@@ -8,6 +8,7 @@ from datetime import date
 from typing import Any
 
 from app.market.bar import BAR_DATASETS
+from app.market.sayings import say
 from app.market.security import BAR_VENUES, Venue
 from app.services.context import Context
 from app.services.report import Report
@@ -56,7 +57,7 @@ def replay_archive(context: Context, *, start: date, end: date, only: Collection
         *sorted(periods, key=lambda unit: (DIVIDENDS, *RARE).index(unit.dataset)),
     ]
     if not units:
-        nothing = f"The archive holds nothing of the days from {start} to {end}."
+        nothing = say("archive_empty", start=start, end=end)
         return _with_damage(Report("SKIPPED", nothing), client.damaged)
     work: dict[str, UnitWork[Any]] = {
         DATASET: session_work(offline),

@@ -8,6 +8,7 @@ from datetime import date
 
 from app.errors import NoData
 from app.market.corporate_action import CorporateAction
+from app.market.sayings import say
 from app.market.security import BAR_VENUES, Venue
 from app.services.backfill import for_a_while
 from app.services.context import Context
@@ -41,7 +42,7 @@ def sync_corporate_actions(context: Context, *, start: date, end: date) -> Repor
         if (venue, name) in registry.DATASETS
     }
     if not queries:
-        return Report("SKIPPED", f"No venue publishes corporate actions from {start} to {end}.")
+        return Report("SKIPPED", say("no_actions", start=start, end=end))
 
     newest_first = sorted(queries, key=lambda unit: queries[unit].end, reverse=True)
     return do_units(newest_first, actions_work(context, queries), replace(context, give_back=for_a_while(context)))

@@ -11,6 +11,7 @@ from app.market.bar import Bar
 from app.market.calendar import CLOSURE_TRUSTED_FROM, PUBLISHED_AFTER, closure_trusted_at
 from app.market.gaps import FEWEST_EXPECTED, Cell
 from app.market.quality import RULES, row_count_fault
+from app.market.sayings import say
 from app.market.security import BAR_VENUES
 from app.services.cache_bars import cache_bars
 from app.services.context import Context
@@ -37,7 +38,7 @@ def sync_daily_bars(context: Context, *, start: date, end: date) -> Report:
     calendar = context.calendar()
     days = calendar.sessions_between(start, min(end, calendar.last_session(context.clock())))
     if not days:
-        raise NotASession(f"There is no trading session from {start} to {end} that has begun.")
+        raise NotASession(say("no_session_begun", start=start, end=end))
     units = [unit_of(Cell(day, venue)) for day in reversed(days) for venue in BAR_VENUES]
     report = do_units(units, session_work(context), context)
     cached = cache_bars(context, context.universes["popular"], start=start, end=end)
@@ -79,10 +80,8 @@ def fetch_session(context: Context, unit: Unit) -> Parsed[Bar] | None:
         return context.client.fetch(registry.daily_bars(unit.venue), SessionQuery(day))
     except NoData as error:
         if error.facts.get("told_at", context.clock()) < closure_trusted_at(day):
-            message = (
-                f"{unit.venue} has nothing of {day} yet. It publishes from about {PUBLISHED_AFTER:%H:%M} Taipei on; "
-                f"from {CLOSURE_TRUSTED_FROM:%H:%M} on the same answer means that there was no session."
-            )
+            from_, trusted = f"{PUBLISHED_AFTER:%H:%M}", f"{CLOSURE_TRUSTED_FROM:%H:%M}"
+            message = say("nothing_yet", venue=unit.venue, day=day, clock=from_, trusted=trusted)
             raise NotYetPublished(message, site=error.site) from error
         return None
 

@@ -12,6 +12,7 @@ from app.errors import InvalidParameter, NoData, NotASession, NotYetPublished
 from app.market.calendar import TAIPEI
 from app.market.figures import Figures
 from app.market.figures import Unit as Measure
+from app.market.sayings import say
 from app.services.context import Context
 from app.services.quarantine import set_aside
 from app.services.report import Report
@@ -40,7 +41,7 @@ def sync_figures(context: Context, *, start: date, end: date, datasets: Collecti
     calendar = context.calendar()
     days = calendar.sessions_between(start, min(end, calendar.last_session(context.clock())))
     if not days:
-        raise NotASession(f"There is no trading session from {start} to {end} that has begun.")
+        raise NotASession(say("no_session_begun", start=start, end=end))
     units = [
         Unit(name, venue, day.isoformat(), session=day)
         for day in reversed(days)
@@ -59,7 +60,8 @@ def figures_work(context: Context) -> UnitWork[Parsed[Figures] | None]:
             return context.client.fetch(dataset, SessionQuery(day))
         except NoData as error:
             if context.clock() < datetime.combine(day, dataset.published_by, TAIPEI):
-                message = f"{unit.venue} publishes {unit.dataset} of {day} by {dataset.published_by:%H:%M} Taipei."
+                by = f"{dataset.published_by:%H:%M}"
+                message = say("publishes_by", venue=unit.venue, dataset=unit.dataset, day=day, clock=by)
                 raise NotYetPublished(message, site=error.site) from error
             return None
 
@@ -74,7 +76,7 @@ def _store(connection: Connection, context: Context, unit: Unit, parsed: Parsed[
     now, day = context.clock(), _day(unit)
     if parsed is None:
         if not sessions.traded(connection, day):
-            raise NotASession(f"{unit.venue} publishes no {unit.dataset} of {day}; nobody knows that it was open.")
+            raise NotASession(say("unknown_open", venue=unit.venue, dataset=unit.dataset, day=day))
         nothing = "it published nothing of a session on which the market was open."
         return Stored(Counts(fetched=0, stored=0, unchanged=0, quarantined=0), nothing)
     fetched = len(parsed.rows) + len(parsed.rejected)

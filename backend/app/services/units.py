@@ -11,6 +11,7 @@ from loguru import logger
 
 from app.errors import RETRIABLE, Interruption, NotYetPublished, RunSignal, StoreUnavailable
 from app.market.gaps import Cell
+from app.market.sayings import say
 from app.market.security import Venue
 from app.services.context import Context
 from app.services.report import Report
@@ -32,6 +33,10 @@ class Unit:
 
     def __str__(self) -> str:
         return f"{self.dataset} {self.venue} {self.scope}"
+
+    def say(self, why: object) -> str:
+        """What became of it, in a sentence of the whole run."""
+        return say("of_unit", dataset=self.dataset, venue=self.venue, scope=self.scope, why=why)
 
 
 def unit_of(cell: Cell) -> Unit:
@@ -83,7 +88,7 @@ def do_units(units: Sequence[Unit], work: UnitWork[T], context: Context) -> Repo
         context.progress(number, len(units), str(unit))
         if before := done.get((unit.dataset, unit.venue, unit.scope)):
             tally.counts += before.counts
-            tally.add(before.state, before.reason and f"{unit}: {before.reason}")
+            tally.add(before.state, before.reason and unit.say(before.reason))
         else:
             _do_unit(unit, work, context, tally=tally)
     context.progress(len(units), len(units), "done")
@@ -115,12 +120,12 @@ def _do_unit(unit: Unit, work: UnitWork[T], context: Context, *, tally: _Tally) 
             state = "PARTIAL" if stored.shortfall else "SUCCESS"
             _record(connection, context, unit, state, counts=stored.counts, reason=stored.shortfall)
         tally.counts += stored.counts
-        tally.add(state, stored.shortfall and f"{unit}: {stored.shortfall}")
+        tally.add(state, stored.shortfall and unit.say(stored.shortfall))
     except (StoreUnavailable, Interruption):
         raise
     except (NotYetPublished, RunSignal) as signal:
         logger.info("{} skipped: {}", unit, signal)
-        tally.add("SKIPPED", f"{unit}: {signal}")
+        tally.add("SKIPPED", unit.say(signal))
         with context.writing() as connection:
             _record(connection, context, unit, "SKIPPED", reason=str(signal), signal=signal)
     except context.interrupts:
@@ -128,7 +133,7 @@ def _do_unit(unit: Unit, work: UnitWork[T], context: Context, *, tally: _Tally) 
     except Exception as error:
         logger.opt(exception=error).error("{} failed: {}", unit, error)
         tally.errors.append(error)
-        tally.add("FAILED", f"{unit}: {error}")
+        tally.add("FAILED", unit.say(error))
         with context.writing() as connection:
             _record(connection, context, unit, "FAILED", error=error)
 
@@ -169,7 +174,7 @@ def _report(tally: _Tally, total: int) -> Report:
     if failed and failed + skipped == total:
         raise next((error for error in tally.errors if isinstance(error, RETRIABLE)), tally.errors[0])
     if failed or partial:
-        reason = f"{failed} of {total} units failed, {partial} fell short. First: {tally.reasons[0]}"
+        reason = say("units_failed", failed=failed, total=total, short=partial, first=tally.reasons[0])
         mendable = next((error for error in tally.errors if isinstance(error, RETRIABLE)), None)
         return Report("PARTIAL", reason, tally.counts, details, mendable)
     if total and skipped == total:

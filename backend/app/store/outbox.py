@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, func, or_, select, update
 
+from app.market.sayings import say
 from app.store.runs import Run, from_row
 from app.store.tables import FINAL_STATES, WAITING_STATES, runs
 
@@ -68,7 +69,7 @@ def end_expired(connection: Connection, *, at: datetime) -> list[str]:
     return list(rows)
 
 
-TOO_LATE = "It did not begin within the time that its schedule allows: no worker was free, or none ran."
+TOO_LATE = say("not_begun")
 
 
 def fresher_waits(

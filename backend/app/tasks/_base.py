@@ -19,6 +19,7 @@ from pydantic import BaseModel, ValidationError, create_model
 
 from app.core.wiring import get_platform, now
 from app.errors import RETRIABLE, Cancelled, GivenBack, InvalidParameter, LeaseLost, QuantLabError, RunSignal, storable
+from app.market.sayings import say
 from app.services.context import Context, Lease
 from app.services.report import Report
 from app.tasks.lease import LeaseKeeper
@@ -206,7 +207,7 @@ class QuantLabTask(Task):
         except Retry:
             raise
         except Ignore:
-            self._finish(lease, Report("SKIPPED", "The task itself chose to be ignored."))
+            self._finish(lease, Report("SKIPPED", say("ignored")))
             raise
         except Reject as reject:
             if reject.requeue:

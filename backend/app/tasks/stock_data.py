@@ -11,6 +11,7 @@ from app.core.config import get_settings
 from app.core.referee import other_source, seed_of
 from app.errors import NotASession
 from app.market.calendar import TAIPEI
+from app.market.sayings import say
 from app.services import catch_up as service
 from app.services.backfill import Wanted
 from app.services.backfill import backfill_bars as backfill
@@ -167,7 +168,7 @@ def sync_latest_prices(self: QuantLabTask, stock_ids: StockIds = None, universe:
     context = self.context()
     now = context.clock()
     if self.request.get("trigger") == "schedule" and not context.calendar().in_session(now):
-        raise NotASession(f"The market is closed at {now.astimezone(TAIPEI):%Y-%m-%d %H:%M} Taipei.")
+        raise NotASession(say("market_closed", time=f"{now.astimezone(TAIPEI):%Y-%m-%d %H:%M}"))
     chosen = _choose(context, stock_ids, universe, default="popular_10")
     return sync_quotes(context, chosen)
 

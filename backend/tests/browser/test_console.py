@@ -262,7 +262,7 @@ def test_logs_are_searched_and_followed_and_stand_on_their_runs_page(console: Co
     page.get_by_role("link", name="在日誌查詢中開啟").click()
     expect(lines).to_have_count(len(theirs))
     page.get_by_label("搜尋文字").fill("nothing says this")
-    expect(page.get_by_text("沒有符合的日誌。")).to_be_visible()
+    expect(page.get_by_text("沒有符合的日誌；放寬條件")).to_be_visible()
     page.wait_for_url("**text=nothing*")
     page.get_by_role("button", name="清除條件").click()
     expect(lines.nth(20)).to_be_visible()

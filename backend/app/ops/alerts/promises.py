@@ -12,6 +12,7 @@ from datetime import date, datetime, time, timedelta
 
 from app.market.calendar import SESSION_CLOSE, SESSION_OPEN, TAIPEI
 from app.market.gaps import FIGURES_PROMISED_BY, PROMISED_BY
+from app.market.sayings import say
 from app.market.security import BAR_VENUES, Venue
 from app.ops.alerts.facts import Facts
 from app.sources import registry
@@ -44,7 +45,7 @@ class EachSession:
     by: time
 
     def __str__(self) -> str:
-        return f"by {self.by:%H:%M} of each session"
+        return say("by_session", clock=f"{self.by:%H:%M}")
 
     def due(self, facts: Facts) -> list[Due]:
         """The last sessions whose time has come, the oldest first."""
@@ -61,7 +62,7 @@ class EachDay:
     by: time
 
     def __str__(self) -> str:
-        return f"by {self.by:%H:%M} each day"
+        return say("by_day", clock=f"{self.by:%H:%M}")
 
     def due(self, facts: Facts) -> list[Due]:
         """The last day whose time has come."""
@@ -77,7 +78,7 @@ class InSession:
     within: timedelta
 
     def __str__(self) -> str:
-        return f"no older than {self.within.total_seconds() / 60:.0f} min while the market trades"
+        return say("while_trading", minutes=round(self.within.total_seconds() / 60))
 
     def due(self, facts: Facts) -> list[Due]:
         """Today, when the market has been open for so long."""
@@ -106,7 +107,7 @@ def bars_of(venue: Venue) -> Callable[[Facts, Sequence[Due]], list[str]]:
     def lacking(facts: Facts, dues: Sequence[Due]) -> list[str]:
         coverage = facts.coverage(venue, [due.day for due in dues])
         return [
-            f"of {day} {one.held:,} are held ({one.listed:,} securities were listed)"
+            say("few_bars", day=day, held=one.held, listed=one.listed)
             for day, one in sorted(coverage.items())
             if not one.said_closed and (one.held == 0 or one.held < FEWEST_HELD * one.listed)
         ]
@@ -121,7 +122,7 @@ def figures_of(dataset: str, venue: Venue) -> Callable[[Facts, Sequence[Due]], l
         days = [due.day for due in dues]
         held = facts.figures_held(dataset, venue, days)
         open_days = [day for day, one in sorted(facts.coverage(venue, days).items()) if not one.said_closed]
-        return [f"of {day} none are held" for day in open_days if day not in held]
+        return [say("none_of_day", day=day) for day in open_days if day not in held]
 
     return lacking
 
@@ -132,8 +133,8 @@ def actions_of(venue: Venue) -> Callable[[Facts, Sequence[Due]], list[str]]:
     def lacking(facts: Facts, dues: Sequence[Due]) -> list[str]:
         asked, close = facts.actions_asked().get(venue), _at(dues[-1].day, SESSION_CLOSE)
         if asked is None:
-            return ["it was never asked for them"]
-        return [] if asked >= close else [f"it was last asked {asked.astimezone(TAIPEI):%Y-%m-%d %H:%M}"]
+            return [say("never_asked")]
+        return [] if asked >= close else [say("last_asked", time=_clock(asked))]
 
     return lacking
 
@@ -162,8 +163,12 @@ PROMISES: tuple[Promise, ...] = (
 
 def _older(newest: datetime | None, due: Due) -> list[str]:
     if newest is None:
-        return ["none is held"]
-    return [] if newest >= due.since else [f"the newest is of {newest.astimezone(TAIPEI):%Y-%m-%d %H:%M}"]
+        return [say("none_held")]
+    return [] if newest >= due.since else [say("newest_is", time=_clock(newest))]
+
+
+def _clock(instant: datetime) -> str:
+    return f"{instant.astimezone(TAIPEI):%Y-%m-%d %H:%M}"
 
 
 def _promised(dues: list[Due], by: time, facts: Facts) -> list[Due]:

@@ -31,7 +31,12 @@ def test_incidents(web: Web, two: Platform) -> None:
     assert body["source"] == "sandbox"
     (row,) = body["incidents"]
     assert (row["rule"], row["subject"], row["closed_at"], row["told_at"]) == ("breaker_open", "twse", None, None)
+    assert row["said"] is None  # a sentence that nobody has a code for stays as it is
+    with transaction(two.engine) as connection:
+        incidents.see(connection, "not_there", "worker", "No worker is there: what is queued waits.")
     recent = web.get(f"{PATH}/incidents?state=recent").json()["incidents"]
+    facts = {"program": "worker", "so": "what is queued waits"}
+    assert recent.pop(0)["said"] == {"code": "not_there", "facts": facts}
     assert [one["subject"] for one in recent] == ["twse", "/data on here"]
     assert len(web.get(f"{PATH}/incidents?state=recent&limit=1").json()["incidents"]) == 1
     assert web.get(f"{PATH}/incidents?state=wrong").status_code == 422

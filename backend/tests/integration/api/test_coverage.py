@@ -72,14 +72,20 @@ def test_ready_or_not(accounted: Platform, web: Web) -> None:
     told = get(web, "/api/v1/ready?date=2026-11-19")
     assert (told["ready"], told["shares"], told["ready_at"]) == (False, {"TWSE": 0.5, "TPEX": 0.0}, None)
     assert told["reason"] == (
-        "daily_bars of 2026-11-19: 50.0% of TWSE is accounted for, 0.0% of TPEX is accounted for."
+        "daily_bars of 2026-11-19: 50.0% of TWSE is accounted for; 0.0% of TPEX is accounted for."
     )
+    lacks = [
+        {"code": "accounted", "facts": {"share": share, "venue": v}}
+        for share, v in [("50.0%", "TWSE"), ("0.0%", "TPEX")]
+    ]
+    facts = {"dataset": "daily_bars", "day": "2026-11-19", "lacks": lacks}
+    assert told["said"] == {"code": "not_ready", "facts": facts}
     with transaction(accounted.engine) as connection:
         connection.exec_driver_sql("UPDATE coverage SET held = expected, missing = 0")
     told = get(web, "/api/v1/ready?date=2026-11-19")
     assert (told["ready"], told["reason"], told["ready_at"]) == (
         True,
-        "daily_bars of 2026-11-19 is complete: 2 traded at TWSE, 1 traded at TPEX.",
+        "daily_bars of 2026-11-19 is complete: 2 traded at TWSE; 1 traded at TPEX.",
         "2026-11-20T14:07:00Z",
     )
     assert get(web, "/api/v1/ready?date=2026-11-21")["reason"] == "2026-11-21 is no trading session."
@@ -104,7 +110,7 @@ def test_a_day_that_is_ready_names_what_waits_in_quarantine(nearly: Platform, we
     assert (told["ready"], told["quarantined"], told["missing"]) == (True, ["2317"], [])
     assert told["reason"] == (
         "daily_bars of 2026-11-19 is complete but for 1 in quarantine: 2317. "
-        "Held are 90 traded, 7 without a trade and 2 halted at TWSE, 1 traded at TPEX."
+        "Held are 90 traded, 7 without a trade and 2 halted at TWSE; 1 traded at TPEX."
     )
     strict = get(web, "/api/v1/ready?date=2026-11-19&strict=true")
     assert (strict["ready"], strict["ready_at"], strict["quarantined"]) == (False, None, ["2317"])

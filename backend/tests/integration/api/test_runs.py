@@ -126,3 +126,24 @@ def test_what_has_no_parts_says_what_to_do_instead(web: Web, platform: Platform)
     reply = web.get("/api/v1/runs/whole/retry")
     assert reply.status_code == 422
     assert "quantlab runs retry whole --all" in reply.json()["message"]
+
+
+def test_why_a_run_was_skipped_is_told_as_a_code_too(platform: Platform, web: Web) -> None:
+    with transaction(platform.engine) as connection:
+        runs.claim(
+            connection,
+            "skipped",
+            task="app.tasks.sync_daily_prices",
+            parameters={},
+            schedule="some",
+            due_at=AT,
+            at=AT,
+            queue="default",
+            priority=5,
+            expires_at=None,
+            state="SKIPPED",
+            reason="Superseded by the run of 2026-11-20 12:00.",
+        )
+    put(platform, "short")
+    said = {one["id"]: one["said"] for one in web.get("/api/v1/runs").json()["runs"]}
+    assert said == {"skipped": {"code": "superseded", "facts": {"time": "2026-11-20 12:00"}}, "short": None}

@@ -53,6 +53,9 @@ def test_bars_of_one_security_do_not_keep_the_promise(seeded: Platform, web: Web
     tpex = held["daily bars of TPEX"]
     assert (tpex["kept"], tpex["last_due"]) == (False, "2026-11-23")
     assert "of 2026-11-23 0 are held" in str(tpex["lacking"])
+    assert tpex["when_said"] == {"code": "by_session", "facts": {"clock": "21:30"}}
+    few = {"code": "few_bars", "facts": {"day": "2026-11-23", "held": 0, "listed": 1}}
+    assert few in list(tpex["said"])  # type: ignore[call-overload]
     assert held["securities list of TPEX"]["kept"] is True
     assert held["securities list of TWSE"]["lacking"] == ["none is held"]
     # The market is closed: no quote is due.

@@ -166,7 +166,7 @@ def test_a_typhoon_is_a_closure_for_everybody_who_asks(bench: Any, context: Cont
     found = readiness.look(context, FRIDAY)
     assert (found.ready, found.reason) == (
         True,
-        "daily_bars of 2026-11-20 is complete: TWSE was closed, TPEX was closed.",
+        "daily_bars of 2026-11-20 is complete: TWSE was closed; TPEX was closed.",
     )
     assert readiness.look(context, FRIDAY, dataset="margin").ready
     assert promised(bench, Venue.TWSE) == promised(bench, Venue.TPEX) == []
@@ -174,7 +174,7 @@ def test_a_typhoon_is_a_closure_for_everybody_who_asks(bench: Any, context: Cont
     with transaction(bench.engine) as connection:
         sessions.override(connection, FRIDAY, is_open=True, reason="it was open", by="op", at=friday(19))
     assert readiness.look(context, FRIDAY).reason == (
-        "daily_bars of 2026-11-20: nothing of TWSE is held, nothing of TPEX is held."
+        "daily_bars of 2026-11-20: nothing of TWSE is held; nothing of TPEX is held."
     )
     assert promised(bench, Venue.TWSE) != []
 

@@ -12,6 +12,7 @@ from app import errors
 from app.api.errors import every_code
 from app.core import queue
 from app.market.corporate_action import ActionKind
+from app.market.sayings import SAYINGS
 from app.market.security import SecurityKind, Venue
 from app.ops.alerts import RULES
 from app.ops.alerts.promises import PROMISES
@@ -54,6 +55,7 @@ def named_by_the_server() -> set[str]:
     wanted |= {f"order_{order}" for order in get_args(Order)}
     wanted |= {f"why_{error}" for error in errors_that_end_a_run()}
     wanted |= {f"e_{code}" for code in every_code()}
+    wanted |= {f"say_{code}" for code in SAYINGS}
     return wanted
 
 
@@ -74,6 +76,6 @@ def test_every_word_is_used() -> None:
     source = "\n".join(
         path.read_text() for path in (FOLDER.parent).rglob("*") if path.suffix in (".ts", ".vue") and path.is_file()
     )
-    made = re.compile(r"(n|p|h|a|v|s|u|d|t|k|l|q|m|r|shade|misfire|theme|role|scope|order|why|e)_")
+    made = re.compile(r"(n|p|h|a|v|s|u|d|t|k|l|q|m|r|shade|misfire|theme|role|scope|order|why|e|say)_")
     unused = [word for word in WORDS["zh"] if not re.search(rf"\b{re.escape(word)}\b", source) and not made.match(word)]
     assert unused == []

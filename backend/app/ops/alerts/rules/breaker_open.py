@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from app.market.calendar import TAIPEI
+from app.market.sayings import say
 from app.ops.alerts.facts import Breach, Facts
 
 WORDS = "Every site may be asked: no breaker is open"
@@ -15,8 +16,13 @@ def find(facts: Facts) -> list[Breach]:
     return [
         Breach(
             site,
-            f"{site} is not asked since {_clock(state['since'])}: {state['reason']} "
-            f"The next try is at {_clock(state['until'])}.",
+            say(
+                "site_not_asked",
+                site=site,
+                clock=_clock(state["since"]),
+                why=state["reason"],
+                until=_clock(state["until"]),
+            ),
         )
         for site, state in facts.breakers().items()
     ]

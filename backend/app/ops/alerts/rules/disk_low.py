@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from app.market.sayings import say
 from app.ops.alerts.facts import Breach, Facts
 from app.ops.checks import LITTLE_ROOM
 
@@ -13,5 +14,5 @@ def find(facts: Facts) -> list[Breach]:
     free = facts.free_bytes()
     if free >= LITTLE_ROOM:
         return []
-    sentence = f"Only {free / 2**30:.1f} GiB are free on the disk of {facts.data_dir} on {facts.host}: make room there."
+    sentence = say("disk_low", free=f"{free / 2**30:.1f}", folder=facts.data_dir, host=facts.host)
     return [Breach(f"{facts.data_dir} on {facts.host}", sentence)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from app.market.sayings import say
 from app.ops.alerts.facts import Breach, Facts
 from app.store.watched import Ending
 
@@ -19,10 +20,10 @@ def find(facts: Facts) -> list[Breach]:
 def _failing(task: str, last: Sequence[Ending]) -> str | None:
     short = task.removeprefix("app.tasks.")
     newest = last[0]
-    look = f"`quantlab runs show {newest.run_id[:8]}` tells more."
+    run = newest.run_id[:8]
     if newest.state in ("FAILED", "LOST"):
-        return f"The last run of {short} is {newest.state}: {newest.sentence or 'nobody knows why.'} {look}"
+        return say("last_failed", task=short, state=newest.state, why=newest.sentence or "nobody knows why.", run=run)
     in_a_row = last[:PARTIAL_IN_A_ROW]
     if len(in_a_row) == PARTIAL_IN_A_ROW and all(one.state == "PARTIAL" for one in in_a_row):
-        return f"{short} was PARTIAL {PARTIAL_IN_A_ROW} times in a row, the last time: {newest.sentence} {look}"
+        return say("often_partial", task=short, count=PARTIAL_IN_A_ROW, why=newest.sentence, run=run)
     return None

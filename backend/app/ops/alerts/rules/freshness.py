@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from app.errors import QuantLabError
+from app.market.sayings import say
 from app.ops.alerts.facts import Breach, Facts
 from app.ops.alerts.promises import PROMISES, Promise
 
@@ -22,5 +23,5 @@ def _broken(promise: Promise, facts: Facts) -> str | None:
         dues = promise.when.due(facts)
         lacking = promise.lacking(facts, dues) if dues else []
     except QuantLabError as error:
-        return f"{name} cannot be checked: {error}"
-    return f"{name}: {'; '.join(lacking)}. Promised {promise.when}." if lacking else None
+        return say("cannot_check", subject=name, why=error)
+    return say("promise_broken", subject=name, lacks="; ".join(lacking), when=promise.when) if lacking else None

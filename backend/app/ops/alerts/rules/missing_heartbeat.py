@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from app.market.sayings import say
 from app.ops.alerts.facts import Breach, Facts
 
 SILENT_FOR = 60.0
@@ -27,9 +28,9 @@ def find(facts: Facts) -> list[Breach]:
     for kind, so in KNOWN.items():
         ages = [one.age for one in seen.programs if one.kind == kind]
         if ages and min(ages) > SILENT_FOR:
-            breaches.append(Breach(kind, f"No {kind} has been alive for {_duration(min(ages))}: {so}."))
+            breaches.append(Breach(kind, say("long_silent", program=kind, span=_duration(min(ages)), so=so)))
         elif not ages and kind in NEEDED:
-            breaches.append(Breach(kind, f"No {kind} is there: {so}."))
+            breaches.append(Breach(kind, say("not_there", program=kind, so=so)))
     return breaches
 
 

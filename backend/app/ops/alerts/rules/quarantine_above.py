@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from app.market.sayings import say
 from app.ops.alerts.facts import Breach, Facts
 from app.store.watched import SetAside
 
@@ -24,7 +25,12 @@ def find(facts: Facts) -> list[Breach]:
 
 def _sentence(one: SetAside, popular: list[str]) -> str:
     among = f", {' '.join(popular)} among them" if popular else ""
-    return (
-        f"{one.rows:,} rows of {one.dataset} of {one.venue} of {one.session} wait in quarantine{among}, beside "
-        f"{one.held:,} bars that are held. `quantlab quarantine list --from {one.session}` shows them."
+    return say(
+        "many_set_aside",
+        count=one.rows,
+        dataset=one.dataset,
+        venue=one.venue,
+        day=one.session,
+        among=among,
+        held=one.held,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from app.market.sayings import say
 from app.ops.alerts.facts import Breach, Facts
 
 MANY, MANY_WAIT = 100, 15 * 60.0
@@ -17,8 +18,7 @@ def find(facts: Facts) -> list[Breach]:
     return [
         Breach(
             one.queue,
-            f"{one.waiting:,} fresh runs wait in the queue {one.queue}, the first for {one.seconds / 60:.0f} min: "
-            "see what the workers do (`quantlab monitor`), or add one.",
+            say("queue_waits", count=one.waiting, queue=one.queue, minutes=round(one.seconds / 60)),
         )
         for one in facts.backlogs()
         if one.seconds > ANY_WAITS or (one.seconds > MANY_WAIT and one.waiting > MANY)

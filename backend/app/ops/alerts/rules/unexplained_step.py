@@ -8,6 +8,7 @@ from itertools import groupby
 from app.market.bar import to_decimal
 from app.market.calendar import SESSION_CLOSE, TAIPEI
 from app.market.limits import NORMAL_LIMIT_PERCENT, limit_percent, tick_size
+from app.market.sayings import say
 from app.market.security import SecurityKind
 from app.ops.alerts.facts import Breach, Facts
 from app.store.steps import Step
@@ -66,7 +67,4 @@ def _sessions_since_listing(one: Step, facts: Facts) -> int | None:
 def _sentence(steps: list[Step]) -> str:
     named = ", ".join(f"{one.symbol} {to_decimal(one.previous)} → {to_decimal(one.close)}" for one in steps[:_SHOWN])
     more = f" and {len(steps) - _SHOWN} more" if len(steps) > _SHOWN else ""
-    return (
-        f"On {steps[0].session} {len(steps)} closes are further from the one before than a day's limit allows, and no "
-        f"corporate action explains it: {named}{more}. Fetch the actions (`quantlab sync actions`) or look at the bars."
-    )
+    return say("steps", day=steps[0].session, count=len(steps), named=f"{named}{more}")

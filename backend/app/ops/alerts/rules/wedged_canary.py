@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from app.market.sayings import say
 from app.ops.alerts.facts import Breach, Facts
 from app.ops.alerts.rules.missing_heartbeat import is_too_early
 from app.store.watched import CanaryState
@@ -20,8 +21,7 @@ def find(facts: Facts) -> list[Breach]:
     return [
         Breach(
             one.queue,
-            f"Nobody has answered the canary of the queue {one.queue}, sent {one.sent:.0f} s ago: its workers are "
-            "wedged, busy for long, or away. `quantlab doctor` tells more.",
+            say("canary_late", queue=one.queue, seconds=round(one.sent or 0)),
         )
         for one in facts.canaries()
         if _is_late(one)
