@@ -11,7 +11,8 @@ import contextlib
 import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePath, PurePosixPath
 from typing import Any, Protocol
@@ -22,6 +23,15 @@ from app.errors import ConfigurationError, StoreUnavailable
 
 _AT_ONCE = 200
 """Objects that are asked for together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A file: its bytes, and when it was written."""
+
+    path: PurePath
+    bytes: int
+    at: datetime
 
 
 class Files(Protocol):
@@ -46,8 +56,11 @@ class Files(Protocol):
     def find(self, pattern: str) -> Sequence[PurePath]:
         """Those whose path below the root matches, part by part, in order of name."""
 
-    def remove_before(self, folder: str, oldest: datetime) -> int:
-        """Remove the files below *folder* that were written before *oldest*; how many those were."""
+    def written_before(self, folder: str, oldest: datetime) -> Sequence[Written]:
+        """The files below *folder* that were written before *oldest*."""
+
+    def remove(self, paths: Sequence[PurePath]) -> None:
+        """Remove these files; one that is gone already is no matter."""
 
 
 class LocalFiles:
@@ -95,13 +108,20 @@ class LocalFiles:
         """Those whose path below the root matches, part by part, in order of name."""
         return sorted(self.root.glob(pattern))
 
-    def remove_before(self, folder: str, oldest: datetime) -> int:
-        """Remove the files below *folder* that were written before *oldest*; how many those were."""
-        files = (path for path in (self.root / folder).rglob("*") if path.is_file())
-        old = [path for path in files if path.stat().st_mtime < oldest.timestamp()]
-        for path in old:
-            path.unlink(missing_ok=True)
-        return len(old)
+    def written_before(self, folder: str, oldest: datetime) -> Sequence[Written]:
+        """The files below *folder* that were written before *oldest*."""
+        old = []
+        for path in (self.root / folder).rglob("*"):
+            with contextlib.suppress(FileNotFoundError):  # it went meanwhile
+                facts = path.stat()
+                if path.is_file() and facts.st_mtime < oldest.timestamp():
+                    old.append(Written(path, facts.st_size, datetime.fromtimestamp(facts.st_mtime, UTC)))
+        return old
+
+    def remove(self, paths: Sequence[PurePath]) -> None:
+        """Remove these files; one that is gone already is no matter."""
+        for path in paths:
+            Path(path).unlink(missing_ok=True)
 
 
 class ObjectFiles:
@@ -159,13 +179,13 @@ class ObjectFiles:
         found = (PurePosixPath(name) for name in self._listed(self.root.joinpath(*parts[:known])))
         return sorted(path for path in found if _matches(path.relative_to(self.root).parts, parts))
 
-    def remove_before(self, folder: str, oldest: datetime) -> int:
-        """Remove the objects below *folder* that were written before *oldest*; how many those were."""
-        old = [name for name, facts in self._listed(self.root / folder).items() if facts["LastModified"] < oldest]
-        if old:
-            with self._answering():
-                self.storage.rm(old)
-        return len(old)
+    def written_before(self, folder: str, oldest: datetime) -> Sequence[Written]:
+        """The objects below *folder* that were written before *oldest*."""
+        return [
+            Written(PurePosixPath(name), int(facts["size"]), facts["LastModified"])
+            for name, facts in self._listed(self.root / folder).items()
+            if facts["LastModified"] < oldest
+        ]
 
     def upload(self, files: Mapping[Path, PurePath]) -> None:
         """Copy files of this machine to objects, many at once."""

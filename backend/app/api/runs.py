@@ -182,7 +182,7 @@ def list_runs(
 
 @router.get("/by-task", summary="The newest runs of each task", responses=failures(422))
 def list_by_task(
-    platform: ThePlatform, each: Annotated[int, Query(ge=1, le=100, description="so many of each")] = 20
+    platform: ThePlatform, each: Annotated[int, Query(ge=1, le=100, description="so many of each")] = store.LATELY
 ) -> RunsByTaskReply:
     """How each task fared lately: for a list of tasks, in one question."""
     names = [task.name for task in queue.list_tasks()]

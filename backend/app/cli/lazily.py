@@ -111,6 +111,11 @@ COMMANDS = {
         "Operate",
         "List every setting: its value, where it comes from, what it is for. Secrets are not shown.",
     ),
+    "prune": Entry(
+        "prune:prune",
+        "Operate",
+        "Remove what is older than its setting says, after showing it: rows, bytes, the oldest and the newest.",
+    ),
     "workers": Entry("workers:workers", "Operate", "Workers: which live, and what they are told while they run."),
     "breaker": Entry("operations:breaker", "Operate", "Sites that are not asked after a ban or many failures."),
     "users": Entry("users:users", "Operate", "Who may log in to the console: viewers look, admins change things."),

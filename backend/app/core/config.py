@@ -15,9 +15,9 @@ import tomllib
 from collections.abc import Collection
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from app.errors import ConfigurationError
@@ -134,7 +134,14 @@ class Settings(BaseSettings):
     catch_up_requests: int = Field(200, ge=1, description="requests that a site gets in one run of catching up")
     source_connect_timeout: float = Field(10, gt=0, description="seconds")
     source_read_timeout: float = Field(60, gt=0, description="seconds")
-    archive_quote_days: int = Field(7, ge=1, description="days that raw quote replies are kept; other replies stay")
+    archive_quote_days: int = Field(7, ge=1, description="days that raw quote replies are kept")
+    archive_days: int | None = Field(
+        None, ge=31, description="days that other raw replies are kept, by whole months; default: for ever"
+    )
+    run_days: int = Field(
+        400, ge=30, description="days that ended runs are kept, with their units; more than CATCH_UP_DAYS"
+    )
+    incident_days: int = Field(400, ge=1, description="days that incidents are kept that are over")
     log_days: int = Field(30, ge=1, description="days that lines of the logs are kept, in files and in PostgreSQL")
     log_lines: int = Field(1_000_000, ge=1_000, description="lines of the logs that PostgreSQL keeps at most")
     reading_days: int = Field(30, ge=1, description="days that readings of memory, queues and disk are kept")
@@ -166,6 +173,16 @@ class Settings(BaseSettings):
             message = "DATABASE_URL must be a postgresql:// address"
             raise ValueError(message)
         return value
+
+    @model_validator(mode="after")
+    def _runs_outlive_catching_up(self) -> Self:
+        if self.run_days <= self.catch_up_days:
+            message = (
+                f"RUN_DAYS is {self.run_days} and CATCH_UP_DAYS is {self.catch_up_days}: what was tried lately is "
+                "known from the runs, so they must be kept for longer"
+            )
+            raise ValueError(message)
+        return self
 
     @field_validator("quantlab_exports")
     @classmethod

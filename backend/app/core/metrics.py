@@ -24,7 +24,7 @@ from app.core.wiring import Platform
 from app.errors import QuantLabError
 from app.ops.liveness import Condition, tell
 from app.store import heartbeats, incidents, measured
-from app.store.engine import transaction
+from app.store.engine import snapshot, transaction
 
 FRESH = 5.0
 """Seconds for which an answer is as good as new: two scrapers cost no more than one."""
@@ -140,7 +140,8 @@ def _all_done(parts: Iterable[Callable[[Platform, _Scrape], None]], platform: Pl
 
 
 def _ledger(platform: Platform, found: _Scrape) -> None:
-    with transaction(platform.engine) as connection:
+    # Of one instant: what is pruned meanwhile would be counted twice, or not at all, and a counter would go back.
+    with snapshot(platform.engine) as connection:
         tasks, found.durations = measured.runs_by_task(connection), measured.durations(connection)
         open_incidents = Counter(one.rule for one in incidents.list_open(connection))
     rows: Counter[tuple[str, str]] = Counter()

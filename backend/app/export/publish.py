@@ -130,15 +130,20 @@ def is_whole(snapshot: Path) -> bool:
         return False
 
 
+def not_kept(root: Path, *, keep: int) -> list[Path]:
+    """The snapshots beyond the newest *keep*, but for the current one."""
+    current = (root / CURRENT).resolve()
+    snapshots = sorted((path for path in root.glob("snapshot-*") if path.is_dir()), reverse=True)
+    return [path for path in snapshots[max(keep, 1) :] if path != current]
+
+
 def remove_old(root: Path, *, keep: int, spare: bool = False) -> int:
     """Keep the newest *keep* snapshots, and the current one in any case; returns how many were removed.
 
     With *spare* the newest of the others is set aside for the next export to overwrite. Nobody finds it by its name
     any more, and its bytes stay until then: who is reading a file of it reads it to the end.
     """
-    current = (root / CURRENT).resolve()
-    snapshots = sorted((path for path in root.glob("snapshot-*") if path.is_dir()), reverse=True)
-    old = [path for path in snapshots[max(keep, 1) :] if path != current]
+    old = not_kept(root, keep=keep)
     for number, path in enumerate(old):
         if spare and number == 0:
             shutil.rmtree(root / _SPARE, ignore_errors=True)

@@ -1,108 +1,72 @@
-"""Remove what has outlived its purpose, and say how many. Never queued work."""
+"""Remove what has outlived its purpose, and say how much. Never queued work, never the data.
+
+KINDS is the list: the task ``cleanup_old_cache`` does all of it at night, ``quantlab prune`` shows and does it now.
+"""
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable, Iterator
-from datetime import timedelta
-from typing import Any, cast
+from collections.abc import Collection, Mapping
 
-from app.cache.client import redis_errors
-from app.cache.keys import PREFIX, owner_of
+from app.errors import InvalidParameter
+from app.services import prunable
 from app.services.context import Context
-from app.services.keep_logs import remove_old_lines
+from app.services.prunable import Keep, Kind, files, rows, rows_over
 from app.services.report import Report
-from app.store import audit, readings
+from app.store import login_failures
 from app.store.counts import Counts
-from app.store.engine import transaction
+from app.store.old_rows import Extent
 
-RESULT_PREFIX = "celery-task-meta-"
+KINDS: Mapping[str, Kind] = {
+    "keys": Kind(
+        "cache keys that nobody owns, or that would stay for ever",
+        (),
+        lambda context, _: Extent(len(prunable.orphans(context)), None),
+        prunable.remove_orphans,
+    ),
+    "results": Kind(
+        "results in Redis that would stay for ever; they get a life",
+        ("celery_result_expires",),
+        lambda context, _: Extent(len(prunable.eternal(context)), None),
+        prunable.bound_results,
+    ),
+    "quotes": files("raw replies of quotes", "archive_quote_days", prunable.quotes),
+    "replies": files("raw replies of everything else", "archive_days", prunable.replies),
+    "log_files": files("log files of this machine", "log_days", prunable.log_files, here=True),
+    "log_lines": rows("log_lines", "lines of the logs in PostgreSQL", "log_days", most="log_lines"),
+    "readings": rows("readings", "readings of memory, queues and disk", "reading_days"),
+    "audit": rows("audit", "rows of the audit", "quantlab_audit_days"),
+    "runs": rows("runs", "runs that ended, with their units", "run_days"),
+    "incidents": rows("incidents", "incidents that are over", "incident_days"),
+    "logins": rows_over("web_sessions", "logins that are over"),
+    "login_failures": rows_over(
+        "login_failures", "failed logins that are forgotten", after=login_failures.FORGOTTEN_AFTER
+    ),
+    "exports": Kind(
+        "snapshots of exports beyond the newest, and half-made ones",
+        ("export_keep",),
+        prunable.look_at_exports,
+        prunable.remove_exports,
+    ),
+}
+"""What is pruned, by the name that `quantlab prune --only` takes."""
 
-RemoveOld = Callable[..., int]
-"""Of a table: takes the connection and the instant *before* which rows go; says how many those were."""
 
-
-def clean(
-    context: Context,
-    *,
-    result_seconds: int,
-    quote_days: int,
-    log_days: int,
-    log_lines: int,
-    reading_days: int,
-    audit_days: int,
-) -> Report:
-    """Remove orphan keys of ours, results without a life, what is old of quote replies, readings and audit, and logs.
-
-    Keys that Redis expires by itself need no help; this finds those that would stay for ever. Raw replies other than
-    quotes stay, for they rebuild the tables.
-    """
-    steps: dict[str, Callable[[], int]] = {
-        "orphan_keys": lambda: _remove_orphans(context),
-        "results_without_expiry": lambda: _bound_results(context, result_seconds),
-        "old_quote_replies": lambda: context.archived.remove_before(
-            "mis", context.clock() - timedelta(days=quote_days)
-        ),
-        "old_logs": lambda: _remove_log_files(context, log_days),
-        "old_log_lines": lambda: remove_old_lines(
-            context.engine, before=context.clock() - timedelta(days=log_days), most=log_lines
-        ),
-        "old_readings": lambda: _remove_rows(context, readings.remove_old, reading_days),
-        "old_audit_rows": lambda: _remove_rows(context, audit.remove_old, audit_days),
-        "half_made_exports": lambda: _remove_half_made(context),
-    }
+def clean(context: Context, keep: Keep, *, only: Collection[str] = ()) -> Report:
+    """Remove what may go, of every kind or of *only* some; raises InvalidParameter for one that there is not."""
+    kinds = chosen(only)
     removed: dict[str, int] = {}
-    for number, (name, step) in enumerate(steps.items()):
-        context.progress(number, len(steps), name)
-        removed[name] = step()
-    context.progress(len(steps), len(steps), "done")
+    for number, (name, kind) in enumerate(kinds.items()):
+        context.progress(number, len(kinds), name)
+        removed[name] = 0
+        for some in kind.remove(context, keep):
+            removed[name] += some
+            context.pause_point()
+    context.progress(len(kinds), len(kinds), "done")
     return Report(counts=Counts(stored=sum(removed.values())), details={"removed": removed})
 
 
-def _keys(context: Context, pattern: str) -> Iterator[str]:
-    with redis_errors():
-        for key in context.redis.scan_iter(match=pattern, count=1000):
-            yield key.decode() if isinstance(key, bytes) else str(key)
-
-
-def _lives_for_ever(context: Context, key: str) -> bool:
-    with redis_errors():
-        life: Any = context.redis.ttl(key)
-    return int(life) == -1
-
-
-def _remove_orphans(context: Context) -> int:
-    """Keys under our prefix that the key table does not know, or that lost their life."""
-    orphans = [key for key in _keys(context, f"{PREFIX}*") if owner_of(key) is None or _lives_for_ever(context, key)]
-    with redis_errors():
-        return sum(cast("int", context.redis.unlink(key)) for key in orphans)
-
-
-def _bound_results(context: Context, seconds: int) -> int:
-    """Give a life to results that have none (written by another configuration): they end when others do."""
-    eternal = [key for key in _keys(context, f"{RESULT_PREFIX}*") if _lives_for_ever(context, key)]
-    with redis_errors():
-        return sum(cast("int", context.redis.expire(key, seconds)) for key in eternal)
-
-
-def _remove_log_files(context: Context, days: int) -> int:
-    oldest = (context.clock() - timedelta(days=days)).timestamp()
-    files = (path for path in (context.data_dir / "logs").rglob("*.jsonl") if path.is_file())
-    old = [path for path in files if path.stat().st_mtime < oldest]
-    for path in old:
-        path.unlink(missing_ok=True)
-    return len(old)
-
-
-def _remove_rows(context: Context, remove: RemoveOld, days: int) -> int:
-    with transaction(context.engine) as connection:
-        return remove(connection, before=context.clock() - timedelta(days=days))
-
-
-def _remove_half_made(context: Context) -> int:
-    """Exports that were being built when their process died, a day ago or more."""
-    oldest = (context.clock() - timedelta(days=1)).timestamp()
-    left = [path for path in (context.data_dir / "exports").glob("*/.building-*") if path.stat().st_mtime < oldest]
-    for path in left:
-        shutil.rmtree(path, ignore_errors=True)
-    return len(left)
+def chosen(only: Collection[str]) -> Mapping[str, Kind]:
+    """The kinds of those names; all, when none is named."""
+    if unknown := [name for name in only if name not in KINDS]:
+        raise InvalidParameter(f"There is nothing named {unknown[0]!r} to prune; there are {', '.join(KINDS)}.")
+    return {name: kind for name, kind in KINDS.items() if not only or name in only}

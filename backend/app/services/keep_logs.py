@@ -28,7 +28,6 @@ LONGEST = 20_000
 AT_ONCE = 1_000_000
 """Bytes of a file that one transaction takes."""
 _HIGHEST_LEVEL, _HIGHEST_PID = 100, 2**31 - 1
-_REMOVED_AT_ONCE = 10_000
 
 
 class LogKeeper:
@@ -151,17 +150,6 @@ def _bounded(text: str) -> str:
     return (
         whole if len(whole) <= LONGEST else f"{whole[:LONGEST]} … {len(whole) - LONGEST:,} characters more, in the file"
     )
-
-
-def remove_old_lines(engine: Engine, *, before: datetime, most: int) -> int:
-    """Remove lines of *before* that instant and those beyond the newest *most*, some at a time; how many."""
-    removed = 0
-    while True:
-        with transaction(engine) as connection:
-            some = log_lines.remove_old(connection, before=before, most=most, at_once=_REMOVED_AT_ONCE)
-        removed += some
-        if some < _REMOVED_AT_ONCE:
-            return removed
 
 
 def newest_in_files(folder: Path, wanted: log_lines.Wanted, *, limit: int) -> Sequence[LogLine]:

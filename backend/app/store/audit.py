@@ -63,14 +63,6 @@ def starter_of(connection: Connection, run_id: str) -> str | None:
     return connection.scalar(asked.order_by(audit.c.id).limit(1))
 
 
-def remove_old(connection: Connection, *, before: datetime, only_count: bool = False) -> int:
-    """Remove the rows that are older, or only tell how many they are; how many it were."""
-    old = audit.c.at < before
-    if only_count:
-        return connection.scalar(select(func.count()).select_from(audit).where(old)) or 0
-    return connection.execute(delete(audit).where(old)).rowcount
-
-
 def withdraw(connection: Connection, row_id: int) -> None:
     """It was refused before anything was done, so there is nothing to tell."""
     connection.execute(delete(audit).where(audit.c.id == row_id))

@@ -130,20 +130,8 @@ def _where(query: Select[Any], wanted: Wanted) -> Select[Any]:
     return query
 
 
-def count_old(connection: Connection, *, before: datetime, most: int) -> int:
-    """How many lines are older than *before*, or beyond the newest *most*."""
-    gone = _may_go(connection, before=before, most=most)
-    return connection.scalar(select(func.count()).select_from(log_lines).where(gone)) or 0
-
-
-def remove_old(connection: Connection, *, before: datetime, most: int, at_once: int) -> int:
-    """Remove at most *at_once* of those, oldest first; how many it were."""
-    gone = _may_go(connection, before=before, most=most)
-    oldest = select(log_lines.c.id).where(gone).order_by(log_lines.c.id).limit(at_once)
-    return connection.execute(delete(log_lines).where(log_lines.c.id.in_(oldest))).rowcount
-
-
-def _may_go(connection: Connection, *, before: datetime, most: int) -> ColumnElement[bool]:
+def may_go(connection: Connection, before: datetime, most: int | None) -> ColumnElement[bool]:
     """Too old by its own time, or beyond the newest *most*: an old line that came late takes no newer one with it."""
-    surplus = connection.scalar(select(log_lines.c.id).order_by(log_lines.c.id.desc()).offset(most).limit(1)) or 0
+    newest = select(log_lines.c.id).order_by(log_lines.c.id.desc())
+    surplus = 0 if most is None else connection.scalar(newest.offset(most).limit(1)) or 0
     return (log_lines.c.at < before) | (log_lines.c.id <= surplus)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, func, select, text
+from sqlalchemy import Connection, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 
 from app.store.tables import readings
@@ -38,8 +38,3 @@ def series(connection: Connection, measure: str, *, start: datetime, end: dateti
     for row in rows:
         found.setdefault(row.subject, []).append((row.span, row.value))
     return found
-
-
-def remove_old(connection: Connection, *, before: datetime) -> int:
-    """Remove those that are older; how many it were."""
-    return connection.execute(delete(readings).where(readings.c.at < before)).rowcount

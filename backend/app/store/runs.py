@@ -31,6 +31,8 @@ from app.store.tables import FINAL_STATES, UNFINISHED, WAITING_STATES, runs
 Order = Literal["newest", "oldest", "longest"]
 
 _WORTH_A_WORD = timedelta(minutes=1)
+LATELY = 20
+"""So many of the newest runs of a task tell how it fares: the console draws them, and none of them is pruned."""
 _TOOK = func.coalesce(runs.c.finished_at - runs.c.started_at, timedelta(seconds=-1))
 
 

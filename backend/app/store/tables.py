@@ -14,6 +14,7 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
+    Numeric,
     PrimaryKeyConstraint,
     SmallInteger,
     Table,
@@ -45,6 +46,8 @@ UNIT_STATES = ("SUCCESS", "PARTIAL", "FAILED", "SKIPPED")
 MISFIRES = ("skip", "latest", "all")
 TRIGGERS = ("schedule", "manual", "api", "retry")
 COUNTS = ("expected", "fetched", "stored", "unchanged", "quarantined")
+COUNTED = COUNTS[1:]
+"""What the metrics sum up: what was expected is no work."""
 SEVERITIES = ("blocking", "warning")
 DECISIONS = ("stored", "dismissed", "mended")
 SESSION_SOURCES = ("override", "exchange")
@@ -346,6 +349,20 @@ units = Table(
     _one_of("state", UNIT_STATES, name="state_known"),
     # "Which sessions of this dataset and venue are done?" is asked before every sync.
     Index(None, "dataset", "venue", "session"),
+)
+
+# What runs that were pruned came to: the metrics count them for ever (see ``pruned``).
+pruned_runs = Table(
+    "pruned_runs",
+    METADATA,
+    Column("task", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("runs", BigInteger, nullable=False),
+    *(Column(name, BigInteger) for name in COUNTED),
+    # How many took so long, by bucket; and their seconds, exactly.
+    Column("places", ARRAY(BigInteger), nullable=False),
+    Column("seconds", Numeric, nullable=False),
+    PrimaryKeyConstraint("task", "state"),
 )
 
 quarantine = Table(

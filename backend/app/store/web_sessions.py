@@ -19,6 +19,8 @@ SEEN_EVERY = timedelta(minutes=1)
 _NOW = func.clock_timestamp()
 _ENDS = func.least(web_sessions.c.created_at + LONGEST, web_sessions.c.seen_at + IDLE)
 _LIVES = _ENDS > _NOW
+OVER = ~_LIVES
+"""Of sessions that nobody can come in with any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,7 @@ def begin(
     connection: Connection, secret_hash: bytes, *, user_name: str, address: str | None, agent: str | None
 ) -> WebSession:
     """Begin a session; those that are over are cleared away with it."""
-    connection.execute(delete(web_sessions).where(~_LIVES))
+    connection.execute(delete(web_sessions).where(OVER))
     values = {"secret_hash": secret_hash, "user_name": user_name, "address": address, "agent": agent}
     connection.execute(insert(web_sessions).values(**values, created_at=_NOW, seen_at=_NOW))
     return _session(connection.execute(_LIVING.where(web_sessions.c.secret_hash == secret_hash)).one())

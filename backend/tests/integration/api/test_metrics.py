@@ -10,6 +10,7 @@ from datetime import timedelta
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from sqlalchemy import event, text
 
 from app.api import metrics as route
 from app.core import metrics
@@ -17,7 +18,7 @@ from app.core.metrics import METRICS, names_of_samples
 from app.core.wiring import Platform, now
 from app.market.security import Venue
 from app.sources.base import RejectedRow
-from app.store import heartbeats, leases, quarantine, runs
+from app.store import heartbeats, leases, old_rows, quarantine, runs
 from app.store.counts import Counts
 from app.store.engine import make_engine, transaction
 from tests.conftest import PROJECT
@@ -93,6 +94,40 @@ def test_what_the_ledger_and_redis_say(web: Web, seeded: Platform) -> None:
     assert found[("quantlab_server_up", "postgresql")] == found[("quantlab_server_up", "redis")] == 1
     assert found[("quantlab_disk_free_bytes",)] > 0
     assert {key[0] for key in found} <= set(names_of_samples())
+
+
+def test_counters_go_on_over_what_is_pruned_while_they_are_read(
+    web: Web, seeded: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Old runs go between two statements of one scrape, and for good: neither that scrape nor the next is less."""
+    for number, seconds in enumerate((0.1, 0.2, 0.3, 40.0)):
+        a_run(seeded, f"old{number}", state="FAILED", seconds=seconds, stored=10)
+    with transaction(seeded.engine) as connection:
+        connection.execute(text("UPDATE runs SET queued_at = '2020-01-01Z' WHERE id LIKE 'old%'"))
+    for number in range(20):  # the twenty newest of a task stay
+        a_run(seeded, f"new{number}", state="SKIPPED", seconds=1)
+    ended = ("quantlab_runs_total", "quantlab_rows_total", "quantlab_run_duration_seconds")
+
+    def counters() -> dict[tuple[str, ...], float]:
+        monkeypatch.setattr(route, "_exposition", metrics.Exposition())
+        return {key: value for key, value in samples(web).items() if key[0].startswith(ended)}
+
+    before, other = counters(), make_engine(seeded.settings.database_url.get_secret_value(), application_name="other")
+    gone: list[int] = []
+
+    def prune(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if "FROM runs" in statement and not gone:
+            with transaction(other) as connection:
+                gone.append(old_rows.remove(connection, "runs", before=now() + timedelta(days=1), at_once=100))
+
+    event.listen(seeded.engine, "after_cursor_execute", prune)
+    try:
+        meanwhile = counters()
+    finally:
+        event.remove(seeded.engine, "after_cursor_execute", prune)
+        other.dispose()
+    assert gone == [4]
+    assert meanwhile == counters() == before
 
 
 def test_what_cannot_be_asked_is_absent_and_said_to_be_away(

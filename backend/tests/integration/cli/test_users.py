@@ -65,9 +65,10 @@ ELSEWHERE = {
         "runs retry",
         "workers drain",
     ),
-    *("workers resume", "workers resize", "workers restart"),
+    *("workers resume", "workers resize", "workers restart", "prune"),
 }
-"""They take more to be tried: the first three below; the others need snapshots, gaps, a run that failed, a worker."""
+"""They take more to be tried: the first three below; the others need snapshots, gaps, a run that failed, a worker, old
+rows."""
 LOOKING = {
     *(
         "up",

@@ -124,8 +124,10 @@ def test_old_replies_of_one_site_are_removed(address: str) -> None:
     files = ObjectFiles(address)
     for name in ("mis/quotes/2026/09/a.gz", "twse/daily_bars/2026/09/a.gz"):
         files.write(files.root / name, b"x")
-    assert files.remove_before("mis", datetime.now(UTC) - timedelta(hours=1)) == 0
-    assert files.remove_before("mis", datetime.now(UTC) + timedelta(hours=1)) == 1
+    assert files.written_before("mis", datetime.now(UTC) - timedelta(hours=1)) == []
+    (old,) = files.written_before("mis", datetime.now(UTC) + timedelta(hours=1))
+    assert (old.path.name, old.bytes) == ("a.gz", 1)
+    files.remove([old.path])
     assert [path.name for path in files.find("*/*/*/*/*.gz")] == ["a.gz"]
 
 

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, text
 
 from app.errors import ConfigurationError
 from app.market.security import Venue
-from app.store import audit, leases, provenance, quarantine, quarantine_reads, sessions, units
+from app.store import audit, leases, old_rows, provenance, quarantine, quarantine_reads, sessions, units
 from app.store.counts import Counts
 from app.store.quarantine_reads import Filter
 from tests.integration.store.samples import DAY, NOW, bar, list_them, versions, write
@@ -42,9 +42,11 @@ def test_old_rows_of_the_audit_are_counted_and_removed(connection: Connection) -
     )
     connection.execute(text("UPDATE audit SET at = :at WHERE id = :id"), {"at": NOW - timedelta(days=731), "id": old})
     limit = NOW - timedelta(days=730)
-    assert audit.remove_old(connection, before=limit, only_count=True) == 1
+    found = old_rows.look(connection, "audit", before=limit)
+    assert (found.rows, found.oldest, found.newest) == (1, NOW - timedelta(days=731), NOW - timedelta(days=731))
+    assert found.bytes
     assert len(audit.list_rows(connection, limit=5)) == 2
-    assert audit.remove_old(connection, before=limit) == 1
+    assert old_rows.remove(connection, "audit", before=limit, at_once=10) == 1
     assert [row.id for row in audit.list_rows(connection, limit=5)] == [new]
 
 
