@@ -116,6 +116,16 @@ COMMANDS = {
         "Operate",
         "Remove what is older than its setting says, after showing it: rows, bytes, the oldest and the newest.",
     ),
+    "backup": Entry(
+        "backup:backup",
+        "Operate",
+        "Write the database and the raw replies into one file, while the platform works.",
+    ),
+    "restore": Entry(
+        "backup:restore",
+        "Operate",
+        "Put a backup in the place of what this platform holds: whole or not at all.",
+    ),
     "workers": Entry("workers:workers", "Operate", "Workers: which live, and what they are told while they run."),
     "breaker": Entry("operations:breaker", "Operate", "Sites that are not asked after a ban or many failures."),
     "users": Entry("users:users", "Operate", "Who may log in to the console: viewers look, admins change things."),

@@ -65,6 +65,11 @@ def head() -> str | None:
     return ScriptDirectory(str(MIGRATIONS)).get_current_head()
 
 
+def knows(revision: str) -> bool:
+    """Whether this code can bring a database of that revision to its own schema."""
+    return revision in {script.revision for script in ScriptDirectory(str(MIGRATIONS)).walk_revisions()}
+
+
 def differences(connection: Connection) -> list[Any]:
     """What ``alembic check`` would find: operations that the models need and the database lacks."""
     context = MigrationContext.configure(connection, opts={"compare_server_default": True})

@@ -65,10 +65,10 @@ ELSEWHERE = {
         "runs retry",
         "workers drain",
     ),
-    *("workers resume", "workers resize", "workers restart", "prune"),
+    *("workers resume", "workers resize", "workers restart", "prune", "restore"),
 }
 """They take more to be tried: the first three below; the others need snapshots, gaps, a run that failed, a worker, old
-rows."""
+rows, a backup."""
 LOOKING = {
     *(
         "up",
@@ -94,7 +94,7 @@ LOOKING = {
         "quarantine list",
     ),
     *("quarantine rules", "quarantine show", "alerts rules", "schedule list", "schedule show", "schedule preview"),
-    *("users list", "tokens list", "logs", "config"),
+    *("users list", "tokens list", "logs", "config", "backup"),
 }
 
 

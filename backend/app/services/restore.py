@@ -1,0 +1,188 @@
+"""Put a backup in the place of what a platform holds: whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.errors import ConfigurationError, InvalidParameter, StoreError
+from app.services import audited, backup_file
+from app.services.backup_file import Manifest, Told
+from app.services.identity import Identity
+from app.store import dumps, migrate
+from app.store.dumps import Server
+from app.store.engine import make_engine, transaction
+
+_SPARE = 64_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where it goes: *archive* is None where raw replies lie in object storage."""
+
+    url: str
+    source: str
+    data_dir: Path
+    archive: Path | None
+    own_server: bool
+    """Whether the database lies in *data_dir*, too."""
+
+
+def restore(path: Path, to: Destination, *, pg_restore: Path, replace: bool, by: Identity, told: Told) -> Manifest:
+    """Check the file, load it aside, bring it to this code's schema, and let it take the place of what was there.
+
+    What is held until then stays untouched; programs that are connected are sent away once, and come back to the
+    restored database.
+
+    Raises:
+        InvalidParameter: the file is cut, altered or another source's, or the platform holds something and *replace*
+            was not said; nothing was done.
+        ConfigurationError: a newer QuantLab made it, or the disk has no room; nothing was done.
+        AlreadyRunning: another restore is under way.
+        StoreError: PostgreSQL refuses; what was held is held as before.
+    """
+    manifest = backup_file.checked(path, told)
+    if manifest.source != to.source:
+        raise InvalidParameter(
+            f"{path} holds data of the source {manifest.source}, and this platform is {to.source}'s: the two never mix."
+        )
+    if not migrate.knows(manifest.revision):
+        raise ConfigurationError(
+            f"{path} was made by QuantLab {manifest.version}, whose tables this one does not know: update it first."
+        )
+    with Server(to.url).alone() as server:
+        if not replace and (what := _held(server, to.archive)):
+            raise InvalidParameter(
+                f"This platform holds {what}: say --replace to put the backup in its place for good."
+            )
+        _check_room(manifest, to)
+        with _staged_replies(path, manifest, to.archive, told) as replies:
+            try:
+                server.load(_database(path, manifest, told), pg_restore=pg_restore)
+                _prepare(server.url_of(server.new), manifest, path.name, to.source, by)
+                with replies.in_place():
+                    server.take_place()
+            finally:
+                server.discard()
+    for name, content, _ in backup_file.below(path, backup_file.SECRETS):
+        _write_private(to.data_dir / name.name, content)
+    return manifest
+
+
+def _held(server: Server, archive: Path | None) -> str | None:
+    engine = make_engine(server.url_of(server.current), application_name="quantlab restore", pool_size=1)
+    try:
+        with transaction(engine) as connection:
+            if dumps.has_data(connection):
+                return "data"
+    finally:
+        engine.dispose()
+    return f"raw replies in {archive}" if archive and any(archive.rglob("*.gz")) else None
+
+
+def _check_room(manifest: Manifest, to: Destination) -> None:
+    needs = {to.archive: manifest.reply_bytes} if to.archive else {}
+    if to.own_server:
+        needs[to.data_dir] = needs.get(to.data_dir, 0) + manifest.database_bytes
+    together: dict[int, int] = {}
+    for folder, needed in needs.items():
+        there = next(step for step in (folder, *folder.parents) if step.exists())
+        device = there.stat().st_dev
+        together[device] = together.get(device, 0) + needed
+        free = shutil.disk_usage(there).free
+        if free < together[device] + _SPARE:
+            raise ConfigurationError(
+                f"Restoring takes {together[device] // 1_000_000:,} MB and {free // 1_000_000:,} MB are free on the "
+                f"disk of {there}: make room first."
+            )
+
+
+def _database(path: Path, manifest: Manifest, told: Told) -> Iterator[bytes]:
+    done = 0
+    for chunk in backup_file.read(path, backup_file.DATABASE):
+        done += len(chunk)
+        told("database", min(done, manifest.database_bytes), manifest.database_bytes)
+        yield chunk
+
+
+def _prepare(url: str, manifest: Manifest, name: str, source: str, by: Identity) -> None:
+    """See that each row came, bring the tables to this code's form, and let the audit say where they are from."""
+    engine = make_engine(url, application_name="quantlab restore", pool_size=1, statement_timeout=3600)
+    try:
+        with transaction(engine) as connection:
+            held = dumps.count(connection)
+        if wrong := [table for table, rows in manifest.rows.items() if held.get(table) != rows]:
+            raise StoreError(
+                f"Of {wrong[0]} there are {held.get(wrong[0])} rows and not the {manifest.rows[wrong[0]]} of the "
+                "backup; nothing was replaced."
+            )
+        migrate.upgrade(url, source=source)
+        with transaction(engine) as connection:
+            row = audited.begin(connection, by, "platform.restore", name)
+            audited.end(connection, row, after={"made_at": manifest.made_at, "version": manifest.version})
+    finally:
+        engine.dispose()
+
+
+class _Replies:
+    """Raw replies that lie beside the archive until it is time."""
+
+    def __init__(self, archive: Path | None) -> None:
+        self._archive = archive
+        if archive:
+            self.staged = archive.with_name(f"{archive.name}.restoring")
+            self.replaced = archive.with_name(f"{archive.name}.replaced")
+
+    @contextmanager
+    def in_place(self) -> Iterator[None]:
+        """They are the archive, and stay so unless the block raises."""
+        if self._archive is None:
+            yield
+            return
+        if self._archive.exists():
+            self._archive.rename(self.replaced)
+        self.staged.rename(self._archive)
+        try:
+            yield
+        except BaseException:
+            self._archive.rename(self.staged)
+            if self.replaced.exists():
+                self.replaced.rename(self._archive)
+            raise
+
+    def clear(self) -> None:
+        if self._archive is None:
+            return
+        if self.replaced.exists() and not self._archive.exists():
+            self.replaced.rename(self._archive)  # a restore was killed between its two renames
+        for folder in (self.staged, self.replaced):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _staged_replies(path: Path, manifest: Manifest, archive: Path | None, told: Told) -> Iterator[_Replies]:
+    replies = _Replies(archive if manifest.replies is not None else None)
+    replies.clear()
+    try:
+        if archive and manifest.replies is not None:
+            replies.staged.mkdir(parents=True)
+            for done, (name, content, at) in enumerate(backup_file.below(path, backup_file.REPLIES), 1):
+                file = replies.staged / name
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_bytes(content)
+                os.utime(file, (at, at))
+                told("replies", done, manifest.replies)
+            os.sync()  # once, for all of them: they are to outlast a power cut as the database does
+        yield replies
+    finally:
+        replies.clear()
+
+
+def _write_private(path: Path, content: bytes) -> None:
+    path.unlink(missing_ok=True)
+    path.touch(mode=0o600)
+    path.write_bytes(content)

@@ -1,0 +1,307 @@
+"""`quantlab backup` and `quantlab restore`: the drill, and whatever may be wrong with a file, a platform or a disk."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import subprocess
+import sys
+import tarfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from typer.testing import Result
+
+from app.cli import backup as command
+from app.core.wiring import Platform
+from app.errors import ConfigurationError, InvalidParameter, QuantLabError, StoreError, StoreUnavailable
+from app.runtime.own_postgres import own_postgres
+from app.services import back_up, restore
+from app.sources.archive import Archive
+from app.sources.base import Reply, Request, SessionQuery, Site
+from app.store import dumps
+from tests.integration.conftest import NOW, TOKEN
+
+Run = Callable[..., Result]
+QUANTLAB = Path(sys.executable).with_name("quantlab")
+LINE = "INSERT INTO log_lines (at, level, host, program, pid, module, message) VALUES (now(), 20, 'h', 'p', 1, 'm', %s)"
+PAIRED = "INSERT INTO readings VALUES ('pair', %s, now(), 1)"
+
+
+def url_of(platform: Platform) -> str:
+    return platform.settings.database_url.get_secret_value()
+
+
+def tables(url: str) -> dict[str, list[Any]]:
+    """Table → its rows, and the next numbers that the sequences give."""
+    with psycopg.connect(url) as connection:
+        names = [name for (name,) in connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")]
+        found: dict[str, list[Any]] = {
+            name: connection.execute(f'SELECT to_jsonb(t) FROM "{name}" AS t ORDER BY 1').fetchall() for name in names
+        }
+        found["sequences"] = connection.execute(
+            "SELECT sequencename, last_value FROM pg_sequences ORDER BY 1"
+        ).fetchall()
+    return found
+
+
+def files(folder: Path) -> dict[str, tuple[bytes, int]]:
+    """File below the folder → its content, and the second in which it was written."""
+    found = (path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): (path.read_bytes(), int(path.stat().st_mtime)) for path in found}
+
+
+def databases(url: str) -> set[str]:
+    with psycopg.connect(url) as connection:
+        return {name for (name,) in connection.execute("SELECT datname FROM pg_database")}
+
+
+@pytest.fixture
+def held(seeded: Platform) -> Platform:
+    """The same with two raw replies, of another day than today."""
+    kept = Archive(seeded.archive)
+    for day in (19, 20):
+        asked = Request(Site.TWSE, "/x", (("date", f"202611{day}"),))
+        reply = Reply(asked, b"[1]" * day, "application/json", datetime(2026, 11, day, 8, tzinfo=UTC))
+        kept.keep(reply, dataset="daily_bars", query=SessionQuery(NOW.date()))
+    for path in (seeded.settings.data_dir / "archive").rglob("*.*"):
+        os.utime(path, (NOW.timestamp(),) * 2)
+    return seeded
+
+
+@pytest.fixture
+def file(held: Platform, run: Run, tmp_path: Path) -> Path:
+    path = tmp_path / "a.backup"
+    done = run("backup", str(path))
+    assert done.exit_code == 0, (done.output, done.exception)
+    return path
+
+
+@contextmanager
+def writing(url: str) -> Iterator[list[int]]:
+    """Somebody writes two rows a transaction for as long as the block takes; yields their numbers as they commit."""
+    committed: list[int] = []
+    first, enough = threading.Event(), threading.Event()
+
+    def write() -> None:
+        with psycopg.connect(url) as connection:
+            while not enough.is_set():
+                number = len(committed) + 1
+                connection.execute(LINE, [f"pair {number}"])
+                connection.execute(PAIRED, [f"{number:08}"])
+                connection.commit()
+                committed.append(number)
+                first.set()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        assert first.wait(30)
+        yield committed
+    finally:
+        enough.set()
+        writer.join(30)
+
+
+def test_the_drill(held: Platform, run: Run, tmp_path: Path, server_folder: Path, redis_url: str) -> None:
+    """Backed up beside a writer, restored into a fresh home by a process of its own, compared table by table."""
+    file, home = tmp_path / "drill.backup", server_folder / f"drill-{os.getpid()}"
+    with writing(url_of(held)) as committed:
+        before = len(committed)
+        done = run("backup", str(file), "--json")
+        assert done.exit_code == 0, (done.output, done.exception)
+        after = len(committed)
+    told = json.loads(done.stdout)
+    assert before <= told["rows"]["readings"] < after
+
+    plain = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "REDIS_URL")}
+    words = [QUANTLAB, "restore", str(file), "--json"]
+    restored = subprocess.run(
+        words, env=plain | {"QUANTLAB_HOME": str(home)}, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert restored.returncode == 0, restored.stderr
+    assert json.loads(restored.stdout)["restored"]
+    here = tables(url_of(held))
+    with own_postgres(home, "sandbox") as url:
+        there = tables(url)
+        looked = subprocess.run(
+            [QUANTLAB, "doctor", "--json"],
+            env=plain | {"QUANTLAB_HOME": str(home), "DATABASE_URL": url, "REDIS_URL": redis_url},
+            capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+    findings = {one["name"]: one["level"] for one in json.loads(looked.stdout)["findings"]}
+    assert {findings[name] for name in ("postgresql", "migrations", "ledger", "archive", "breakers")} == {"ok"}
+
+    # Of the writer both rows of each transaction or none, and those of the first so many.
+    number = told["rows"]["readings"]
+    assert [row["subject"] for (row,) in there.pop("readings")] == [f"{one + 1:08}" for one in range(number)]
+    lines = [row["message"] for (row,) in there.pop("log_lines")]
+    assert sorted(lines) == sorted(f"pair {one + 1}" for one in range(number))
+    ((noted,),) = there.pop("audit")
+    assert (noted["action"], noted["subject"], noted["outcome"]) == ("platform.restore", "drill.backup", "done")
+    for name in ("sequences", "audit", "readings", "log_lines"):
+        here.pop(name)
+    there.pop("sequences")
+    assert there == here
+    assert sum(len(rows) for name, rows in there.items() if name != "alembic_version") == sum(
+        rows for name, rows in told["rows"].items() if name not in ("audit", "readings", "log_lines")
+    )
+    assert files(home / "sandbox/archive") == files(tmp_path / "sandbox/archive") != {}
+
+
+def test_any_tar_reads_it_and_only_its_owner(file: Path, held: Platform) -> None:
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    with tarfile.open(file) as tar:
+        names = tar.getnames()
+        settings = json.load(tar.extractfile("settings.json") or pytest.fail("none"))
+    assert [name for name in names if not name.startswith("replies/")] == [
+        "database.dump",
+        "settings.json",
+        "manifest.json",
+    ]
+    assert len(names) == 3 + 4
+    assert settings["QUANTLAB_SOURCE"] == "sandbox"
+    password = url_of(held).split("@")[0].rsplit(":", 1)[1]
+    assert not [secret for secret in (TOKEN, password) if secret.encode() in file.read_bytes()]
+
+
+def test_secrets_are_in_it_when_they_are_asked_for(held: Platform, run: Run, tmp_path: Path) -> None:
+    (held.settings.alerts_file).write_text("json://user:pass@127.0.0.1\n")
+    file = tmp_path / "b.backup"
+    told = run("backup", str(file), "--with-secrets").output
+    assert "secrets: admin-token, alerts" in told
+    assert TOKEN not in told
+    held.settings.alerts_file.unlink()
+    held.settings.admin_token_file.write_text("another")
+    assert run("restore", str(file), "--replace").exit_code == 0
+    assert held.settings.admin_token_file.read_text().strip() == TOKEN
+    assert stat.S_IMODE(held.settings.alerts_file.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("cut", [0, 100, -1, -40, -5_000])
+def test_a_cut_file_is_refused_before_anything_is_done(file: Path, held: Platform, run: Run, cut: int) -> None:
+    content = file.read_bytes()
+    file.write_bytes(content[:cut])
+    _refused(file, held, run, "is no backup of QuantLab, or its end is missing")
+
+
+@pytest.mark.parametrize("place", [0.0, 0.3, 0.6, 0.9, 1.0])
+def test_an_altered_file_is_refused_before_anything_is_done(file: Path, held: Platform, run: Run, place: float) -> None:
+    content = bytearray(file.read_bytes())
+    content[min(int(len(content) * place), len(content) - 3)] ^= 1
+    file.write_bytes(content)
+    _refused(file, held, run, "is damaged: its SHA-256")
+
+
+def _refused(file: Path, held: Platform, run: Run, why: str) -> None:
+    before = tables(url_of(held)), files(held.settings.data_dir), databases(url_of(held))
+    for words in (("--replace",), ("--dry-run",)):
+        done = run("restore", str(file), *words)
+        assert isinstance(done.exception, InvalidParameter), done.output
+        assert why in str(done.exception)
+    assert (tables(url_of(held)), files(held.settings.data_dir), databases(url_of(held))) == before
+
+
+def test_what_a_platform_holds_goes_only_when_that_is_said(file: Path, held: Platform, run: Run) -> None:
+    url, archive = url_of(held), held.settings.data_dir / "archive"
+    then, replies = tables(url), files(archive)
+    with psycopg.connect(url) as connection:
+        connection.execute("DELETE FROM bars")
+        connection.execute("DELETE FROM units")
+    next(archive.rglob("*.gz")).write_bytes(b"another")
+    now = tables(url)
+    refused = run("restore", str(file))
+    assert isinstance(refused.exception, InvalidParameter)
+    assert "say --replace" in str(refused.exception)
+    assert run("restore", str(file), "--dry-run").exit_code == 0
+    assert tables(url) == now
+
+    before = databases(url)
+    with psycopg.connect(url) as somebody:  # who is in the database is sent away, and may come back
+        somebody.execute("SELECT 1")
+        done = run("restore", str(file), "--replace")
+        assert done.exit_code == 0, (done.output, done.exception)
+        with pytest.raises(psycopg.OperationalError):
+            somebody.execute("SELECT 1")
+    after = tables(url)
+    assert len(after.pop("audit")) == len(then.pop("audit")) + 1
+    for one in (after, then):
+        one.pop("sequences")  # the audit's has gone on
+    assert after == then
+    assert files(archive) == replies
+    assert databases(url) == before
+    assert sorted(path.name for path in archive.parent.glob("archive*")) == ["archive"]
+
+
+@pytest.mark.parametrize("where", ["tool", "count", "swap"])
+def test_a_restore_that_fails_leaves_everything_as_it_was(
+    file: Path, held: Platform, run: Run, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    url = url_of(held)
+    before = tables(url), files(held.settings.data_dir), databases(url)
+    error: type[QuantLabError] = StoreError
+    if where == "tool":
+        monkeypatch.setattr(command, "pg_tool", lambda _: Path("/bin/false"))
+    elif where == "count":  # a trigger of the database itself swallows a row while it is loaded
+        real = dumps.Server.load
+
+        def load(server: dumps.Server, *given: Any, **more: Any) -> None:
+            real(server, *given, **more)
+            with psycopg.connect(server.url_of(server.new)) as connection:
+                connection.execute("DELETE FROM bars WHERE session = '2026-11-20'")
+
+        monkeypatch.setattr(dumps.Server, "load", load)
+    else:
+        monkeypatch.setattr(dumps, "_TRIES", 0)
+        error = StoreUnavailable
+    done = run("restore", str(file), "--replace")
+    assert isinstance(done.exception, error), (done.output, done.exception)
+    assert (tables(url), files(held.settings.data_dir), databases(url)) == before
+
+
+def test_a_disk_without_room_is_found_before_anything_is_written(
+    file: Path, held: Platform, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = tables(url_of(held)), files(file.parent)
+    for module in (back_up, restore):
+        monkeypatch.setattr(module, "_SPARE", 10**18)
+    for words in (("backup", str(file.with_name("c.backup"))), ("restore", str(file), "--replace")):
+        done = run(*words)
+        assert isinstance(done.exception, ConfigurationError), done.output
+        assert "make room" in str(done.exception)
+    assert (tables(url_of(held)), files(file.parent)) == before
+
+
+def test_a_backup_is_whole_or_not_there(file: Path, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = file.read_bytes()
+    assert isinstance(run("backup", str(file)).exception, InvalidParameter)
+    assert file.read_bytes() == content
+    assert isinstance(run("backup", str(tmp_path / "none/c.backup")).exception, InvalidParameter)
+    monkeypatch.setattr(command, "pg_tool", lambda _: Path("/bin/false"))
+    failed = run("backup", str(tmp_path / "c.backup"))
+    assert isinstance(failed.exception, StoreError)
+    assert "false failed" in str(failed.exception)
+    assert not list(tmp_path.glob("*c.backup*"))
+
+
+def test_another_source_is_refused(file: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    from app.core.config import get_settings
+
+    monkeypatch.setenv("QUANTLAB_SOURCE", "exchange")
+    get_settings.cache_clear()
+    refused = run("restore", str(file), "--replace")
+    assert isinstance(refused.exception, InvalidParameter)
+    assert "this platform is exchange's" in str(refused.exception)
+
+
+def test_two_restores_do_not_meet(file: Path, held: Platform, run: Run) -> None:
+    with dumps.Server(url_of(held)).alone():
+        refused = run("restore", str(file), "--replace")
+    assert "Another restore is under way" in str(refused.exception)
