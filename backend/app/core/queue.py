@@ -38,14 +38,14 @@ class TaskDescription:
 def list_tasks() -> list[TaskDescription]:
     """Every task of ours: in the order of the schedule's lines, then those without one by name."""
     scheduled = [entry["task"] for entry in app.conf.beat_schedule.values()]
-    names = [*dict.fromkeys(scheduled), *sorted(set(_names()) - set(scheduled))]
+    names = [*dict.fromkeys(scheduled), *sorted(set(task_names()) - set(scheduled))]
     return [_describe(name) for name in names]
 
 
 def full_name(name: str) -> str:
     """The full name of a task of ours, given that or its last part. Raises UnknownTask with a hint."""
     full = name if name.startswith(_PREFIX) else _PREFIX + name
-    names = _names()
+    names = task_names()
     if full not in names:
         # Only the last parts: what all names have in common would make anything look close.
         shorts = [known.removeprefix(_PREFIX) for known in names]
@@ -123,7 +123,8 @@ def cancel_run(run_id: str, *, by: str, at_once: bool = False) -> Run:
     return run
 
 
-def _names() -> list[str]:
+def task_names() -> list[str]:
+    """The full names of all tasks of ours."""
     app.loader.import_default_modules()
     return [name for name in app.tasks if name.startswith(_PREFIX)]
 

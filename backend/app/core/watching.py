@@ -19,7 +19,7 @@ from app.core.backlog import count_waiting
 from app.core.celery_app import app
 from app.core.config import Settings, get_settings
 from app.core.transport import is_redis, tell_of_attempts
-from app.core.version import VERSION
+from app.core.version import VERSION, fingerprint
 from app.core.wiring import BACKSTAGE, PROMPT, get_platform, reset_platform
 from app.errors import QuantLabError
 from app.ops.pulse import Pulse
@@ -37,11 +37,12 @@ def make_pulse(
 ) -> Pulse:
     """The pulse of this process; it is stopped when the process ends."""
     settings = settings or get_settings()
+    code = fingerprint()  # now: later the disk may hold other code than this process runs
     pulse = Pulse(
         settings.database_url.get_secret_value(),
         kind=kind,
         name=name,
-        facts=lambda: {"version": VERSION, "memory": memory_held(), **facts()},
+        facts=lambda: {"version": VERSION, "code": code, "memory": memory_held(), **facts()},
         alive_file=settings.quantlab_alive_file,
     )
     atexit.register(pulse.stop)

@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 from urllib.parse import urlsplit
 
 import psutil
@@ -16,7 +15,6 @@ import redis
 from celery import Celery
 
 from app.cache.breaker import SharedBreaker
-from app.cache.client import redis_errors
 from app.cache.quota import resting
 from app.errors import ConfigurationError, StoreUnavailable
 from app.files import Files, LocalFiles
@@ -27,7 +25,6 @@ from app.store import migrate
 
 LITTLE_ROOM, NO_ROOM = 5 * 2**30, 2**30
 LONG_QUEUE = 100
-CLOCK_MAY_DIFFER = 5.0
 _LOOPBACK = ("127.0.0.1", "localhost", "::1", None)
 
 
@@ -116,17 +113,6 @@ def check_disk(folder: Path) -> Finding:
     level = Level.ERROR if free < NO_ROOM else Level.WARNING if free < LITTLE_ROOM else Level.OK
     remedy = None if level is Level.OK else "Make room, or set QUANTLAB_HOME to a larger disk."
     return Finding("disk", level, f"{free / 2**30:.1f} GiB are free at {there}.", remedy)
-
-
-def check_clock(client: redis.Redis) -> Finding:
-    """This machine and the broker agree on the time; schedules and countdowns rest on it."""
-    with redis_errors():
-        seconds, micros = cast("tuple[int, int]", client.time())
-    differ = abs(time.time() - seconds - micros / 1e6)
-    if differ < CLOCK_MAY_DIFFER:
-        return Finding("clock", Level.OK, f"Agrees with the broker's; this machine's zone is {time.strftime('%Z')}.")
-    detail = f"This clock and the broker's differ by {differ:.0f} s: schedules fire late, countdowns are wrong."
-    return Finding("clock", Level.ERROR, detail, "Let both machines keep time by NTP.")
 
 
 def check_archive(files: Files) -> Finding:

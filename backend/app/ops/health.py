@@ -13,7 +13,7 @@ from typing import Any, Literal, cast
 import redis
 
 from app.cache.client import redis_errors
-from app.errors import QuantLabError, StoreUnavailable
+from app.errors import ConfigurationError, QuantLabError, StoreUnavailable
 from app.store import provenance, state
 from app.store.engine import Engine, transaction
 
@@ -78,6 +78,8 @@ def check_postgresql(make_engine: Callable[[], Engine], *, source: str) -> Findi
             version, held = state.server_version(connection), provenance.held_source(connection)
     except StoreUnavailable as error:
         return Finding("postgresql", Level.ERROR, str(error), remedy)
+    except ConfigurationError as error:
+        return Finding("postgresql", Level.ERROR, str(error), "Correct DATABASE_URL, or start with that source.")
     if held != source:
         detail = f"The database holds data of the source {held!r}, but {source!r} is asked for."
         return Finding("postgresql", Level.ERROR, detail, "Use another database, or start with that source.")
@@ -91,9 +93,10 @@ def check_redis(client: redis.Redis) -> Finding:
     try:
         with redis_errors():
             server = cast("dict[str, Any]", client.info("server"))
-    except redis.AuthenticationError as error:
-        return Finding("redis", Level.ERROR, f"Redis refuses the password: {error}.", "Correct it in REDIS_URL.")
     except StoreUnavailable as error:
+        if isinstance(error.__cause__, redis.AuthenticationError):
+            detail = f"Redis refuses the password: {error.__cause__}."
+            return Finding("redis", Level.ERROR, detail, "Correct the password in REDIS_URL.")
         return Finding("redis", Level.ERROR, str(error), remedy)
     except redis.RedisError as error:
         return Finding("redis", Level.ERROR, f"Redis answers with an error: {error}", remedy)

@@ -32,7 +32,12 @@ LONGEST_PAUSE = 15
 
 
 def make_engine(
-    url: str, *, application_name: str, pool_size: int = 5, statement_timeout: float = LONGEST_STATEMENT
+    url: str,
+    *,
+    application_name: str,
+    pool_size: int = 5,
+    statement_timeout: float = LONGEST_STATEMENT,
+    zone: str | None = "UTC",
 ) -> Engine:
     """An engine over psycopg 3; no connection is made yet.
 
@@ -44,6 +49,7 @@ def make_engine(
         application_name: shown in ``pg_stat_activity``, so that a person sees who holds what.
         pool_size: connections kept open; as many again may be opened for a while.
         statement_timeout: seconds after which the server stops a statement.
+        zone: of the sessions; None: whatever the server says to who asks for none, as ``psql`` does.
 
     Raises:
         ConfigurationError: the address is not one of PostgreSQL.
@@ -58,7 +64,7 @@ def make_engine(
         ) from None
     if address.get_backend_name() != "postgresql":
         raise ConfigurationError(f"DATABASE_URL names {address.get_backend_name()}; QuantLab keeps data in PostgreSQL.")
-    options = f"-c timezone=UTC -c statement_timeout={round(statement_timeout * 1000)}"
+    options = f"-c statement_timeout={round(statement_timeout * 1000)}" + (f" -c timezone={zone}" if zone else "")
     options += f" -c idle_in_transaction_session_timeout={LONGEST_PAUSE}s"
     engine = create_engine(
         address.set(drivername="postgresql+psycopg"),

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 
 from sqlalchemy import Connection, text
 
 from app.market.security import BAR_VENUES, Venue
+from app.store.engine import make_engine, transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,26 @@ class NewestSession:
 def server_version(connection: Connection) -> str:
     """PostgreSQL's version, such as ``18.1``."""
     return str(connection.scalar(text("SHOW server_version"))).split()[0]
+
+
+@dataclass(frozen=True, slots=True)
+class ServerClock:
+    """PostgreSQL's time, and the zone that it shows to who asks for none, with that zone's offset now in seconds."""
+
+    at: datetime
+    zone: str
+    offset: int
+
+
+def server_clock(url: str) -> ServerClock:
+    """Asked through a session of its own, for ours have a zone of their own."""
+    engine = make_engine(url, application_name="quantlab doctor", pool_size=1, statement_timeout=5, zone=None)
+    try:
+        with transaction(engine) as connection:
+            query = "SELECT clock_timestamp(), current_setting('TimeZone'), extract(timezone FROM now())::int"
+            return ServerClock(*connection.execute(text(query)).one())
+    finally:
+        engine.dispose()
 
 
 def size_in_bytes(connection: Connection) -> int:
