@@ -29,27 +29,56 @@ export function withQuery(path: string, query: Query): string {
   return text ? `${path}?${text}` : path
 }
 
-async function call<T>(method: string, path: string, body?: unknown): Promise<T> {
-  const headers: Record<string, string> = { Accept: 'application/json' }
+async function ask(method: string, path: string, accept: string, body?: unknown): Promise<Response> {
+  const headers: Record<string, string> = { Accept: accept }
   // A page of another site cannot send this header: that is the protection against forged requests.
   if (method !== 'GET') headers['X-QuantLab'] = '1'
   if (body !== undefined) headers['Content-Type'] = 'application/json'
-  let reply: Response
   try {
-    reply = await fetch(path, { method, headers, body: body === undefined ? null : JSON.stringify(body) })
+    return await fetch(path, { method, headers, body: body === undefined ? null : JSON.stringify(body) })
   } catch {
     throw new ApiError(0, 'Offline', t('offline'))
   }
+}
+
+async function call<T>(method: string, path: string, body?: unknown): Promise<T> {
+  const reply = await ask(method, path, 'application/json', body)
   if (reply.status === 204) return undefined as T
   const said: unknown = await reply.json().catch(() => null)
   if (reply.ok) return said as T
+  throw refused(reply, path, said)
+}
+
+function refused(reply: Response, path: string, said: unknown): ApiError {
   const { error, message, facts } = (said ?? {}) as { error?: string; message?: string; facts?: Record<string, string | number> }
   if (reply.status === 401 && !path.endsWith('/login')) expired.value = true
   const wait = Number(reply.headers.get('Retry-After'))
   const sentence = message ?? t('no_sentence', { status: reply.status })
   const headline = maybe(`e_${error}`, '', facts)
   const whole = WHOLE.has(error ?? '') ? headline : [headline, sentence].filter(Boolean).join('\n')
-  throw new ApiError(reply.status, error ?? 'HTTPError', whole, wait || null)
+  return new ApiError(reply.status, error ?? 'HTTPError', whole, wait || null)
+}
+
+/** A change that says how far it is, a JSON object a line: each is handed on, the last one is the answer. */
+export async function watched<T extends object>(path: string, told: (line: Partial<T> & { done?: number; total?: number }) => void): Promise<T> {
+  const reply = await ask('POST', path, 'application/x-ndjson')
+  if (!reply.ok || !reply.body) throw refused(reply, path, await reply.json().catch(() => null))
+  const reader = reply.body.pipeThrough(new TextDecoderStream()).getReader()
+  let text = ''
+  let last: unknown = null
+  for (;;) {
+    // Cut off amid the work: nobody knows what it came to.
+    const { value, done } = await reader.read().catch(() => { throw new ApiError(0, 'Offline', t('offline')) })
+    if (done) break
+    const lines = (text + value).split('\n')
+    text = lines.pop() ?? ''
+    for (const line of lines) {
+      last = JSON.parse(line)
+      told(last as Partial<T>)
+    }
+  }
+  if (last === null || 'error' in (last as object)) throw refused(reply, path, last)
+  return last as T
 }
 
 export const get = <T>(path: string, query: Query = {}): Promise<T> => call<T>('GET', withQuery(path, query))

@@ -294,6 +294,7 @@ export interface Snapshot {
   securities: number | null
   first_session: string | null
   last_session: string | null
+  files: number | null
   bytes: number | null
 }
 

@@ -89,8 +89,7 @@ def answer_errors(app: FastAPI) -> None:
         status = status_of(error)
         if status >= 500:
             logger.warning("Answered {}: {}", status, error)
-        facts = {name: fact for name, fact in error.facts.items() if isinstance(fact, (str, int, float))}
-        return reply(status, type(error), str(error), headers=_headers(status, error), facts=facts)
+        return JSONResponse(body_of(error), status, _headers(status, error))
 
     @app.exception_handler(RequestValidationError)
     def malformed(_: Request, error: RequestValidationError) -> JSONResponse:
@@ -113,17 +112,16 @@ def answer_errors(app: FastAPI) -> None:
         return reply(500, "Unexpected", "Something is broken on our side; the log of web tells what.")
 
 
-def reply(
-    status: int,
-    error: type[QuantLabError] | OwnCode,
-    message: str,
-    *,
-    headers: Any = None,
-    facts: Mapping[str, str | float] | None = None,
-) -> JSONResponse:
-    """An error as a reply."""
+def body_of(error: QuantLabError) -> dict[str, Any]:
+    """The body of the reply that says *error*."""
+    facts = {name: fact for name, fact in error.facts.items() if isinstance(fact, (str, int, float))}
+    return {"error": type(error).__name__, "message": str(error), **({"facts": facts} if facts else {})}
+
+
+def reply(status: int, error: type[InvalidParameter] | OwnCode, message: str, *, headers: Any = None) -> JSONResponse:
+    """What the web itself found wrong, as a reply."""
     code = error if isinstance(error, str) else error.__name__
-    return JSONResponse({"error": code, "message": message, **({"facts": facts} if facts else {})}, status, headers)
+    return JSONResponse({"error": code, "message": message}, status, headers)
 
 
 def _headers(status: int, error: QuantLabError) -> dict[str, str] | None:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import date, datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Request
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 
-from app.api.access import TheChanger, TheUser
+from app.api.access import Changer, TheChanger, TheUser
+from app.api.errors import body_of
 from app.api.replies import Reply, ThePlatform, TheSettings, failures
+from app.core.wiring import Platform
+from app.errors import QuantLabError
 from app.export.archive import tar_of
 from app.export.snapshots import find_snapshot, list_snapshots
 from app.services import exports
@@ -41,6 +46,7 @@ class SnapshotRow(BaseModel):
 class ExportsReply(Reply):
     """By kind, the newest first."""
 
+    folder: str = Field(description="where they are, on the host of the web: <folder>/<kind>/<name>")
     exports: list[SnapshotRow]
 
 
@@ -61,6 +67,7 @@ class RolledBackReply(Reply):
     before: str = Field(description="what was current before")
 
 
+_LINES = "application/x-ndjson"
 Kind = Annotated[str, Path(max_length=50, examples=["qlib"])]
 Name = Annotated[str, Path(max_length=100, description="a snapshot's name, as the list has it")]
 
@@ -68,8 +75,9 @@ Name = Annotated[str, Path(max_length=100, description="a snapshot's name, as th
 @router.get("", summary="List exports")
 def list_exports(settings: TheSettings) -> ExportsReply:
     """Every snapshot that is kept. To export now: `POST /api/v1/tasks/sync_qlib/runs`."""
-    rows = [SnapshotRow(**asdict(one)) for one in list_snapshots(settings.data_dir / "exports")]
-    return ExportsReply(source=settings.quantlab_source, exports=rows)
+    folder = settings.data_dir / "exports"
+    rows = [SnapshotRow(**asdict(one)) for one in list_snapshots(folder)]
+    return ExportsReply(source=settings.quantlab_source, folder=str(folder.absolute()), exports=rows)
 
 
 @router.get(
@@ -88,19 +96,59 @@ def download(platform: ThePlatform, kind: Kind, name: Name, _: TheUser) -> Strea
     return StreamingResponse(tar.parts(), media_type="application/x-tar", headers=headers)
 
 
-@router.post("/{kind}/{name}/verify", summary="Verify a snapshot", responses=failures(401, 403, 422, 500))
-def verify(platform: ThePlatform, kind: Kind, name: Name, changer: TheChanger) -> VerifiedReply:
-    """Read its files back against their checksums. 500 names the file that is not what was published."""
+@router.post(
+    "/{kind}/{name}/verify",
+    summary="Verify a snapshot",
+    response_model=VerifiedReply,
+    responses=failures(401, 403, 422, 500),
+)
+def verify(
+    request: Request, platform: ThePlatform, kind: Kind, name: Name, changer: TheChanger
+) -> VerifiedReply | StreamingResponse:
+    """Read its files back against their checksums. 500 names the file that is not what was published.
+
+    With `Accept: application/x-ndjson` it says meanwhile how far it is: a line `{"done": files, "total": files}` after
+    each hundredth, and last the reply, or the error that came after the first line.
+    """
+    steps = _verified(platform, kind, name, changer)
+    if _LINES not in request.headers.get("accept", ""):
+        *_, last = steps
+        return VerifiedReply(**last)
+    return StreamingResponse(_as_lines(next(steps), steps), media_type=_LINES)
+
+
+def _verified(platform: Platform, kind: str, name: str, changer: Changer) -> Iterator[dict[str, Any]]:
+    """How far it is, at each hundredth, and last the reply."""
     with changer.change("export.verify", f"{kind} {name}") as row:
-        verified = exports.verify_files(platform.context(), kind, name)
+        steps = exports.verify_files(platform.context(), kind, name)
+        told = -1
+        while True:
+            try:
+                read = next(steps)
+            except StopIteration as end:
+                verified: exports.Verified = end.value
+                break
+            if (hundredth := read.done * 100 // max(read.total, 1)) > told:
+                told = hundredth
+                yield read._asdict()
         row.after = {"files": verified.files}
-    return VerifiedReply(
+    yield VerifiedReply(
         source=platform.settings.quantlab_source,
         kind=kind,
         name=verified.snapshot.name,
         files=verified.files,
         sentence=verified.sentence,
-    )
+    ).model_dump()
+
+
+def _as_lines(first: dict[str, Any], steps: Iterator[dict[str, Any]]) -> Iterator[str]:
+    """A JSON object a line. The status is sent with the first one, so that a later error can only be a line itself."""
+    yield f"{json.dumps(first)}\n"
+    try:
+        for step in steps:
+            yield f"{json.dumps(step)}\n"
+    except QuantLabError as error:
+        yield f"{json.dumps(body_of(error))}\n"
 
 
 @router.post("/{kind}/{name}/rollback", summary="Go back to a snapshot", responses=failures(401, 403, 422, 500))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -134,16 +134,18 @@ def holes(manifest: Mapping[str, Any]) -> str | None:
 
 def wrong_files(snapshot: Path) -> list[str]:
     """The files whose bytes are no longer those of the manifest's SHA-256 (of a kind that has them)."""
-    wrong = []
+    return [name for name, right in read_back(snapshot) if not right]
+
+
+def read_back(snapshot: Path) -> Iterator[tuple[str, bool]]:
+    """Each file that the manifest has a SHA-256 of, once it was read, and whether its bytes are still those."""
     for name, digest in ((manifest_of(snapshot) or {}).get("sha256") or {}).items():
         try:
             with (snapshot / name).open("rb") as file:
                 right = hashlib.file_digest(file, "sha256").hexdigest() == digest
         except OSError:
             right = False
-        if not right:
-            wrong.append(name)
-    return wrong
+        yield name, right
 
 
 def _snapshots(root: Path) -> list[Path]:

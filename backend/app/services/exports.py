@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
 
 from app.errors import ExportError, InvalidParameter
 from app.export import shipping, snapshots
@@ -19,6 +21,8 @@ from app.services.qlib_tree import compare
 from app.services.report import Report
 from app.store.engine import snapshot
 
+T = TypeVar("T")
+
 
 @dataclass(frozen=True, slots=True)
 class Verified:
@@ -29,6 +33,13 @@ class Verified:
     files: int
     bars: int | None
     sentence: str
+
+
+class Read(NamedTuple):
+    """How many of a snapshot's files were read back."""
+
+    done: int
+    total: int
 
 
 def folder_of(context: Context, kind: str) -> Path:
@@ -77,7 +88,7 @@ def verify(context: Context, kind: str, name: str | None) -> Verified:
         InvalidParameter: there is no such snapshot.
         ExportError: names the file or the cell that is wrong.
     """
-    path = _intact(context, kind, name)
+    path = _to_the_end(_read_back(context, kind, name))
     manifest = manifest_of(path) or {}
     now: str | None = None
     bars: int | None = None
@@ -97,34 +108,52 @@ def verify(context: Context, kind: str, name: str | None) -> Verified:
     return Verified(kind, path, manifest["files"], bars, " ".join(filter(None, (said, snapshots.holes(manifest)))))
 
 
-def verify_files(context: Context, kind: str, name: str | None) -> Verified:
-    """Read a snapshot's files back against their checksums, without the database: seconds, however much is held.
+def verify_files(context: Context, kind: str, name: str | None) -> Generator[Read, None, Verified]:
+    """Read a snapshot's files back against their checksums, without the database, and tell after each how far it is.
 
-    Raises as ``verify``.
+    Raises as ``verify``; what is known before a file was read is raised before the first step.
     """
-    path = _intact(context, kind, name)
+    path = yield from _read_back(context, kind, name)
     said = f"Its bytes are those that were published. `quantlab export verify {kind}` asks the database, too."
     return Verified(kind, path, (manifest_of(path) or {})["files"], None, said)
 
 
-def _intact(context: Context, kind: str, name: str | None) -> Path:
+def _read_back(context: Context, kind: str, name: str | None) -> Generator[Read, None, Path]:
     """The snapshot, whose files have the checksums with which they were published. Raises as ``verify``."""
     path = snapshots.find_snapshot(folder_of(context, kind), name)
     if not is_whole(path):
         raise ExportError(f"Files of {path.name} are gone or cut: export again, or go back to another one.")
-    if wrong := snapshots.wrong_files(path):
+    total, done, wrong = int((manifest_of(path) or {})["files"]), 0, []
+    yield Read(done, total)
+    for done, (file, right) in enumerate(snapshots.read_back(path), 1):
+        if not right:
+            wrong.append(file)
+        yield Read(done, total)
+    if wrong:
         raise ExportError(f"{wrong[0]} of {path.name} is not what was published ({len(wrong)} such files).")
     if kind == "qlib":
-        _check_sums(path)
+        for more in _check_sums(path):
+            yield Read(min(done + more, total), total)
     return path
 
 
-def _check_sums(path: Path) -> None:
-    """Raise ExportError unless the files of each security have the checksum of the record."""
+def _to_the_end(steps: Generator[Any, None, T]) -> T:
+    """What it comes to, whoever would have wanted to know how far it is."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            found: T = end.value
+            return found
+
+
+def _check_sums(path: Path) -> Iterator[int]:
+    """How many files were read, after each security. Raises ExportError unless theirs have the record's checksum."""
     record = read_record(path)
     if record is None:
         raise ExportError(f"The record of {path.name} cannot be read: export again.")
     tree = TreeReader(path)
-    for symbol, made in record[1].items():
+    for number, (symbol, made) in enumerate(record[1].items(), 1):
         if zlib.crc32(b"".join(tree.contents(symbol, FIELDS))) != made.crc:
             raise ExportError(f"The files of {symbol} in {path.name} are not those that were published.")
+        yield number * len(FIELDS)

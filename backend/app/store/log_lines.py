@@ -96,6 +96,11 @@ def last_id(connection: Connection) -> int:
     return connection.scalar(select(func.max(log_lines.c.id))) or 0
 
 
+def hosts(connection: Connection) -> list[str]:
+    """The hosts of which any line is kept."""
+    return list(connection.scalars(select(log_lines.c.host).distinct().order_by(log_lines.c.host)))
+
+
 def list_lines(
     connection: Connection, wanted: Wanted, *, limit: int, before: int | None = None, after: int | None = None
 ) -> list[KeptLine]:

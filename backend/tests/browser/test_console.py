@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import datetime, timedelta
+from typing import Any
 
 import httpx
 import pytest
@@ -261,6 +263,13 @@ def test_logs_are_searched_and_followed_and_stand_on_their_runs_page(console: Co
     expect(page.get_by_role("list", name="日誌查詢").get_by_role("listitem")).to_have_count(len(theirs))
     page.get_by_role("link", name="在日誌查詢中開啟").click()
     expect(lines).to_have_count(len(theirs))
+    with page.expect_download() as download:
+        page.get_by_role("link", name="下載 .jsonl").click()
+    assert re.fullmatch(r"quantlab-logs-\d{8}T\d{6}\.jsonl", download.value.suggested_filename)
+    kept = download.value.path().read_text().splitlines()
+    assert [json.loads(line)["message"] for line in kept] == [one["message"] for one in theirs]
+    # This host alone wrote: there is nothing to choose from.
+    expect(page.get_by_label("主機")).to_have_count(0)
     page.get_by_label("搜尋文字").fill("nothing says this")
     expect(page.get_by_text("沒有符合的日誌；放寬條件")).to_be_visible()
     page.wait_for_url("**text=nothing*")
@@ -379,6 +388,23 @@ def test_keys_alone_lead_from_the_login_to_a_run_and_its_history(console: Consol
     page.keyboard.press("Enter")
     page.wait_for_url("**/admin/runs/*-*")
     expect(page.get_by_role("heading", level=1)).to_have_text("證券清單")
+
+
+def test_an_export_is_read_by_the_line_that_the_page_shows_and_is_verified(console: Console) -> None:
+    run = console.run("export_parquet", force=True)
+    assert run["state"] == "SUCCESS"
+    page = console.page()
+    console.open(page, "exports")
+    line = page.get_by_role("listitem").filter(has_text="polars").locator("pre").inner_text()
+    held: dict[str, Any] = {}
+    exec(line.replace("pl.scan_parquet", "found = pl.scan_parquet"), held)
+    assert held["found"].collect().height == run["counts"]["stored"]
+    with page.expect_response("**/verify") as verified:
+        page.get_by_role("button", name=re.compile("驗證 snapshot-")).first.click()
+    *read, last = (json.loads(line) for line in verified.value.text().splitlines())
+    assert (read[0]["done"], read[-1]["done"]) == (0, last["files"])
+    expect(page.get_by_text(f"{last['files']:,} 個檔案與發布時相同")).to_be_visible()
+    expect(page.get_by_role("status").filter(has_text="已讀")).to_have_count(0)  # it is over
 
 
 def test_a_gap_is_filled_from_the_coverage_at_the_cost_that_was_told(console: Console) -> None:

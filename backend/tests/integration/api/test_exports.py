@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import io
+import json
 import tarfile
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
 
 from app.core.wiring import Platform
 from app.export.snapshots import list_snapshots
@@ -18,7 +23,10 @@ from tests.integration.conftest import NOW
 
 
 def test_snapshots_are_listed_by_kind(web: Web, seeded: Platform) -> None:
-    assert web.get("/api/v1/exports").json() == {"source": "sandbox", "exports": []}
+    told = web.get("/api/v1/exports").json()
+    # Where the settings put the data, whatever that is: the console's lines for pandas and Qlib begin with it.
+    assert Path(told.pop("folder")) == seeded.settings.data_dir.resolve() / "exports"
+    assert told == {"source": "sandbox", "exports": []}
     context = replace(seeded.context(), clock=lambda: NOW)
     export_qlib(context, keep=3)
     export_parquet(context, keep=3)
@@ -80,6 +88,43 @@ def test_a_damaged_snapshot_is_named(web: Web, seeded: Platform) -> None:
     reply = web.post(asked, headers=TOKEN)
     assert reply.status_code == 500
     assert "2330" in reply.json()["message"]
+
+
+def told_meanwhile(web: Web, path: str) -> tuple[int, list[dict[str, Any]]]:
+    reply = web.post(path, headers={**TOKEN, "Accept": "application/x-ndjson"})
+    return reply.status_code, [json.loads(line) for line in reply.text.splitlines()]
+
+
+@pytest.mark.parametrize("kind", ["qlib", "parquet"])
+def test_verifying_says_how_far_it_is(web: Web, seeded: Platform, kind: str) -> None:
+    {"qlib": export_qlib, "parquet": export_parquet}[kind](replace(seeded.context(), clock=lambda: NOW), keep=3)
+    (one,) = web.get("/api/v1/exports").json()["exports"]
+    path = f"/api/v1/exports/{kind}/{one['name']}/verify"
+    status, (*steps, last) = told_meanwhile(web, path)
+    assert status == 200
+    assert last == web.post(path, headers=TOKEN).json()
+    assert {step["total"] for step in steps} == {one["files"]}
+    done = [step["done"] for step in steps]
+    assert done == sorted(set(done))
+    assert (done[0], len(done) > 1, done[-1] <= one["files"]) == (0, True, True)
+    # What was found only after the first line was sent is the last one; what is known before has its status.
+    tree = seeded.settings.data_dir / f"exports/{kind}/current"
+    file = max(
+        (path for path in tree.rglob("*") if path.is_file() and path.name.endswith((".day.bin", ".parquet"))),
+        key=lambda path: path.stat().st_size,
+    )
+    body = bytearray(file.read_bytes())
+    body[-1] ^= 1
+    file.chmod(0o644)
+    file.write_bytes(body)
+    status, (first, *_, last) = told_meanwhile(web, path)
+    assert (status, first["done"], last["error"]) == (200, 0, "ExportError")
+    file.write_bytes(body[:-1])
+    assert told_meanwhile(web, path)[0] == 500
+    assert told_meanwhile(web, f"/api/v1/exports/{kind}/none/verify")[0] == 422
+    with transaction(seeded.engine) as connection:
+        rows = audit.list_rows(connection, limit=9, action="export.verify")
+    assert [row.outcome for row in rows] == ["failed", "failed", "done", "done"]
 
 
 def test_going_back_and_what_cannot_be(web: Web, seeded: Platform) -> None:

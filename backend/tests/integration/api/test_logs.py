@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from app.api import logs
 from app.core.wiring import Platform
 from app.store import log_lines
 from app.store.engine import Connection, transaction
@@ -104,12 +107,46 @@ def test_a_line_that_comes_while_one_asks_is_told_once(
     assert seen == ["new"]
 
 
-def test_only_for_who_is_logged_in(web: Web, lines: None) -> None:
-    assert web.get("/api/v1/logs").status_code == 401
+def test_the_hosts_that_wrote_lines(web: Web, platform: Platform, lines: None) -> None:
+    one = LogLine(AT, 20, "b-host", "beat", 7, None, None, "m", "It began.", None)
+    with transaction(platform.engine) as connection:
+        log_lines.keep(connection, "another", "file", upto=1, lines=[one])
+    told = web.get("/api/v1/logs/hosts", headers=TOKEN).json()
+    assert told["hosts"] == ["b-host", "h"]
+    assert [line["program"] for line in asked(web, host="b-host")["lines"]] == ["beat"]
+
+
+def downloaded(web: Web, **query: Any) -> list[dict[str, Any]]:
+    reply = web.get("/api/v1/logs/download", params=query, headers=TOKEN)
+    assert reply.status_code == 200, reply.text
+    assert re.fullmatch(
+        r'attachment; filename="quantlab-logs-[0-9]{8}T[0-9]{6}[.]jsonl"', reply.headers["Content-Disposition"]
+    )
+    return [json.loads(line) for line in reply.text.splitlines()]
+
+
+def test_what_is_filtered_is_downloaded(web: Web, lines: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logs, "_AT_ONCE", 2)  # several pages of it
+    assert downloaded(web) == asked(web)["lines"]
+    assert (
+        downloaded(web, text="LINE", since=(AT + timedelta(seconds=3)).isoformat())
+        == asked(web, text="LINE")["lines"][:4]
+    )
+    assert downloaded(web, host="other") == []
+    monkeypatch.setattr(logs, "MOST", 4)
+    newest = asked(web)["lines"][:4]
+    assert downloaded(web) == [*newest, {"next_before": newest[-1]["id"]}]  # it does not pass for all there is
+    assert downloaded(web, level="WARNING") == newest[:2]
+
+
+@pytest.mark.parametrize("path", ["", "/hosts", "/download"])
+def test_only_for_who_is_logged_in(web: Web, lines: None, path: str) -> None:
+    assert web.get(f"/api/v1/logs{path}").status_code == 401
 
 
 @pytest.mark.parametrize("query", [{"level": "LOUD"}, {"symbol": "' OR 1=1"}, {"since": "yesterday"}, {"text": "\0"}])
 def test_what_is_wrong_is_a_sentence(web: Web, query: dict[str, str]) -> None:
-    reply = web.get("/api/v1/logs", params=query, headers=TOKEN)
-    assert reply.status_code == 422
-    assert reply.json()["message"]
+    for path in ("/api/v1/logs", "/api/v1/logs/download"):
+        reply = web.get(path, params=query, headers=TOKEN)
+        assert reply.status_code == 422
+        assert reply.json()["message"]
