@@ -110,7 +110,7 @@ class UnknownRun(InvalidParameter):
 
 
 class UnknownRow(InvalidParameter):
-    """An id that no quarantined row has."""
+    """An id that no row has: none that is quarantined, or none after which a list could go on."""
 
 
 class UnknownUser(InvalidParameter):

@@ -1,6 +1,6 @@
 /** What the address says: filters live there, so that a link shows the same and "back" goes back. */
-import { onBeforeUnmount, watch } from 'vue'
-import { onBeforeRouteLeave, useRoute } from 'vue-router'
+import { onBeforeUnmount, ref, watch, type Ref } from 'vue'
+import { onBeforeRouteLeave, useRoute, useRouter } from 'vue-router'
 
 /** Reads a name of the query, null where it is absent. For a component's setup. */
 export function useAddress(): (name: string) => string | null {
@@ -23,4 +23,13 @@ export function whenPaused(filter: object, act: () => void): void {
   })
   onBeforeRouteLeave(forget)
   onBeforeUnmount(forget)
+}
+
+/** A word that lives in the address under *name*, where its usual value is not written. For a component's setup. */
+export function inAddress(name: string, usual: string): Ref<string> {
+  const router = useRouter()
+  const route = useRoute()
+  const word = ref(useAddress()(name) ?? usual)
+  watch(word, (value) => void router.replace({ query: { ...route.query, [name]: value === usual ? undefined : value } }))
+  return word
 }

@@ -252,6 +252,7 @@ export interface QuarantineReply {
   total: number
   by_rule: Record<string, number>
   rows: Quarantined[]
+  next_after: number | null
 }
 
 export interface Promised {

@@ -33,27 +33,30 @@ class AuditRow(BaseModel):
 
 
 class AuditReply(Reply):
-    """The newest first."""
+    """The newest first, unless another order was asked for."""
 
     rows: list[AuditRow]
     next_before: int | None = Field(description="the `before` of the next page; null on the last one")
 
 
-@router.get("", summary="Who changed what", responses=failures(401, 422))
+@router.get("", summary="Who changed what", responses=failures(401, 404, 422))
 def list_audit(
     platform: ThePlatform,
     _: TheUser,
     *,
     who: Annotated[str | None, Query(max_length=100, description="only of this one")] = None,
     action: Annotated[str | None, Query(max_length=100, description="its beginning: `schedule`, `user.add`")] = None,
+    order: Annotated[
+        audit.Order, Query(description="by which column; with a minus from the last to the first")
+    ] = "-at",
     before: Annotated[
-        int | None, Query(ge=1, le=2**63 - 1, description="id of the last row of the page before")
+        int | None, Query(ge=1, le=2**63 - 1, description="id of the last row of the page before, in the same order")
     ] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
 ) -> AuditReply:
     """Every change leaves a row; what was refused before anything was done leaves none."""
     with transaction(platform.engine) as connection:
-        found = audit.list_rows(connection, limit=limit + 1, before=before, who=who, action=action)
+        found = audit.list_rows(connection, limit=limit + 1, before=before, who=who, action=action, order=order)
     page = found[:limit]
     return AuditReply(
         source=platform.settings.quantlab_source,

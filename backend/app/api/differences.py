@@ -39,10 +39,11 @@ class DifferenceRow(BaseModel):
 
 
 class DifferencesReply(Reply):
-    """Differences, newest session first, then by symbol."""
+    """Differences, newest session first, then by symbol, unless another order was asked for."""
 
     total: int = Field(description="how many the filters select, on all pages")
     differences: list[DifferenceRow]
+    next_after: str | None = Field(description="the `after` of the next page; null on the last one")
 
 
 @router.get("", summary="Differences from other sources", responses=failures(404, 422))
@@ -54,8 +55,14 @@ def get_differences(
     field: Annotated[str | None, Query(max_length=20, description="of this field")] = None,
     start: Annotated[date | None, Query(description="first session, YYYY-MM-DD")] = None,
     end: Annotated[date | None, Query(description="last session, YYYY-MM-DD")] = None,
+    order: Annotated[
+        store.Order, Query(description="by which column, then by the others; with a minus from the last to the first")
+    ] = "-session",
+    after: Annotated[
+        str | None, Query(max_length=60, description="the `next_after` of the page before, in the same order")
+    ] = None,
     limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
-    offset: Annotated[int, Query(ge=0, le=10_000_000, description="how many to skip")] = 0,
+    offset: Annotated[int, Query(ge=0, le=10_000_000, description="how many to skip; `after` skips none twice")] = 0,
 ) -> DifferencesReply:
     """What `app.tasks.compare_sources` found. The exchange's value is never overwritten by another."""
     if start and end and start > end:
@@ -66,12 +73,40 @@ def get_differences(
         if symbol is not None and securities.find(connection, symbol) is None:
             raise unknown_symbol(symbol)
         found = store.list_differences(
-            connection, source=source, symbol=symbol, field=field, start=start, end=end, limit=limit, offset=offset
+            connection,
+            source=source,
+            symbol=symbol,
+            field=field,
+            start=start,
+            end=end,
+            order=order,
+            after=_cell(after),
+            limit=limit + 1,
+            offset=offset,
         )
         total = store.count_differences(connection, source=source, symbol=symbol, field=field, start=start, end=end)
+    page = found[:limit]
     return DifferencesReply(
-        source=platform.settings.quantlab_source, total=total, differences=[_row(one) for one in found]
+        source=platform.settings.quantlab_source,
+        total=total,
+        differences=[_row(one) for one in page],
+        next_after=_name(page[-1]) if len(found) > limit else None,
     )
+
+
+def _name(held: store.HeldDifference) -> str:
+    """What names a cell, so that a page goes on even from one that has been settled since."""
+    return f"{held.session} {held.symbol} {held.source} {held.field}"
+
+
+def _cell(name: str | None) -> store.Place | None:
+    if name is None:
+        return None
+    try:
+        session, symbol, source, field = name.split(" ")
+        return date.fromisoformat(session), symbol, source, field
+    except ValueError:
+        raise InvalidParameter(f"after is {name!r}: give the `next_after` of the page before, as it came.") from None
 
 
 def _row(held: store.HeldDifference) -> DifferenceRow:

@@ -17,7 +17,7 @@ from app.market.security import Venue
 from app.services import decisions
 from app.store import quarantine_reads as store
 from app.store.engine import transaction
-from app.store.quarantine_reads import Filter, HeldRow
+from app.store.quarantine_reads import Filter, HeldRow, Order
 
 router = APIRouter(prefix="/api/v1/quarantine", tags=["quarantine"])
 
@@ -48,11 +48,12 @@ class QuarantinedRow(BaseModel):
 
 
 class QuarantineReply(Reply):
-    """Rows, the newest first."""
+    """Rows, the newest first unless another order was asked for."""
 
     total: int = Field(description="how many the filter has")
     by_rule: dict[str, int] = Field(description="how many of them break each rule", examples=[{"ohlc-order": 3}])
     rows: list[QuarantinedRow]
+    next_after: int | None = Field(description="the `after` of the next page; null on the last one")
 
 
 class RowReply(Reply):
@@ -94,7 +95,7 @@ class Word(BaseModel):
     )
 
 
-@router.get("", summary="List quarantined rows", responses=failures(422))
+@router.get("", summary="List quarantined rows", responses=failures(404, 422))
 def list_rows(
     platform: ThePlatform,
     *,
@@ -106,8 +107,12 @@ def list_rows(
     start: Annotated[date | None, Query(description="first session, YYYY-MM-DD")] = None,
     end: Annotated[date | None, Query(description="last session, YYYY-MM-DD")] = None,
     state: State = "open",
+    order: Annotated[Order, Query(description="by which column; with a minus from the last to the first")] = "-seen_at",
+    after: Annotated[
+        int | None, Query(ge=1, le=2**63 - 1, description="id of the last row of the page before, in the same order")
+    ] = None,
     limit: Annotated[int, Query(ge=1, le=1_000)] = 100,
-    offset: Annotated[int, Query(ge=0, le=10_000_000)] = 0,
+    offset: Annotated[int, Query(ge=0, le=10_000_000, description="how many to skip; `after` skips none twice")] = 0,
 ) -> QuarantineReply:
     """What waits for a person, or what became of it."""
     if start and end and start > end:
@@ -117,11 +122,13 @@ def list_rows(
     decided = None if state == "all" else state == "decided"
     which = Filter(rule, severity, venue, dataset, symbol, start, end, decided)
     with transaction(platform.engine) as connection:
-        rows = store.list_rows(connection, which, limit=limit, offset=offset)
+        found = store.list_rows(connection, which, order=order, after=after, limit=limit + 1, offset=offset)
         total = store.count_rows(connection, which)
         by_rule = store.count_by_rule(connection, which)
     source = platform.settings.quantlab_source
-    return QuarantineReply(source=source, total=total, by_rule=by_rule, rows=[_row(held) for held in rows])
+    rows = [_row(held) for held in found[:limit]]
+    following = rows[-1].id if len(found) > limit else None
+    return QuarantineReply(source=source, total=total, by_rule=by_rule, rows=rows, next_after=following)
 
 
 @router.get("/rules", summary="List the rules", responses=failures())

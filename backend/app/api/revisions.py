@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from app.api.replies import Reply, ThePlatform, failures
 from app.market.bar import PRICE_FIELDS, to_decimal
 from app.store.engine import transaction
-from app.store.revisions import list_revisions
+from app.store.revisions import Order, list_revisions
 
 router = APIRouter(prefix="/api/v1/revisions", tags=["bars"])
 
@@ -30,24 +30,29 @@ class RevisionRow(BaseModel):
 
 
 class RevisionsReply(Reply):
-    """Revisions, newest first."""
+    """Revisions, newest first unless another order was asked for."""
 
     count: int
     more: bool
+    next_after: int | None = Field(description="the `after` of the next page; null on the last one")
     revisions: list[RevisionRow]
 
 
-@router.get("", summary="Values that an exchange changed", responses=failures(422))
+@router.get("", summary="Values that an exchange changed", responses=failures(404, 422))
 def get_revisions(
     platform: ThePlatform,
     *,
     symbol: Annotated[str | None, Query(description="of this security")] = None,
     run_id: Annotated[str | None, Query(description="that this run found")] = None,
+    order: Annotated[Order, Query(description="by which column; with a minus from the last to the first")] = "-seen_at",
+    after: Annotated[
+        int | None, Query(ge=1, le=2**63 - 1, description="the `next_after` of the page before, in the same order")
+    ] = None,
     limit: Annotated[int, Query(ge=1, le=10_000)] = 100,
 ) -> RevisionsReply:
     """What was held, what replaced it, and when that was seen: raw values are kept both."""
     with transaction(platform.engine) as connection:
-        found = list_revisions(connection, symbol=symbol, run_id=run_id, limit=limit + 1)
+        found = list_revisions(connection, symbol=symbol, run_id=run_id, order=order, after=after, limit=limit + 1)
     rows = [
         RevisionRow(
             symbol=one.symbol,
@@ -61,8 +66,13 @@ def get_revisions(
         )
         for one in found[:limit]
     ]
+    more = len(found) > limit
     return RevisionsReply(
-        source=platform.settings.quantlab_source, count=len(rows), more=len(found) > limit, revisions=rows
+        source=platform.settings.quantlab_source,
+        count=len(rows),
+        more=more,
+        next_after=found[limit - 1].id if more else None,
+        revisions=rows,
     )
 
 

@@ -14,6 +14,7 @@ from app.errors import UnknownSymbol
 from app.market.security import SecurityKind, Venue
 from app.store import securities as store
 from app.store.engine import transaction
+from app.store.securities import Order
 
 router = APIRouter(prefix="/api/v1/securities", tags=["securities"])
 
@@ -33,7 +34,7 @@ class SecurityRow(BaseModel):
 
 
 class SecuritiesReply(Reply):
-    """Securities in order of symbol."""
+    """Securities, in the order that was asked for."""
 
     total: int = Field(description="how many the filters select, on all pages")
     securities: list[SecurityRow]
@@ -46,7 +47,7 @@ class SecurityReply(Reply):
     security: SecurityRow
 
 
-@router.get("", summary="List securities", responses=failures(422))
+@router.get("", summary="List securities", responses=failures(404, 422))
 def list_securities(
     platform: ThePlatform,
     *,
@@ -56,13 +57,23 @@ def list_securities(
     search: Annotated[
         str | None, Query(max_length=50, description="beginning of a symbol, or part of a name", examples=["台積"])
     ] = None,
-    after: Annotated[str, Query(max_length=6, description="symbol of the last row of the page before")] = "",
+    order: Annotated[Order, Query(description="by which column; with a minus from the last to the first")] = "symbol",
+    after: Annotated[
+        str, Query(max_length=6, description="symbol of the last row of the page before, in the same order")
+    ] = "",
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> SecuritiesReply:
     """Securities of TWSE, TPEx and the emerging board, without warrants."""
     with transaction(platform.engine) as connection:
         rows = store.list_securities(
-            connection, venue=venue, kind=kind, on_list=on_list, search=search, after=after, limit=limit + 1
+            connection,
+            venue=venue,
+            kind=kind,
+            on_list=on_list,
+            search=search,
+            order=order,
+            after=after,
+            limit=limit + 1,
         )
         total = store.count_securities(connection, venue=venue, kind=kind, on_list=on_list, search=search)
     page = rows[:limit]

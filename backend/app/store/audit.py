@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import Connection, delete, func, insert, select, update
 
+from app.store.in_order import descends, place, turn
 from app.store.tables import audit
 
 _NOW = func.clock_timestamp()
+Order = Literal["at", "-at", "who", "-who", "action", "-action"]
+"""By which column; with a minus from the last to the first."""
 STARTS = ("run.start", "run.retry")
 """Actions after which a run is under way, whose id the row has."""
 
@@ -75,11 +78,15 @@ def list_rows(
     before: int | None = None,
     who: str | None = None,
     action: str | None = None,
+    order: Order = "-at",
 ) -> list[AuditRow]:
-    """The newest first: those with a smaller id than *before*, of one person, and of actions that begin so."""
-    statement = select(audit).order_by(audit.c.id.desc()).limit(limit)
-    if before is not None:
-        statement = statement.where(audit.c.id < before)
+    """Of one person, and of actions that begin so; *before* is the id of the last row of the page before."""
+    down, name = descends(order), order.removeprefix("-")
+    by = [(audit.c.id, down)] if name == "at" else [(audit.c[name], down), (audit.c.id, down)]
+    last = None
+    if before is not None:  # old rows are removed: by the instant it goes on from an id that is gone, too
+        last = (before,) if name == "at" else place(connection, by, audit.c.id == before)
+    statement = turn(select(audit), by, after=last, limit=limit)
     if who is not None:
         statement = statement.where(audit.c.who == who)
     if action is not None:

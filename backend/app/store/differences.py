@@ -5,13 +5,26 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from sqlalchemy import Connection, Select, case, delete, func, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
 
 from app.market.comparison import Difference
+from app.store.in_order import descends, turn
 from app.store.tables import differences, securities
+
+Order = Literal["session", "-session", "symbol", "-symbol", "source", "-source", "field", "-field"]
+"""By which of what names a cell, with a minus from the last to the first; then by the others, ascending."""
+Place = tuple[date, str, str, str]
+"""What names a cell: session, symbol, source and field."""
+
+_NAMED = {
+    "session": differences.c.session,
+    "symbol": securities.c.symbol,
+    "source": differences.c.source,
+    "field": differences.c.field,
+}
 
 _Query = TypeVar("_Query", bound=Select[Any])
 
@@ -108,15 +121,24 @@ def list_differences(
     field: str | None = None,
     start: date | None = None,
     end: date | None = None,
+    order: Order = "-session",
+    after: Place | None = None,
     limit: int | None = None,
     offset: int = 0,
 ) -> list[HeldDifference]:
-    """Differences, newest session first; of one source, symbol or field, or of a range of sessions if asked."""
+    """Differences, newest session first unless *order* says otherwise, from the one *after* that cell.
+
+    Of one source, symbol or field, or of a range of sessions if asked.
+    """
     columns = [differences.c[name] for name in ("session", "field", "ours", "theirs", "run_id", "seen_at")]
     query = select(differences.c.source, securities.c.symbol, *columns)
     query = _where(query, source=source, symbol=symbol, field=field, start=start, end=end)
-    order = (differences.c.session.desc(), securities.c.symbol, differences.c.source, differences.c.field)
-    return [HeldDifference(*row) for row in connection.execute(query.order_by(*order).limit(limit).offset(offset))]
+    first = order.removeprefix("-")
+    names = [first, *(name for name in _NAMED if name != first)]
+    by = [(_NAMED[name], name == first and descends(order)) for name in names]
+    last = None if after is None else [dict(zip(_NAMED, after, strict=True))[name] for name in names]
+    query = turn(query, by, after=last, limit=limit)
+    return [HeldDifference(*row) for row in connection.execute(query.offset(offset))]
 
 
 def count_differences(

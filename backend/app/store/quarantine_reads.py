@@ -10,9 +10,12 @@ from typing import Any, Literal
 from sqlalchemy import ColumnElement, Connection, Row, func, select
 
 from app.market.security import Venue
-from app.store.tables import quarantine
+from app.store.in_order import descends, place, turn
+from app.store.tables import QUARANTINE_KEYS, quarantine
 
 Decision = Literal["stored", "dismissed", "mended"]
+Order = Literal["seen_at", "-seen_at", "session", "-session", "symbol", "-symbol", "rule", "-rule"]
+"""By which column; with a minus from the last to the first. Those without a value come before all others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +68,20 @@ def lock(connection: Connection, ids: Collection[int]) -> dict[int, HeldRow]:
 
 
 def list_rows(
-    connection: Connection, which: Filter = Filter(), *, limit: int | None = 100, offset: int = 0
+    connection: Connection,
+    which: Filter = Filter(),
+    *,
+    order: Order = "-seen_at",
+    after: int | None = None,
+    limit: int | None = 100,
+    offset: int = 0,
 ) -> list[HeldRow]:
-    """The rows of a filter, the newest first."""
-    query = select(quarantine).where(*_conditions(which)).order_by(quarantine.c.seen_at.desc(), quarantine.c.id.desc())
-    return [_held(row) for row in connection.execute(query.limit(limit).offset(offset))]
+    """The rows of a filter, the newest first unless *order* says otherwise, from the one *after* that id."""
+    down = descends(order)
+    by = [(QUARANTINE_KEYS[order.removeprefix("-")], down), (quarantine.c.id, down)]
+    last = None if after is None else place(connection, by, quarantine.c.id == after)
+    query = turn(select(quarantine).where(*_conditions(which)), by, after=last, limit=limit)
+    return [_held(row) for row in connection.execute(query.offset(offset))]
 
 
 def count_rows(connection: Connection, which: Filter = Filter()) -> int:

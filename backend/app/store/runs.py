@@ -25,10 +25,11 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, insert
 
 from app.store.counts import Counts, split_counts
+from app.store.in_order import place, turn
 from app.store.run_filters import RunFilters, clauses
 from app.store.tables import FINAL_STATES, UNFINISHED, WAITING_STATES, runs
 
-Order = Literal["newest", "oldest", "longest"]
+Order = Literal["newest", "oldest", "longest", "shortest"]
 
 _WORTH_A_WORD = timedelta(minutes=1)
 LATELY = 20
@@ -269,18 +270,17 @@ def list_runs(
     limit: int = 50,
     **wanted: Unpack[RunFilters],
 ) -> list[Run]:
-    """Runs, newest wish first unless *order* says otherwise; those that have not ended are the shortest.
+    """Runs, newest wish first unless *order* says otherwise; those that have not ended took the least time.
 
     *before* is the id of the last run of the page before, in the same order (keyset paging).
     """
-    key = _TOOK if order == "longest" else runs.c.queued_at
+    key = _TOOK if order in ("longest", "shortest") else runs.c.queued_at
+    by = [(key, down := order in ("newest", "longest")), (runs.c.id, down)]
     query = select(runs).where(*clauses(wanted))
+    last = None
     if before is not None:
-        last = select(key, runs.c.id).where(runs.c.id == before).scalar_subquery()
-        place = tuple_(key, runs.c.id)
-        query = query.where(place > last if order == "oldest" else place < last)
-    by = (key, runs.c.id) if order == "oldest" else (key.desc(), runs.c.id.desc())
-    return [from_row(row) for row in connection.execute(query.order_by(*by).limit(limit))]
+        last = place(connection, by, runs.c.id == before)
+    return [from_row(row) for row in connection.execute(turn(query, by, after=last, limit=limit))]
 
 
 def count_runs(connection: Connection, **wanted: Unpack[RunFilters]) -> int:

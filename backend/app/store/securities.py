@@ -5,16 +5,27 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Literal
 
-from sqlalchemy import Connection, Select, func, insert, or_, select, text, update
+from sqlalchemy import Connection, Select, func, insert, literal, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from app.errors import InvalidRow, TooManyInvalidRows
 from app.market.calendar import TAIPEI
 from app.market.security import Security, SecurityKind, Venue
+from app.store.in_order import descends, place, turn
 from app.store.tables import securities
 
+Order = Literal[
+    "symbol", "-symbol", "name", "-name", "venue", "-venue", "kind", "-kind", "industry", "-industry", "listed_on",
+    "-listed_on",
+]  # fmt: skip
+"""By which column; with a minus from the last to the first. Those without a value come before all others."""
+
+_KEYS = {name: securities.c[name] for name in ("symbol", "name", "venue", "kind")} | {
+    "industry": func.coalesce(securities.c.industry, ""),
+    "listed_on": func.coalesce(securities.c.listed_on, literal(date.min)),
+}
 _LOCK = 0x51_4C_03
 SHRINK_LIMIT = 0.20
 """The largest share of a venue's securities that may leave its list at once; the worst real day saw under 1 %."""
@@ -174,15 +185,22 @@ def list_securities(
     kind: SecurityKind | None = None,
     on_list: bool | None = None,
     search: str | None = None,
+    order: Order = "symbol",
     after: str = "",
     limit: int | None = None,
 ) -> list[HeldSecurity]:
-    """Securities in order of symbol, from the one *after* the given symbol (keyset paging).
+    """Securities in *order*, from the one *after* the given symbol (keyset paging).
 
     ``search`` matches the beginning of a symbol or any part of a name.
     """
     query = _select(securities, venue=venue, kind=kind, on_list=on_list, search=search)
-    query = query.where(securities.c.symbol > after).order_by(securities.c.symbol).limit(limit)
+    down, symbol = descends(order), securities.c.symbol
+    key = _KEYS[order.removeprefix("-")]
+    if key is symbol:  # its value is the one that was given, whether it is held or not
+        query = turn(query, [(symbol, down)], after=(after,) if after else None, limit=limit)
+    else:
+        by = [(key, down), (symbol, down)]
+        query = turn(query, by, after=place(connection, by, symbol == after) if after else None, limit=limit)
     return [_held(row) for row in connection.execute(query).all()]
 
 

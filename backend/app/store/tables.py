@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
     CheckConstraint,
     Column,
+    ColumnElement,
     Date,
     ForeignKey,
     Identity,
@@ -19,6 +22,8 @@ from sqlalchemy import (
     SmallInteger,
     Table,
     Text,
+    func,
+    literal_column,
     text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, DOUBLE_PRECISION, JSONB, TIMESTAMP
@@ -151,6 +156,7 @@ revisions = Table(
     CheckConstraint("old IS DISTINCT FROM new", name="a_change"),
     Index(None, "security_id", "session"),
     Index(None, "run_id"),
+    Index(None, "session", "id"),
 )
 
 # Append-only: the newest row of a key holds, so that the ledger can be read as it stood. An action that the venue
@@ -244,6 +250,7 @@ differences = Table(
     _instant("seen_at"),
     PrimaryKeyConstraint("source", "security_id", "session", "field"),
     CheckConstraint("ours IS DISTINCT FROM theirs", name="a_difference"),
+    Index(None, "session"),
 )
 
 sessions = Table(
@@ -406,6 +413,16 @@ quarantine = Table(
     ),
     Index(None, "seen_at"),
 )
+
+QUARANTINE_KEYS: dict[str, ColumnElement[Any]] = {
+    "seen_at": quarantine.c.seen_at,
+    "session": func.coalesce(quarantine.c.session, literal_column("'0001-01-01'::date")),
+    "symbol": func.coalesce(quarantine.c.symbol, literal_column("''")),
+    "rule": quarantine.c.rule,
+}
+"""By what a list of them is ordered; never NULL, so that a page can go on from any row."""
+for _name in ("session", "symbol", "rule"):
+    Index(f"quarantine_by_{_name}_idx", QUARANTINE_KEYS[_name], quarantine.c.id)
 
 schedules = Table(
     "schedules",

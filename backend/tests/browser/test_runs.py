@@ -129,7 +129,7 @@ def test_the_list_is_a_page_at_a_time(console: Console, asked: tuple[Page, list[
     assert nodes(page) < MOST_NODES
     begun = len(of(made, "runs"))
     first = rows.first.inner_text()
-    page.get_by_role("button", name="較舊").click()
+    page.get_by_role("button", name="下一頁").click()
     expect(rows.first).not_to_contain_text(first[-8:])
     expect(rows).to_have_count(50)
     assert [one["limit"] for one in of(made, "runs")[begun:]] == ["50"]

@@ -62,6 +62,7 @@ def three(platform: Platform) -> None:
         ("newest", ["going", "short", "long"]),
         ("oldest", ["long", "short", "going"]),
         ("longest", ["long", "short", "going"]),
+        ("shortest", ["going", "short", "long"]),
     ],
 )
 def test_each_order_goes_on_where_the_page_before_ended(web: Web, three: None, order: str, expected: list[str]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from typing import get_args
 
 import pytest
 
@@ -19,7 +18,6 @@ from app.ops.alerts.promises import PROMISES
 from app.ops.liveness import Condition
 from app.sources import registry
 from app.store.coverage import REASONS
-from app.store.runs import Order
 from app.store.tables import FINAL_STATES, WAITING_STATES
 from tests.conftest import PROJECT
 
@@ -52,7 +50,6 @@ def named_by_the_server() -> set[str]:
     for promise in PROMISES:
         what, of, _ = promise.subject.partition(" of ")
         wanted.add(f"d_{what.removesuffix(' figures').replace(' ', '_')}" if of else f"k_{what}")
-    wanted |= {f"order_{order}" for order in get_args(Order)}
     wanted |= {f"why_{error}" for error in errors_that_end_a_run()}
     wanted |= {f"e_{code}" for code in every_code()}
     wanted |= {f"say_{code}" for code in SAYINGS}
