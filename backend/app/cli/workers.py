@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -12,6 +13,7 @@ from app.cli.changes import change
 from app.cli.output import AsJson, coloured, console, print_json, table
 from app.core import workers as control
 from app.core.wiring import get_platform
+from app.errors import InvalidParameter, UnknownWorker
 from app.ops.liveness import tell
 from app.store import heartbeats
 from app.store.engine import transaction
@@ -79,12 +81,35 @@ def resize(
 
 
 @workers.command("restart")
-def restart(name: _Name) -> None:
+def restart(
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="as the list names it; or --all")] = None,
+    *,
+    every: Annotated[
+        bool, typer.Option("--all", help="all that live, one at a time; waits until each is back")
+    ] = False,
+    within: Annotated[
+        float, typer.Option("--within", min=1, help="with --all: seconds that each may take to be back")
+    ] = control.BACK_WITHIN,
+) -> None:
     """Let it end when its tasks have; its supervisor starts it again, with the newest code. Nothing is lost.
 
-    Example: `quantlab workers restart celery@host`.
+    With --all one worker after the other, so that the rest go on with what waits; it stops at one that does not come
+    back.
+
+    Examples: `quantlab workers restart celery@host`, `quantlab workers restart --all`.
     """
-    _tell(name, "worker.restart", lambda: control.restart(name))
+    if (name is None) != every:
+        raise InvalidParameter("Name one worker, or say --all: `quantlab workers` lists them.")
+    if name is not None:
+        _tell(name, "worker.restart", lambda: control.restart(name))
+        return
+    found = control.list_living()
+    if not found:
+        raise UnknownWorker("No worker lives. Start one: `make up`")
+    for one in found:
+        _tell(one.name, "worker.restart", partial(control.restart, one.name))
+        back = control.wait_until_back(one, within=within)
+        typer.echo(f"{back.name} is back (pid {back.pid}).")
 
 
 def _tell(name: str, action: str, command: Callable[[], str]) -> None:

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from app.core.celery_app import app
 from app.core.sending import BROKER_AWAY
+from app.core.wiring import get_platform
 from app.errors import InvalidParameter, StoreUnavailable, UnknownWorker
+from app.ops.liveness import LIVING, tell
+from app.store import heartbeats
+from app.store.engine import transaction
+from app.store.heartbeats import Heartbeat
 
 ANSWER_WITHIN = 3.0
 """Seconds that a worker has for its answer."""
 MOST_SLOTS = 64
+BACK_WITHIN = 900.0
+"""Seconds that a worker may take to finish what it has in hand and to serve again."""
+_LOOK_EVERY = 0.5
 
 
 def drain(name: str) -> str:
@@ -46,6 +55,32 @@ def restart(name: str) -> str:
     except BROKER_AWAY as error:
         raise _away(error) from error
     return "ends after the tasks in hand; its supervisor starts it again"
+
+
+def list_living() -> list[Heartbeat]:
+    """The workers that live, by name. Raises StoreUnavailable when PostgreSQL does not answer."""
+    with transaction(get_platform().engine) as connection:
+        seen = heartbeats.look(connection)
+    return [one for one in seen.programs if one.kind == "worker" and tell(one, seen) in LIVING]
+
+
+def wait_until_back(before: Heartbeat, *, within: float = BACK_WITHIN) -> Heartbeat:
+    """Wait for the successor of a worker that was told to restart, by its name; returns its first sign of life.
+
+    Raises:
+        UnknownWorker: it has not come in time; its supervisor, if it has one, did not start it.
+        StoreUnavailable: PostgreSQL does not answer.
+    """
+    deadline = time.monotonic() + within
+    while time.monotonic() < deadline:
+        for one in list_living():
+            if one.name == before.name and (one.pid, one.started_at) != (before.pid, before.started_at):
+                return one
+        time.sleep(_LOOK_EVERY)
+    raise UnknownWorker(
+        f"{before.name} has not come back within {within:g} s: start it, or see why its supervisor does not. "
+        "The workers after it were not told anything."
+    )
 
 
 def _tell(name: str, command: str, **arguments: Any) -> str:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import subprocess
+import threading
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests.acceptance.conftest import BIN, Platform
+from tests.acceptance.conftest import BACKEND, BIN, Platform
 from tests.conftest import wait_until
 
 pytestmark = [pytest.mark.xdist_group("platform"), pytest.mark.timeout(180)]
@@ -69,6 +73,58 @@ def test_a_restart_loses_nothing(platform: Platform) -> None:
     assert run["state"] == "SUCCESS"
     assert platform.run_of(waiting)["state"] == "SUCCESS"
     wait_until(lambda: worker(platform)["pid"] != before["pid"], within=60)
+
+
+@contextlib.contextmanager
+def supervised_worker(platform: Platform, name: str) -> Iterator[None]:
+    """A worker of that name, started again whenever it ends."""
+    celery = [str(BIN / "celery"), "-A", "app.core.celery_app", "worker", "-n", name, "-c", "1"]
+    over, child = threading.Event(), [None]
+
+    def supervise() -> None:
+        while not over.is_set():
+            child[0] = subprocess.Popen(  # type: ignore[call-overload]
+                celery,
+                cwd=BACKEND,
+                env=platform.environment,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+            child[0].wait()
+
+    thread = threading.Thread(target=supervise)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        child[0].terminate()
+        thread.join(60)
+
+
+@pytest.mark.timeout(400)
+def test_all_restart_one_at_a_time_and_lose_nothing(platform: Platform) -> None:
+    def living() -> dict[str, dict[str, Any]]:
+        return {one["name"]: one for one in json.loads(quantlab(platform, "workers", "--json"))}
+
+    with supervised_worker(platform, "second@here"):
+        wait_until(lambda: len(living()) == 2, within=90, what="the second worker")
+        before = living()
+        ids = [platform.call("app.tasks.sync_daily_prices", days=days) for days in (20, 21, 22)]
+        wait_until(lambda: "STARTED" in {state_of(platform, one) for one in ids}, within=30)
+        done = platform.run(str(BIN / "quantlab"), "workers", "restart", "--all", within=300)
+        assert done.returncode == 0, done.stderr
+        said = [line.split()[0] for line in done.stdout.splitlines()]
+        assert said == [name for name in sorted(before) for _ in ("told", "back")]
+        after = living()
+        assert all(after[name]["pid"] != before[name]["pid"] for name in before)
+        first, second = (after[name]["started_at"] for name in sorted(before))
+        assert first < second
+        assert {platform.run_of(one, within=120)["state"] for one in ids} == {"SUCCESS"}
+    wait_until(lambda: "second@here" not in living(), within=60)
+    wrong = platform.run(str(BIN / "quantlab"), "workers", "restart")
+    assert wrong.returncode == 1
+    assert "say --all" in wrong.stderr
 
 
 def test_a_name_that_no_worker_has(platform: Platform) -> None:
