@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Row, Subquery, func, select
 
 from app.market.bar import BAR_DATASETS
 from app.market.gaps import FEWEST_EXPECTED
-from app.market.security import Venue
+from app.market.security import BAR_VENUES, Venue
 from app.store import figures
 from app.store.bars import lock_writers
 from app.store.coverage_sql import ACCOUNT, CLOSED_NO_MORE, RECOUNT, UNHELD
@@ -101,6 +101,26 @@ def account_again(
     for first in range(0, len(days), _AT_ONCE):
         account(connection, venue, days[first : first + _AT_ONCE], at=at)
     return len(days)
+
+
+def account_uncounted(connection: Connection, *, at: datetime) -> int:
+    """Count the sessions of which bars are held and nobody counted any: those of a database older than coverage."""
+    counted = (coverage.c.dataset == BARS) & (coverage.c.venue == securities.c.venue)
+    theirs = select(coverage.c.session).where(counted, coverage.c.session == bars.c.session)
+    query = (
+        select(securities.c.venue, bars.c.session)
+        .join(securities, securities.c.id == bars.c.security_id)
+        .where(securities.c.venue.in_([venue.value for venue in BAR_VENUES]), ~theirs.exists())
+        .distinct()
+    )
+    by_venue: dict[Venue, list[date]] = {}
+    for row in connection.execute(query):
+        by_venue.setdefault(Venue(row.venue), []).append(row.session)
+    for venue, days in by_venue.items():
+        days.sort()
+        for first in range(0, len(days), _AT_ONCE):
+            account(connection, venue, days[first : first + _AT_ONCE], at=at)
+    return sum(map(len, by_venue.values()))
 
 
 def account_set_aside(connection: Connection, dataset: str, venue: Venue, session: date, *, at: datetime) -> None:

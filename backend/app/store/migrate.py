@@ -14,12 +14,14 @@ from loguru import logger
 from sqlalchemy import Connection, text
 
 from app.errors import ConfigurationError
-from app.store import provenance
+from app.store import coverage, provenance
 from app.store.engine import make_engine, transaction
 from app.store.tables import METADATA
 
 MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
 
+_COUNTED_AT = "0007"
+"""The revision from which on every session that is held has its coverage: 0003 made the table, and left it empty."""
 _LOCK = 0x51_4C_01  # any number, the same in every QuantLab process: migrations queue up behind it
 
 
@@ -45,6 +47,8 @@ def upgrade(url: str, *, source: str) -> str:
             command.upgrade(config, "head")
             if before is None:
                 provenance.record(connection, source)
+            elif before < _COUNTED_AT:
+                _count(connection)
             return str(MigrationContext.configure(connection).get_current_revision())
     finally:
         engine.dispose()
@@ -86,6 +90,12 @@ def _config(connection: Connection) -> Config:
 
 def _announce(*, step: Any, **_: Any) -> None:
     logger.info("Database migrated to {}: {}", step.up_revision_id, step.up_revision.doc)
+
+
+def _count(connection: Connection) -> None:
+    sessions = coverage.account_uncounted(connection, at=connection.execute(text("SELECT now()")).scalar_one())
+    if sessions:
+        logger.info("Counted the coverage of {} sessions that were held before it was kept", sessions)
 
 
 def _known_revision(connection: Connection, config: Config) -> str | None:

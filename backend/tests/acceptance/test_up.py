@@ -16,10 +16,13 @@ import psutil
 import psycopg
 import pytest
 
+from app.runtime.own_postgres import own_postgres
 from tests.acceptance.up import QUANTLAB, Up
-from tests.conftest import wait_until
+from tests.conftest import PROJECT, wait_until
 
 pytestmark = pytest.mark.timeout(300)
+
+FIRST_RELEASE = PROJECT / "backend/tests/integration/store/first_release.sql"
 
 
 def nothing_left(processes: list[psutil.Process]) -> None:
@@ -30,7 +33,11 @@ def nothing_left(processes: list[psutil.Process]) -> None:
 
 @pytest.fixture
 def home(server_folder: Path) -> Path:
-    return server_folder / "up"
+    """With the data of the first release: newer code takes over what older code left."""
+    folder = server_folder / "up"
+    with own_postgres(folder, "sandbox") as url, psycopg.connect(url) as connection:
+        connection.execute(FIRST_RELEASE.read_bytes())
+    return folder
 
 
 @pytest.fixture
@@ -73,6 +80,16 @@ def the_first_admin_comes_in(up: Up, logs: Path) -> None:
     assert [path for path in files if told[1] in path.read_text(errors="replace")] == []
 
 
+def what_the_first_release_held_is_held(up: Up) -> None:
+    with psycopg.connect(up.environment()["DATABASE_URL"]) as connection:
+        # Of a security that the sandbox has not: nothing syncs it.
+        query = "SELECT sum(close) FROM bars JOIN securities s ON s.id = security_id WHERE symbol = '9188'"
+        assert connection.execute(query).fetchone() == (2_010_300,)
+        assert connection.execute("SELECT stored FROM runs WHERE id = 'success'").fetchone() == (20,)
+        expected = "SELECT expected FROM coverage WHERE venue = 'TWSE' AND session = '2026-11-16'"
+        assert (connection.execute(expected).fetchone() or (0,))[0] >= 4
+
+
 def test_a_platform_from_its_first_start_to_its_last(up: Up, home: Path, tmp_path: Path) -> None:
     said = up.said()
     assert f"QuantLab is ready: http://localhost:{up.port}" in said
@@ -83,6 +100,7 @@ def test_a_platform_from_its_first_start_to_its_last(up: Up, home: Path, tmp_pat
     assert answer(up.port, "/admin") == 200
     assert set(up.programs()) == {"postgres", "valkey", "sandbox", "worker", "beat", "web", "flower"}
 
+    what_the_first_release_held_is_held(up)
     the_first_admin_comes_in(up, home / "sandbox" / "logs")
 
     # What ps shows to everyone holds no secret.
