@@ -140,7 +140,7 @@ def _all_done(parts: Iterable[Callable[[Platform, _Scrape], None]], platform: Pl
 
 
 def _ledger(platform: Platform, found: _Scrape) -> None:
-    # Of one instant: what is pruned meanwhile would be counted twice, or not at all, and a counter would go back.
+    # Of one instant: a run that ends meanwhile would be counted twice, or not at all.
     with snapshot(platform.engine) as connection:
         tasks, found.durations = measured.runs_by_task(connection), measured.durations(connection)
         open_incidents = Counter(one.rule for one in incidents.list_open(connection))

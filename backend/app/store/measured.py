@@ -1,17 +1,17 @@
-"""Sums over the ledger and the data, for metrics."""
+"""Sums over the ledger and the data, for metrics; what grows without end is summed as it comes, and not here."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 
 from sqlalchemy import Connection, func, select, text
 
-from app.store import pruned
-from app.store.pruned import BOUNDS
-from app.store.tables import COUNTED, FINAL_STATES, quarantine, runs
+from app.store.tables import FINAL_STATES, SUMMED, UNFINISHED, quarantine, run_totals, runs
+
+BOUNDS = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0)
+"""Seconds; the upper ends of the histogram's buckets, as the function count_ended_run in the database has them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,28 +51,35 @@ class NewestSession:
 
 
 def runs_by_task(connection: Connection) -> list[RunsOfTask]:
-    """Every task and state that there is; with what was pruned of it."""
-    sums = [func.sum(runs.c[name]).label(name) for name in COUNTED]
-    query = select(
-        runs.c.task, runs.c.state, func.count().label("number"), func.max(runs.c.finished_at).label("last"), *sums
+    """Every task and state that there is. What has ended is counted as it ends, so that this reads no ledger."""
+    sums = [func.sum(run_totals.c[name]).label(name) for name in SUMMED]
+    ended = select(
+        run_totals.c.task,
+        run_totals.c.state,
+        func.sum(run_totals.c.runs).label("number"),
+        func.max(run_totals.c.last_at).label("last"),
+        *sums,
+    ).group_by(run_totals.c.task, run_totals.c.state)
+    under_way = (
+        select(runs.c.task, runs.c.state, func.count().label("number"))
+        .where(text(UNFINISHED))
+        .group_by(runs.c.task, runs.c.state)
     )
-    rows = connection.execute(query.group_by(runs.c.task, runs.c.state).order_by(runs.c.task, runs.c.state)).mappings()
-    found = {
-        (row["task"], row["state"]): RunsOfTask(
+    found = [
+        RunsOfTask(
             row["task"],
             row["state"],
-            row["number"],
-            {name: None if row[name] is None else int(row[name]) for name in COUNTED},
+            int(row["number"]),
+            {name: None if row[name] is None else int(row[name]) for name in SUMMED},
             row["last"],
         )
-        for row in rows
-    }
-    for gone in pruned.read(connection):
-        key = gone.task, gone.state
-        here = found.get(key, RunsOfTask(*key, 0, dict.fromkeys(COUNTED), None))
-        rows_of = {name: pruned.both(here.rows[name], gone.rows[name]) for name in COUNTED}
-        found[key] = replace(here, runs=here.runs + gone.runs, rows=rows_of)
-    return [found[key] for key in sorted(found)]
+        for row in connection.execute(ended).mappings()
+    ]
+    nobody_counted = dict.fromkeys(SUMMED)
+    found += [
+        RunsOfTask(row.task, row.state, row.number, nobody_counted, None) for row in connection.execute(under_way)
+    ]
+    return sorted(found, key=lambda one: (one.task, one.state))
 
 
 def last_successes(held: Sequence[RunsOfTask]) -> dict[str, datetime]:
@@ -81,25 +88,16 @@ def last_successes(held: Sequence[RunsOfTask]) -> dict[str, datetime]:
 
 
 def durations(connection: Connection) -> list[Durations]:
-    """Of the runs that began and ended, by task; with what was pruned of them."""
-    query = text("""
-        SELECT task, width_bucket(seconds, CAST(:bounds AS numeric[])) AS place, count(*) AS number,
-            sum(seconds) AS seconds
-        FROM (SELECT task, extract(epoch FROM finished_at - started_at) AS seconds FROM runs
-              WHERE started_at IS NOT NULL AND finished_at IS NOT NULL) AS worked
-        GROUP BY task, place ORDER BY task, place""")
-    found: dict[str, tuple[list[int], Decimal]] = {}
-    for row in connection.execute(query, {"bounds": list(BOUNDS)}):
-        places, seconds = found.get(row.task, ([0] * (len(BOUNDS) + 1), Decimal()))
-        places[row.place] = row.number
-        found[row.task] = places, seconds + row.seconds
-    for gone in pruned.read(connection):
-        if not any(gone.places):
-            continue
-        places, seconds = found.get(gone.task, ([0] * (len(BOUNDS) + 1), Decimal()))
-        together = [here + there for here, there in zip(places, gone.places, strict=True)]
-        found[gone.task] = together, seconds + gone.seconds
-    return [Durations(task, _cumulative(places), float(seconds)) for task, (places, seconds) in found.items()]
+    """Of the runs that began and ended, by task; counted as they end, too."""
+    place = run_totals.c.bucket
+    number, seconds = func.sum(run_totals.c.runs).label("number"), func.sum(run_totals.c.seconds).label("seconds")
+    query = select(run_totals.c.task, place, number, seconds).where(place >= 0).group_by(run_totals.c.task, place)
+    found: dict[str, tuple[list[int], float]] = {}
+    for row in connection.execute(query.order_by(run_totals.c.task, place)):
+        places, seconds_before = found.get(row.task, ([0] * (len(BOUNDS) + 1), 0.0))
+        places[row.bucket] = int(row.number)
+        found[row.task] = places, seconds_before + row.seconds
+    return [Durations(task, _cumulative(places), seconds) for task, (places, seconds) in found.items()]
 
 
 def _cumulative(places: Sequence[int]) -> list[tuple[str, float]]:

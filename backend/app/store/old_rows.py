@@ -14,7 +14,6 @@ from sqlalchemy import (
     Column,
     ColumnElement,
     Connection,
-    Delete,
     Table,
     and_,
     delete,
@@ -24,7 +23,7 @@ from sqlalchemy import (
     text,
 )
 
-from app.store import log_lines, pruned, web_sessions
+from app.store import log_lines, web_sessions
 from app.store.runs import LATELY
 from app.store.tables import FINAL_STATES, audit, incidents, readings, runs, units
 from app.store.tables import log_lines as lines
@@ -43,7 +42,7 @@ KEPT = {
     "figures": "the data",
     "differences": "what the referee found, a row a cell",
     "sessions": "days on which the market opened or closed against the rules",
-    "pruned_runs": "a row a task and state",
+    "run_totals": "a row a task, state and duration's bucket; what was removed stays counted",
     "quarantine": "asked whenever the same row comes again: a decision would have to be made anew",
     "schedules": "what operators changed, a row a schedule",
     "heartbeats": "each program removes those of its kind that died",
@@ -91,7 +90,6 @@ class _Rule:
     table: Table
     at: Column[Any]
     condition: Callable[[Connection, datetime, int | None], ColumnElement[bool]]
-    remove: Callable[[Connection, Delete], int] | None = None
     along: tuple[Table, ...] = ()
     """What goes with its rows."""
 
@@ -125,8 +123,7 @@ def remove(connection: Connection, name: str, *, before: datetime, most: int | N
         .cte("old")
     )
     same = and_(*(column == old.c[column.name] for column in key))
-    gone = delete(rule.table).where(same)
-    return rule.remove(connection, gone) if rule.remove else connection.execute(gone).rowcount
+    return connection.execute(delete(rule.table).where(same)).rowcount
 
 
 def _size_of(table: Table) -> ColumnElement[int]:
@@ -148,7 +145,7 @@ def _old_runs(_connection: Connection, before: datetime, _most: int | None) -> C
 
 
 RULES = {
-    "runs": _Rule(runs, runs.c.finished_at, _old_runs, pruned.remove, along=(units,)),
+    "runs": _Rule(runs, runs.c.finished_at, _old_runs, along=(units,)),
     "incidents": _Rule(incidents, incidents.c.closed_at, _older(incidents.c.closed_at)),
     "log_lines": _Rule(lines, lines.c.at, log_lines.may_go),
     "readings": _Rule(readings, readings.c.at, _older(readings.c.at)),

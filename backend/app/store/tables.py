@@ -17,7 +17,6 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
-    Numeric,
     PrimaryKeyConstraint,
     SmallInteger,
     Table,
@@ -51,7 +50,7 @@ UNIT_STATES = ("SUCCESS", "PARTIAL", "FAILED", "SKIPPED")
 MISFIRES = ("skip", "latest", "all")
 TRIGGERS = ("schedule", "manual", "api", "retry")
 COUNTS = ("expected", "fetched", "stored", "unchanged", "quarantined")
-COUNTED = COUNTS[1:]
+SUMMED = COUNTS[1:]
 """What the metrics sum up: what was expected is no work."""
 SEVERITIES = ("blocking", "warning")
 DECISIONS = ("stored", "dismissed", "mended")
@@ -338,6 +337,21 @@ runs = Table(
     Index(None, "state", "queued_at"),
 )
 
+# What the runs that ended come to, by how long they took (metrics' buckets; -1: never began). Written by a trigger of
+# `runs` at each commit that ends one: whoever ends it, and whatever becomes of its row later.
+run_totals = Table(
+    "run_totals",
+    METADATA,
+    Column("task", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("bucket", SmallInteger, nullable=False),
+    Column("runs", BigInteger, nullable=False),
+    Column("seconds", DOUBLE_PRECISION, nullable=False),
+    *(Column(name, BigInteger) for name in SUMMED),
+    _instant("last_at"),
+    PrimaryKeyConstraint("task", "state", "bucket"),
+)
+
 units = Table(
     "units",
     METADATA,
@@ -356,20 +370,6 @@ units = Table(
     _one_of("state", UNIT_STATES, name="state_known"),
     # "Which sessions of this dataset and venue are done?" is asked before every sync.
     Index(None, "dataset", "venue", "session"),
-)
-
-# What runs that were pruned came to: the metrics count them for ever (see ``pruned``).
-pruned_runs = Table(
-    "pruned_runs",
-    METADATA,
-    Column("task", Text, nullable=False),
-    Column("state", Text, nullable=False),
-    Column("runs", BigInteger, nullable=False),
-    *(Column(name, BigInteger) for name in COUNTED),
-    # How many took so long, by bucket; and their seconds, exactly.
-    Column("places", ARRAY(BigInteger), nullable=False),
-    Column("seconds", Numeric, nullable=False),
-    PrimaryKeyConstraint("task", "state"),
 )
 
 quarantine = Table(
