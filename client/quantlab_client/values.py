@@ -28,7 +28,7 @@ class Bar:
     def of(cls, row: dict[str, Any]) -> Bar:
         """From a row of the server's."""
         prices = {name: decimal(row[name]) for name in ("open", "high", "low", "close", "change")}
-        return cls(**{**row, **prices, "session": date.fromisoformat(row["session"])})
+        return cls(**{**_known(cls, row), **prices, "session": date.fromisoformat(row["session"])})
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class Security:
     @classmethod
     def of(cls, row: dict[str, Any]) -> Security:
         """From a row of the server's."""
-        return cls(**{**row, "listed_on": day(row["listed_on"]), "delisted_on": day(row["delisted_on"])})
+        return cls(**{**_known(cls, row), "listed_on": day(row["listed_on"]), "delisted_on": day(row["delisted_on"])})
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class Action:
         """From a row of the server's."""
         prices = {name: decimal(row[name]) for name in ("previous_close", "reference_price", "cash_reference")}
         days = {"ex_date": date.fromisoformat(row["ex_date"]), "recorded_at": instant(row["recorded_at"])}
-        return cls(**{**row, **prices, **days})
+        return cls(**{**_known(cls, row), **prices, **days})
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +107,7 @@ class Coverage:
     session: date
     expected: int
     held: int
+    newer_waiting: int
     quarantined: int
     explained: dict[str, int]
     missing: int
@@ -117,7 +118,7 @@ class Coverage:
     def of(cls, row: dict[str, Any]) -> Coverage:
         """From a row of the server's."""
         days = {"session": date.fromisoformat(row["session"]), "recorded_at": instant(row["recorded_at"])}
-        return cls(**{**row, **days})
+        return cls(**{**_known(cls, row), **days})
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,3 +148,8 @@ def day(text: str | None) -> date | None:
 def instant(text: str) -> datetime:
     """Aware."""
     return datetime.fromisoformat(text)
+
+
+def _known(cls: Any, row: dict[str, Any]) -> dict[str, Any]:
+    """What of *row* the class knows: a newer server may tell more."""
+    return {name: value for name, value in row.items() if name in cls.__slots__}

@@ -209,14 +209,14 @@ def cancel_run(
 
 @router.get("/{run_id}", summary="One run with its units", responses=failures(404))
 def get_run(platform: ThePlatform, run_id: str) -> RunReply:
-    """The run, the pieces of work that it did, and its traceback if it failed."""
+    """The run, the pieces of work that it did, and its traceback if it failed. The beginning of an id will do."""
     with transaction(platform.engine) as connection:
-        run = store.get(connection, run_id)
+        run = store.find(connection, run_id)
         if run is None:
             raise unknown_run(run_id)
-        pieces = units.of_run(connection, run_id)
-        later = store.retries_of(connection, run_id)
-        who = audit.starter_of(connection, run_id)
+        pieces = units.of_run(connection, run.id)
+        later = store.retries_of(connection, run.id)
+        who = audit.starter_of(connection, run.id)
     return RunReply(
         source=platform.settings.quantlab_source,
         run=as_row(run),

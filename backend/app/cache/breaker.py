@@ -33,7 +33,10 @@ class SharedBreaker:
         self._clock = clock
 
     def check(self, site: str) -> None:
-        """Raise while the site must not be asked, with the reason: SourceRefused for a ban, else SourceUnavailable."""
+        """Raise while the site must not be asked, with the reason: SourceRefused for a ban, else SourceUnavailable.
+
+        The latter knows how long yet: a run that tries again waits for it, instead of asking a closed door.
+        """
         state = self.state(site)
         if state is None:
             return
@@ -42,8 +45,10 @@ class SharedBreaker:
             f"The next try is at {_taipei(state['until'])}; "
             f"`quantlab doctor` tells more."
         )
-        error = SourceRefused if state["refused"] else SourceUnavailable
-        raise error(sentence, site=site)
+        if state["refused"]:
+            raise SourceRefused(sentence, site=site)
+        rest = datetime.fromisoformat(state["until"]) - self._clock()
+        raise SourceUnavailable(sentence, site=site, retry_after=max(rest.total_seconds(), 0.0))
 
     def state(self, site: str) -> dict[str, Any] | None:
         """Why and until when the site is not asked; None while it may be."""
@@ -77,15 +82,16 @@ class SharedBreaker:
 
     def _open(self, site: str, reason: str, rest: timedelta, *, refused: bool) -> None:
         now = self._clock()
+        until = (now + rest).isoformat(timespec="seconds")
         state = {
             "reason": reason,
             "refused": refused,
             "since": now.isoformat(timespec="seconds"),
-            "until": (now + rest).isoformat(timespec="seconds"),
+            "until": until,
         }
         with redis_errors():
             self._client.set(BREAKER_OPEN.of(site), json.dumps(state), ex=int(rest.total_seconds()))
-        logger.warning("The breaker of {} is open until {}: {}", site, state["until"], reason)
+        logger.warning("The breaker of {} is open until {} Taipei: {}", site, _taipei(until), reason)
 
 
 def _taipei(instant: str) -> str:

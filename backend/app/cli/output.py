@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.table import Table
 from rich.text import Text
 
@@ -16,6 +17,8 @@ from app.market.calendar import TAIPEI
 from app.store.counts import Counts
 
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON, for scripts")]
+
+_NO_WIDTH = 1_000
 
 COLOURS = {
     "SUCCESS": "green",
@@ -40,8 +43,9 @@ COLOURS = {
 
 
 def console() -> Console:
-    """The terminal, or whatever stands in its place now."""
-    return Console(highlight=False)
+    """The terminal, or whatever stands in its place now: a file or a pipe has no width, and nothing is cut there."""
+    made = Console(highlight=False)
+    return made if made.is_terminal or "COLUMNS" in os.environ else Console(highlight=False, width=_NO_WIDTH)
 
 
 def print_json(value: Any) -> None:
@@ -50,10 +54,14 @@ def print_json(value: Any) -> None:
 
 
 def table(*columns: str, title: str | None = None) -> Table:
-    """A plain table whose columns starting with ``>`` are numbers."""
+    """A plain table whose columns starting with ``>`` are numbers.
+
+    On a narrow terminal a text goes on below and is never cut; the first column, by which a row is known, stays whole.
+    """
     made = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, header_style="dim")
-    for column in columns:
-        made.add_column(column.removeprefix(">"), justify="right" if column.startswith(">") else "left")
+    for number, column in enumerate(columns):
+        justify: JustifyMethod = "right" if column.startswith(">") else "left"
+        made.add_column(column.removeprefix(">"), justify=justify, overflow="fold", no_wrap=number == 0)
     return made
 
 

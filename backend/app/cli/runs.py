@@ -151,10 +151,7 @@ def show_run(
 
 
 def _find(connection: Connection, run_id: str) -> Run:
-    found = store.get(connection, run_id)
-    if found is None:
-        near = [run for run in store.list_runs(connection, limit=1000) if run.id.startswith(run_id)]
-        found = near[0] if len(near) == 1 else None
+    found = store.find(connection, run_id)
     if found is None:
         raise UnknownRun(f"The ledger has no run {run_id!r}, or several that begin so.")
     return found

@@ -33,8 +33,10 @@ _QUIETER = {
 }
 
 
-_ON_THEIR_OWN = ("uvicorn", "uvicorn.error", "uvicorn.access")
-"""Loggers that print by themselves unless told otherwise: the traceback of a broken reply would stand in no log."""
+_ON_THEIR_OWN = ("uvicorn", "uvicorn.error")
+"""Loggers that print by themselves unless told otherwise: the traceback of a broken reply would stand in no log.
+
+uvicorn.access is left as uvicorn has it, silent by --no-access-log: an open page asks every few seconds."""
 
 
 def _terminal_format(record: Record) -> str:

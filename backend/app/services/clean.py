@@ -61,7 +61,7 @@ def clean(context: Context, keep: Keep, *, only: Collection[str] = ()) -> Report
         for some in kind.remove(context, keep):
             removed[name] += some
             context.pause_point()
-    context.progress(len(kinds), len(kinds), "done")
+    context.progress(len(kinds), len(kinds), "")
     return Report(counts=Counts(stored=sum(removed.values())), details={"removed": removed})
 
 

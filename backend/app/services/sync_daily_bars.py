@@ -14,7 +14,7 @@ from app.market.quality import RULES, row_count_fault
 from app.market.sayings import say
 from app.market.security import BAR_VENUES
 from app.services.cache_bars import cache_bars
-from app.services.context import Context
+from app.services.context import Context, no_progress
 from app.services.gate import Gate
 from app.services.quarantine import set_aside
 from app.services.report import Report
@@ -187,7 +187,7 @@ def ensure_securities(context: Context) -> None:
         missing = any(count_securities(connection, venue=venue, on_list=True) == 0 for venue in BAR_VENUES)
     if missing:
         context.progress(0, 1, "securities lists, for none is held yet")
-        sync_securities(context)
+        sync_securities(replace(context, show_progress=no_progress))  # a step of the work, not its units
 
 
 def last_days(context: Context, days: int, end: date | None) -> tuple[date, date]:

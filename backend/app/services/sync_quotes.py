@@ -56,7 +56,7 @@ def sync_quotes(context: Context, securities: Sequence[HeldSecurity]) -> Report:
                 at=context.clock(),
             )
             stored += cache.save(context.redis, quotes, at=asked_at)
-    context.progress(len(batches), len(batches), "done")
+    context.progress(len(batches), len(batches), "")
     if errors and len(errors) == len(batches):
         raise errors[0]
     counts = Counts(len(securities), fetched, stored, None, quarantined)

@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 
 from loguru import logger
 
-from app.errors import RETRIABLE, Interruption, NotYetPublished, RunSignal, StoreUnavailable
+from app.errors import RETRIABLE, Interruption, NotYetPublished, QuantLabError, RunSignal, StoreUnavailable
 from app.market.gaps import Cell
 from app.market.sayings import say
 from app.market.security import Venue
@@ -91,7 +91,7 @@ def do_units(units: Sequence[Unit], work: UnitWork[T], context: Context) -> Repo
             tally.add(before.state, before.reason and unit.say(before.reason))
         else:
             _do_unit(unit, work, context, tally=tally)
-    context.progress(len(units), len(units), "done")
+    context.progress(len(units), len(units), "")
     return _report(tally, len(units))
 
 
@@ -172,11 +172,16 @@ def _report(tally: _Tally, total: int) -> Report:
     failed, partial, skipped = (tally.states.get(state, 0) for state in ("FAILED", "PARTIAL", "SKIPPED"))
     details: Mapping[str, Any] = {"units": total, "by_state": tally.states, "notes": tally.reasons[:20]}
     if failed and failed + skipped == total:
-        raise next((error for error in tally.errors if isinstance(error, RETRIABLE)), tally.errors[0])
+        raise _mendable(tally) or tally.errors[0]
     if failed or partial:
         reason = say("units_failed", failed=failed, total=total, short=partial, first=tally.reasons[0])
-        mendable = next((error for error in tally.errors if isinstance(error, RETRIABLE)), None)
-        return Report("PARTIAL", reason, tally.counts, details, mendable)
+        return Report("PARTIAL", reason, tally.counts, details, _mendable(tally))
     if total and skipped == total:
         return Report("SKIPPED", tally.reasons[0], tally.counts, details)
     return Report("SUCCESS", None, tally.counts, details)
+
+
+def _mendable(tally: _Tally) -> QuantLabError | None:
+    """The error that another try may mend; of several the one that asks for the longest rest, or the try is in vain."""
+    mendable = [error for error in tally.errors if isinstance(error, RETRIABLE)]
+    return max(mendable, key=lambda error: error.facts.get("retry_after") or 0, default=None)

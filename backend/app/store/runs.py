@@ -32,6 +32,8 @@ from app.store.tables import FINAL_STATES, UNFINISHED, WAITING_STATES, runs
 Order = Literal["newest", "oldest", "longest", "shortest"]
 
 _WORTH_A_WORD = timedelta(minutes=1)
+SHORTEST = 4
+"""Characters of an id by which a run may be asked for."""
 LATELY = 20
 """So many of the newest runs of a task tell how it fares: the console draws them, and none of them is pruned."""
 _TOOK = func.coalesce(runs.c.finished_at - runs.c.started_at, timedelta(seconds=-1))
@@ -231,6 +233,16 @@ def get(connection: Connection, run_id: str) -> Run | None:
     """The run with that id, or None."""
     row = connection.execute(select(runs).where(runs.c.id == run_id)).one_or_none()
     return None if row is None else from_row(row)
+
+
+def find(connection: Connection, beginning: str) -> Run | None:
+    """The run with that id, or the only one whose id begins so, as lists show it; None for none or several."""
+    found = get(connection, beginning)
+    if found is None and len(beginning) >= SHORTEST:
+        near = select(runs).where(runs.c.id.startswith(beginning, autoescape=True)).limit(2)
+        rows = connection.execute(near).all()
+        found = from_row(rows[0]) if len(rows) == 1 else None
+    return found
 
 
 def retries_of(connection: Connection, run_id: str) -> list[str]:

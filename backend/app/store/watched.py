@@ -116,7 +116,7 @@ def committed(connection: Connection, dataset: str) -> dict[Venue, datetime]:
 def last_endings(connection: Connection, *, since: datetime, each: int = 3) -> dict[str, list[Ending]]:
     """Task → its last *each* runs that did or tried something, the newest first; of runs wished for *since* then.
 
-    What was skipped or cancelled tells nothing of the task's health.
+    What was skipped or cancelled tells nothing of the task's health, nor does what somebody asked for in a wrong way.
     """
     query = text("""
         WITH RECURSIVE tasks AS (
@@ -128,6 +128,7 @@ def last_endings(connection: Connection, *, since: datetime, each: int = 3) -> d
             SELECT id, state, finished_at, coalesce(error, reason) AS sentence FROM runs r
             WHERE r.task = tasks.task AND r.queued_at >= :since
               AND r.state IN ('SUCCESS', 'PARTIAL', 'FAILED', 'LOST')
+              AND NOT (r.trigger <> 'schedule' AND coalesce(r.error_type = 'InvalidParameter', false))
             ORDER BY r.queued_at DESC LIMIT :each) AS last
         WHERE tasks.task IS NOT NULL""")
     endings: dict[str, list[Ending]] = {}

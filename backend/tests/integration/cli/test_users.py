@@ -199,7 +199,7 @@ def test_a_password_from_the_input(
 
 def test_a_new_password_opens_what_failures_locked(people: Platform, run: Run) -> None:
     for _ in range(login.FREE_OF_NAME):
-        with pytest.raises(login.NotAuthorised):
+        with pytest.raises(login.WrongLogin):
             login.log_in(people.engine, "leaver", "wrong", address="127.0.0.1", agent=None)
     with pytest.raises(login.TooManyAttempts):
         login.log_in(people.engine, "leaver", "wrong", address="127.0.0.1", agent=None)
