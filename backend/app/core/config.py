@@ -16,6 +16,7 @@ from collections.abc import Collection
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -29,6 +30,7 @@ Source = Literal["sandbox", "exchange"]
 
 OUR_PREFIXES = ("QUANTLAB_", "CELERYD_")
 """Nobody else reads variables that begin so."""
+_WITH_HOST = frozenset({"redis", "rediss", "sentinel", "amqp", "amqps", "pyamqp"})
 NOT_SETTINGS = frozenset({"QUANTLAB_CHAOS", "QUANTLAB_FUZZ", "QUANTLAB_NPM", "QUANTLAB_TRUTH"})
 """What tests and tools read, and the platform does not."""
 
@@ -183,6 +185,24 @@ class Settings(BaseSettings):
             )
             raise ValueError(message)
         return self
+
+    @field_validator("redis_url", "celery_broker_url", "celery_result_backend")
+    @classmethod
+    def _server_addresses_only(cls, value: SecretStr | None) -> SecretStr | None:
+        """Whoever parses a wrong one later says what it choked on, which is a piece of the password."""
+        for one in value.get_secret_value().split(";") if value else ():
+            try:
+                parts = urlsplit(one)
+                whole = parts.scheme not in _WITH_HOST or (parts.hostname is not None and parts.port != 0)
+            except ValueError:
+                whole = False
+            if not whole:
+                message = (
+                    "it is no address of a server; write redis://:password@host:6379/0, with what is special in the "
+                    "password as %2F, %40 and the like"
+                )
+                raise ValueError(message)
+        return value
 
     @field_validator("quantlab_exports")
     @classmethod

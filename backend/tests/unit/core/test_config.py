@@ -65,6 +65,33 @@ def test_a_wrong_address_does_not_show_its_password(monkeypatch: pytest.MonkeyPa
     assert "hunter2" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "address",
+    [
+        "redis://:hunter2/x@127.0.0.1:6379/0",
+        "redis://:hunter2#x@127.0.0.1:6379/0",
+        "redis://:22/hunter2@127.0.0.1:6379/0",
+        "amqp://me:hunter2/x@127.0.0.1//",
+        "sentinel://:p@one:26379;sentinel://:hunter2/x@two:26379/0",
+    ],
+)
+@pytest.mark.parametrize("name", ["REDIS_URL", "CELERY_BROKER_URL", "CELERY_RESULT_BACKEND"])
+def test_half_a_password_is_not_taken_for_a_port(monkeypatch: pytest.MonkeyPatch, name: str, address: str) -> None:
+    monkeypatch.setenv(name, address)
+    with pytest.raises(ConfigurationError, match=f"{name}.*no address of a server") as caught:
+        load_settings()
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["redis://:p%2Fw@h/0", "rediss://h:1", "sentinel://:p@one:1;sentinel://two:2/0", "amqp://u:p@h//", "unix:///r", ""],
+)
+def test_addresses_of_every_kind_are_taken(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    monkeypatch.setenv("CELERY_BROKER_URL", address)
+    load_settings()
+
+
 def test_secrets_are_not_shown() -> None:
     assert "postgresql://" not in repr(load_settings())
 
