@@ -14,13 +14,13 @@ from app.core.celery_app import QUEUES
 from app.core.celery_app import app as celery
 from app.core.config import read_home, read_running
 from app.core.health import checks_of
-from app.core.schedules import list_schedules
 from app.core.version import fingerprint
 from app.core.wiring import Platform, now
+from app.errors import StoreUnavailable
 from app.ops import causes, checks, surroundings
 from app.ops.health import Check, Finding, Level
 from app.sources.base import Site
-from app.store import heartbeats, outbox, quarantine_reads, runs, state, users
+from app.store import heartbeats, outbox, quarantine_reads, runs, schedules, state, users
 from app.store.engine import Connection, transaction
 
 CHECKS = {
@@ -95,7 +95,9 @@ def all_checks(platform: Platform) -> dict[str, Check]:
         "consumers": lambda: causes.check_consumers(look, QUEUES),
         "queues": lambda: checks.check_backlog(queue_lengths(platform.redis)),
         "schedules": lambda: causes.check_schedules(
-            lambda: [one.name for one in list_schedules() if not one.enabled],
+            lambda: [
+                name for name, row in ask(schedules.read_all).items() if row.enabled is False and name in scheduled
+            ]
         ),
         "ledger": lambda: checks.check_ledger(
             lambda: ask(lambda connection: outbox.neglected(connection, for_longer_than=timedelta(minutes=1)))
@@ -120,10 +122,23 @@ def all_checks(platform: Platform) -> dict[str, Check]:
         "secret files": lambda: surroundings.check_secret_files(secrets),
         "page": lambda: surroundings.check_page(_PAGE),
     }
-    return {name: found[name] for name in CHECKS}
+    return {name: _one_cause(name, found[name]) for name in CHECKS}
 
 
 _KEPT_OUT = quarantine_reads.Filter(severity="blocking")
+
+
+def _one_cause(name: str, check: Check) -> Check:
+    """What a check needs and does not reach is told by that server's own check; it knows nothing itself then."""
+
+    def find() -> Finding:
+        try:
+            return check()
+        except StoreUnavailable as error:
+            remedy = "First mend what `postgresql`, `redis` or `broker` tells."
+            return Finding(name, Level.UNKNOWN, f"Nobody knows: {error}", remedy)
+
+    return find
 
 
 def _hits(connection: Connection) -> list[runs.Run]:

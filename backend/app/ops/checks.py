@@ -137,7 +137,7 @@ def check_alerts(addresses: Callable[[], Sequence[str]], *, file: Path) -> Findi
     try:
         channels = open_channels(addresses())
     except ConfigurationError as error:
-        return Finding(name, Level.ERROR, str(error))
+        return Finding(name, Level.ERROR, str(error), "Do so, then `quantlab alerts test`.")
     if channels.wrong:
         return Finding(name, Level.ERROR, " ".join(channels.wrong), "Correct it, then `quantlab alerts test`.")
     if not channels.usable:

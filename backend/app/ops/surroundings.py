@@ -50,6 +50,8 @@ def check_redis_writes(client: redis.Redis) -> Finding:
             client.set(PROBE.of(), 1, ex=PROBE.ttl)
             memory = cast("dict[str, Any]", client.info("memory"))
     except StoreUnavailable as error:
+        if isinstance(error.__cause__, redis.ConnectionError | redis.TimeoutError):
+            raise
         remedy = (
             "Give it room: raise maxmemory, or free the disk of its folder; of a replica name the primary in REDIS_URL."
         )

@@ -94,16 +94,25 @@ def seen() -> heartbeats.Seen:
         return heartbeats.look(connection)
 
 
+def wrong(run: Run) -> set[str]:
+    """The checks that find an error, of all."""
+    findings = json.loads(run("doctor", "--json").output)["findings"]
+    return {one["name"] for one in findings if one["level"] == "error"}
+
+
 def servers(url: str) -> dict[str, str]:
     return {"REDIS_URL": url, "CELERY_BROKER_URL": url, "CELERY_RESULT_BACKEND": url}
 
 
-def test_redis_that_does_not_answer(told: Any, turn: Any, redis_url: str, free_port: Callable[[], int]) -> None:
+def test_redis_that_does_not_answer(
+    told: Any, run: Run, turn: Any, redis_url: str, free_port: Callable[[], int]
+) -> None:
     turn(**servers(f"redis://127.0.0.1:{free_port()}/0"))
     assert (told("redis").level, told("broker").level) == ("error", "error")
     assert "does not answer" in told("redis").says
     assert "correct REDIS_URL" in told("redis").says
     assert "correct CELERY_BROKER_URL" in told("broker").says
+    assert wrong(run) - {"worker", "beat"} == {"redis", "broker"}, "one cause is told once"
     turn(**servers(redis_url))
     assert (told("redis").level, told("broker").level) == ("ok", "ok")
 
@@ -171,10 +180,11 @@ def test_a_redis_without_a_password_that_others_reach(told: Any, turn: Any) -> N
 
 
 def test_postgresql_away_or_of_another_source(
-    told: Any, turn: Any, database_url: str, free_port: Callable[[], int]
+    told: Any, run: Run, turn: Any, database_url: str, free_port: Callable[[], int]
 ) -> None:
     turn(DATABASE_URL=f"postgresql://127.0.0.1:{free_port()}/quantlab")
     assert told("postgresql").level == "error"
+    assert wrong(run) == {"postgresql"}, "one cause is told once"
     turn(DATABASE_URL=database_url, QUANTLAB_SOURCE="exchange")
     assert told("postgresql").level == "error"
     assert "sandbox" in told("postgresql").says
