@@ -43,7 +43,7 @@ def prune(
     some = {name: extent.rows for name, extent in found.items() if extent.rows}
     if dry_run or not some:
         if as_json:
-            print_json({"found": {name: asdict(extent) for name, extent in found.items()}, "removed": {}})
+            print_json({"found": _as_json(found), "removed": {}})
         return
     if not yes:
         if not sys.stdin.isatty():
@@ -68,22 +68,25 @@ def prune(
             if not as_json:
                 progress.console.print(f"{name}: {removed[name]:,} removed")
     if as_json:
-        print_json({"found": {name: asdict(extent) for name, extent in found.items()}, "removed": removed})
+        print_json({"found": _as_json(found), "removed": removed})
+
+
+def _as_json(found: Mapping[str, Extent]) -> dict[str, dict[str, object]]:
+    return {name: {"what": service.KINDS[name].what, **asdict(extent)} for name, extent in found.items()}
 
 
 def _show(found: Mapping[str, Extent], keep: Keep) -> None:
-    made = table("kind", "what", "kept", ">number", ">bytes", "oldest", "newest")
+    made = table("kind", "kept", ">number", ">bytes", "oldest", "newest")
     for name, extent in found.items():
         kind = service.KINDS[name]
         kept = ", ".join(f"{setting.upper()}={getattr(keep, setting) or 'for ever'}" for setting in kind.settings)
         size = "" if extent.bytes is None or not extent.rows else f"{extent.bytes:,}"
         made.add_row(
             name,
-            kind.what,
             kept or "while of use",
             f"{extent.rows:,}",
             size,
-            local(extent.oldest),
-            local(extent.newest),
+            local(extent.oldest)[:10],
+            local(extent.newest)[:10],
         )
     console().print(made)

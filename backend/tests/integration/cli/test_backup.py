@@ -301,6 +301,22 @@ def test_another_source_is_refused(file: Path, run: Run, monkeypatch: pytest.Mon
     assert "this platform is exchange's" in str(refused.exception)
 
 
+def test_what_a_killed_restore_left_is_no_hindrance(file: Path, held: Platform, run: Run) -> None:
+    """Killed while it loaded, and between the two names that it gives to folders: it is done again, and that is all."""
+    url, archive = url_of(held), held.settings.data_dir / "archive"
+    before, replies, server = databases(url), files(archive), dumps.Server(url)
+    with psycopg.connect(url, autocommit=True) as connection:
+        for name in (server.new, f"{server.current}_replaced"):
+            connection.execute(f'CREATE DATABASE "{name}"')  # type: ignore[call-overload]
+    (archive.with_name("archive.restoring") / "twse").mkdir(parents=True)
+    archive.rename(archive.with_name("archive.replaced"))
+    done = run("restore", str(file), "--replace")
+    assert done.exit_code == 0, (done.output, done.exception)
+    assert databases(url) == before
+    assert files(archive) == replies
+    assert sorted(path.name for path in archive.parent.glob("archive*")) == ["archive"]
+
+
 def test_two_restores_do_not_meet(file: Path, held: Platform, run: Run) -> None:
     with dumps.Server(url_of(held)).alone():
         refused = run("restore", str(file), "--replace")
