@@ -395,10 +395,12 @@ def test_an_export_is_read_by_the_line_that_the_page_shows_and_is_verified(conso
     assert run["state"] == "SUCCESS"
     page = console.page()
     console.open(page, "exports")
-    line = page.get_by_role("listitem").filter(has_text="polars").locator("pre").inner_text()
     held: dict[str, Any] = {}
-    exec(line.replace("pl.scan_parquet", "found = pl.scan_parquet"), held)
-    assert held["found"].collect().height == run["counts"]["stored"]
+    for reader, call in (("polars", "pl.scan_parquet"), ("DuckDB", "duckdb.sql")):
+        line = page.get_by_role("listitem").filter(has_text=reader).locator("pre").inner_text()
+        exec(line.replace(f"{call}(", f"{reader} = {call}("), held)  # as its reader would type it
+    assert held["polars"].collect().height == run["counts"]["stored"]
+    assert len(held["DuckDB"].fetchall()) == 5
     with page.expect_response("**/verify") as verified:
         page.get_by_role("button", name=re.compile("驗證 snapshot-")).first.click()
     *read, last = (json.loads(line) for line in verified.value.text().splitlines())
