@@ -47,6 +47,7 @@ export interface Run {
   late_seconds: number | null
   run_after: string | null
   cancel_by: string | null
+  paused_by: string | null
   retry_of: string | null
   counts: Counts
   progress: { done: number; total: number; what: string } | null
@@ -151,6 +152,17 @@ export interface Ready {
   said: Said | null
   shares: Record<string, number | null>
   ready_at: string | null
+}
+
+export interface Backfill {
+  run: string
+  state: 'QUEUED' | 'STARTED' | 'RETRY'
+  start: string
+  end: string
+  venue: Venue | null
+  paused_by: string | null
+  units: number
+  minutes: number
 }
 
 export interface CatchUp {

@@ -67,6 +67,7 @@ class RunRow(BaseModel):
     late_seconds: float | None = Field(description="how long after due_at it was claimed, above a minute")
     run_after: datetime | None = Field(description="in RETRY: when the next try is due")
     cancel_by: str | None = Field(description="who asked to cancel it while it ran")
+    paused_by: str | None = Field(description="who paused it; it goes on once resumed")
     retry_of: str | None = Field(description="the run of which it does over what did not succeed")
     counts: CountsRow
     progress: ProgressRow | None

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import getpass
 import time
 from datetime import date, datetime
 from typing import Annotated, Literal
 
 import typer
 
-from app.cli.changes import start_task
+from app.cli.changes import change, start_task
 from app.cli.data import follow
-from app.cli.output import AsJson, console, print_json, print_source
+from app.cli.output import AsJson, console, print_json, print_source, table
+from app.cli.runs import find
 from app.cli.times import DAY, day
+from app.core import backfilling
+from app.core.backfilling import TASK
 from app.core.wiring import get_platform
 from app.market.calendar import TAIPEI
 from app.market.security import Venue
 from app.services.backfill import Wanted, plan_backfill
 from app.services.readiness import look
 from app.store.coverage import BARS
+from app.store.engine import transaction
 
-TASK = "app.tasks.backfill_bars"
 REPLAY = "app.tasks.replay_archive"
 POLL = 5.0
 """Seconds between two looks of wait-ready."""
@@ -84,6 +88,63 @@ def bars(
     parameters |= {"again": True} if again else {}
     started = start_task(TASK, parameters)
     follow(started, TASK, wait=wait, timeout=float("inf"), as_json=as_json)
+
+
+@backfill.command("list")
+def list_backfills(*, as_json: AsJson = False) -> None:
+    """Backfills that have not ended: those that work, wait or are paused, and what each has left.
+
+    Example: `quantlab backfill list`.
+    """
+    found = backfilling.under_way(get_platform())
+    if as_json:
+        print_json([{"run": one.run.id, "paused_by": one.run.paused_by, **one.left.as_json()} for one in found])
+        return
+    print_source()
+    if not found:
+        typer.echo("None. Start one: quantlab backfill bars --from 2024-01-01")
+        return
+    made = table("run", "state", "from", "to", "venue", ">left", ">takes")
+    for one in found:
+        state = f"paused by {one.run.paused_by}" if one.run.paused_by else one.run.state
+        venue = one.wanted.venue.value if one.wanted.venue else "both"
+        left = f"{len(one.left.cells):,}"
+        takes = _long(one.left.seconds)
+        made.add_row(one.run.id[:8], state, str(one.wanted.start), str(one.wanted.end), venue, left, takes)
+    console().print(made)
+
+
+_Id = Annotated[str, typer.Argument(metavar="ID", help="the run's id, or its beginning")]
+
+
+@backfill.command("pause")
+def pause(run_id: _Id) -> None:
+    """Let a backfill wait, also through a restart; one that works ends after the session in hand, which stays.
+
+    Example: `quantlab backfill pause 5e0c17`.
+    """
+    found = _whole(run_id)
+    with change("backfill.pause", found):
+        run = backfilling.pause(get_platform(), found, by=getpass.getuser())
+    typer.echo(f"{run.id} is paused; it goes on with `quantlab backfill resume {run.id[:8]}`.")
+
+
+@backfill.command("resume")
+def resume(run_id: _Id) -> None:
+    """Let a paused backfill go on: the same run, which asks only for what is missing then.
+
+    Example: `quantlab backfill resume 5e0c17`.
+    """
+    found = _whole(run_id)
+    with change("backfill.resume", found):
+        run = backfilling.resume(get_platform(), found)
+    typer.echo(f"{run.id} goes on: quantlab runs show {run.id[:8]}")
+
+
+def _whole(run_id: str) -> str:
+    """The id that begins so."""
+    with transaction(get_platform().engine) as connection:
+        return find(connection, run_id).id
 
 
 def replay(

@@ -9,11 +9,12 @@ from typing import Annotated
 
 import typer
 
-from app.cli.backfill import TASK, BarVenue, read_day
+from app.cli.backfill import BarVenue, read_day
 from app.cli.changes import start_task
 from app.cli.data import follow
 from app.cli.output import AsJson, console, print_json, print_source, table
 from app.cli.times import DAY, day
+from app.core.backfilling import TASK
 from app.core.wiring import get_platform
 from app.market.gaps import Cell
 from app.market.security import Venue

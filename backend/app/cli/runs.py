@@ -69,7 +69,7 @@ def cancel_run(
     Example: `quantlab runs cancel 5e0c17`.
     """
     with transaction(get_platform().engine) as connection:
-        found = _find(connection, run_id)
+        found = find(connection, run_id)
     with change("run.cancel", found.id) as row:
         run = queue.cancel_run(found.id, by=getpass.getuser(), at_once=at_once)
         row.after = {"task": run.task, "state": run.state, "at_once": at_once}
@@ -93,7 +93,7 @@ def retry_run(
     Examples: `quantlab runs retry 5e0c17 --plan`, `quantlab runs retry 5e0c17`, `quantlab runs retry 5e0c17 --all`.
     """
     with transaction(get_platform().engine) as connection:
-        found = _find(connection, run_id)
+        found = find(connection, run_id)
     if whole:
         typer.echo(f"{found.task} with {json.dumps(dict(found.parameters), ensure_ascii=False)}, all of it.")
     else:
@@ -128,7 +128,7 @@ def show_run(
     Example: `quantlab runs show 5e0c17`.
     """
     with transaction(get_platform().engine) as connection:
-        found = _find(connection, run_id)
+        found = find(connection, run_id)
         pieces = units.of_run(connection, found.id)
     if as_json:
         print_json({**asdict(found), "units": [asdict(piece) for piece in pieces]})
@@ -150,7 +150,8 @@ def show_run(
         out.print(found.traceback, style="dim", markup=False)
 
 
-def _find(connection: Connection, run_id: str) -> Run:
+def find(connection: Connection, run_id: str) -> Run:
+    """The run of that id, or the only one whose id begins so. Raises UnknownRun."""
     found = store.find(connection, run_id)
     if found is None:
         raise UnknownRun(f"The ledger has no run {run_id!r}, or several that begin so.")
@@ -191,6 +192,7 @@ def _facts(run: Run) -> list[tuple[str, Any]]:
         ("attempts", f"{run.attempts}" + (f", {run.losses} lost with their worker" if run.losses else "")),
         ("next try", local(run.run_after) if run.state == "RETRY" else ""),
         ("cancelled by", run.cancel_by or ""),
+        ("paused by", "" if run.is_final else run.paused_by or ""),
         ("does over", run.retry_of or ""),
         ("rows", in_words(run.counts)),
         ("reason", Text(run.reason or "")),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any
@@ -22,6 +22,7 @@ from app.sources.base import Site
 from app.store import units as ledger
 from app.store.coverage import BARS, read_coverage
 from app.store.engine import transaction
+from app.store.pausing import paused_by
 
 ATTEMPT = timedelta(minutes=40)
 """So long an attempt works at a time; then the run makes room and goes on, far below every time limit."""
@@ -75,14 +76,16 @@ class BackfillPlan:
         }
 
 
-def plan_backfill(context: Context, wanted: Wanted, *, seconds_per_request: float) -> BackfillPlan:
-    """What is not held of the range at this moment; asks the store, never an exchange."""
+def plan_backfill(
+    context: Context, wanted: Wanted, *, seconds_per_request: float, done: Collection[Cell] = ()
+) -> BackfillPlan:
+    """What is not held of the range at this moment, but what a run has *done*; asks the store, never an exchange."""
     at = context.clock()
     sessions = context.calendar().sessions_between(wanted.start, min(wanted.end, context.today()))
     due = [day for day in reversed(sessions) if promised_at(day) <= at or day < context.today()]
     expected = [Cell(day, venue) for day in due for venue in wanted.venues]
     held = _held(context, wanted).intersection(expected)
-    cells = tuple(cell for cell in expected if wanted.again or cell not in held)
+    cells = tuple(cell for cell in expected if (wanted.again or cell not in held) and cell not in done)
     requests = dict(Counter(site_of(cell) for cell in cells))
     at_quota = max(requests.values(), default=0) * seconds_per_request
     with transaction(context.engine) as connection:
@@ -108,10 +111,15 @@ def backfill_bars(context: Context, wanted: Wanted) -> Report:
 
 
 def for_a_while(context: Context) -> Any:
-    """Why this attempt should make room: what the context says, or that it has worked for long enough."""
+    """Why this attempt should make room: it is paused, what the context says, or it has worked for long enough."""
     until = context.clock() + ATTEMPT
 
     def why() -> str | None:
+        if context.run_id is not None:
+            with transaction(context.engine) as connection:
+                by = paused_by(connection, context.run_id)
+            if by is not None:
+                return f"{by} paused it."
         if reason := context.give_back():
             return reason
         return "So long a run goes on in parts; the next one begins at once." if context.clock() >= until else None

@@ -227,10 +227,13 @@ def _leave_to_older(context: Context) -> None:
 
 def done_before(context: Context, datasets: Collection[str] = (BARS,)) -> list[Cell]:
     """What earlier attempts of this run brought of *datasets*."""
-    if context.run_id is None:
-        return []
+    return [] if context.run_id is None else done_by(context, context.run_id, datasets)
+
+
+def done_by(context: Context, run_id: str, datasets: Collection[str] = (BARS,)) -> list[Cell]:
+    """What that run has brought of *datasets*."""
     with transaction(context.engine) as connection:
-        units = ledger.of_run(connection, context.run_id)
+        units = ledger.of_run(connection, run_id)
     return [
         Cell(unit.session, unit.venue, unit.dataset)
         for unit in units

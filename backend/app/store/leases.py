@@ -62,8 +62,8 @@ def start(
 ) -> Attempt:
     """Take a waiting run that is due, or one that the ledger has not seen, and its lease.
 
-    A run that has ended, that somebody works on, or whose retry is not due yet stays as it is: its message was
-    delivered again.
+    A run that has ended, that somebody works on, that is paused, or whose retry is not due yet stays as it is: its
+    message was delivered again.
     """
     taken = connection.execute(
         insert(runs)
@@ -95,7 +95,9 @@ def start(
                 "reason": None,
                 "error_type": None,
             },
-            where=runs.c.state.in_(WAITING_STATES) & or_(runs.c.run_after.is_(None), runs.c.run_after <= _NOW),
+            where=runs.c.state.in_(WAITING_STATES)
+            & runs.c.paused_by.is_(None)
+            & or_(runs.c.run_after.is_(None), runs.c.run_after <= _NOW),
         )
         .returning(*runs.c)
     ).one_or_none()

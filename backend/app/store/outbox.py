@@ -99,6 +99,7 @@ def _take(connection: Connection, condition: list[object], limit: int) -> list[R
         .where(
             _WAITS,
             runs.c.sent_at.is_(None),
+            runs.c.paused_by.is_(None),
             or_(runs.c.run_after.is_(None), runs.c.run_after <= _NOW),
             *condition,  # type: ignore[arg-type]
         )

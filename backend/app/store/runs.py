@@ -72,6 +72,7 @@ class Run:
     repeatable: bool
     forced: bool
     cancel_by: str | None
+    paused_by: str | None
     retry_of: str | None
 
     @property
@@ -202,7 +203,8 @@ def _bring_forward(
 ) -> None:
     """Let a run that waits fulfil a further wish too: as early, as urgently and as late as either may.
 
-    Its message is sent again where it must begin sooner; the one that lies behind others comes to nothing.
+    Its message is sent again where it must begin sooner; the one that lies behind others comes to nothing. One that is
+    paused goes on: somebody asks for it.
     """
     wished_at = func.coalesce(cast(run_after, runs.c.run_after.type), func.clock_timestamp())
     sooner = runs.c.run_after > func.greatest(wished_at, func.clock_timestamp())
@@ -211,8 +213,9 @@ def _bring_forward(
     connection.execute(
         update(runs)
         .where(runs.c.id == run_id, runs.c.state.in_(WAITING_STATES))
-        .where(sooner | raised | held.is_not(None))
+        .where(sooner | raised | held.is_not(None) | runs.c.paused_by.is_not(None))
         .values(
+            paused_by=None,
             run_after=case((sooner, run_after), else_=runs.c.run_after),
             priority=case((raised, priority), else_=runs.c.priority),
             sent_at=case((sooner | raised, null()), else_=runs.c.sent_at),

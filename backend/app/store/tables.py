@@ -302,6 +302,8 @@ runs = Table(
     Column("repeatable", Boolean, nullable=False, server_default=text("true")),
     Column("forced", Boolean, nullable=False, server_default=text("false")),
     Column("cancel_by", Text),
+    # It is not sent while this stands.
+    Column("paused_by", Text),
     # The run of which this one does over what did not succeed.
     Column("retry_of", Text),
     _one_of("state", STATES, name="state_known"),

@@ -9,6 +9,8 @@ import pytest
 
 from app.core import wiring
 from app.core.wiring import Platform
+from app.store import outbox
+from app.store.engine import transaction
 
 TOKEN = {"Authorization": "Bearer correct-horse-battery"}
 
@@ -47,6 +49,38 @@ def test_run_pause_and_resume(platform: Platform, web: Any) -> None:
     resumed = web.post("/api/v1/catch-up/resume", headers=TOKEN).json()
     assert not resumed["paused"]
     assert resumed["next_at"].endswith(":07:00+08:00")
+
+
+def test_a_backfill_is_paused_and_resumed(platform: Platform, web: Any) -> None:
+    def sent() -> list[str]:
+        with transaction(platform.engine) as connection:
+            return [run.id for run in outbox.take(connection, caps={"backfill": 1})]
+
+    given = {"start": "2026-11-02", "end": "2026-11-06", "venue": "TWSE"}
+    run_id = web.post("/api/v1/tasks/backfill_bars/runs", json={"parameters": given}, headers=TOKEN).json()["id"]
+    (waits,) = web.get("/api/v1/backfill").json()["backfills"]
+    assert (waits["run"], waits["state"], waits["units"], waits["paused_by"]) == (run_id, "QUEUED", 5, None)
+    assert web.post(f"/api/v1/backfill/{run_id}/pause").status_code == 401
+
+    (paused,) = web.post(f"/api/v1/backfill/{run_id}/pause", headers=TOKEN).json()["backfills"]
+    assert (paused["paused_by"], paused["units"], paused["requests"]) == ("admin-token", 5, {"twse": 5})
+    assert web.post(f"/api/v1/backfill/{run_id}/pause", headers=TOKEN).status_code == 422
+    assert sent() == []
+    (resumed,) = web.post(f"/api/v1/backfill/{run_id}/resume", headers=TOKEN).json()["backfills"]
+    assert resumed["paused_by"] is None
+    assert sent() == [run_id]
+
+    web.post(f"/api/v1/backfill/{run_id}/pause", headers=TOKEN)
+    again = web.post("/api/v1/tasks/backfill_bars/runs", json={"parameters": given}, headers=TOKEN).json()
+    assert (again["id"], again["new"]) == (run_id, False)
+    assert web.get("/api/v1/backfill").json()["backfills"][0]["paused_by"] is None, "who asks for it wants it to go on"
+    actions = [row["action"] for row in web.get("/api/v1/audit?action=backfill", headers=TOKEN).json()["rows"]]
+    assert actions == ["backfill.pause", "backfill.resume", "backfill.pause"]
+
+    other = web.post("/api/v1/tasks/catch_up/runs", headers=TOKEN).json()["id"]
+    refused = web.post(f"/api/v1/backfill/{other}/pause", headers=TOKEN)
+    assert (refused.status_code, "only a backfill pauses" in refused.text) == (422, True)
+    assert web.post("/api/v1/backfill/nobody/resume", headers=TOKEN).status_code == 404
 
 
 def test_what_a_backfill_would_cost(web: Any, platform: Platform) -> None:

@@ -165,3 +165,15 @@ def test_backfill_says_its_cost_before_anything_else(accounted: Platform, run: R
     assert (one.queue, one.priority) == ("backfill", 1)
     wrong = run("backfill", "bars", "--from", "2003-01-01")
     assert (wrong.exit_code, "begin at 2004-02-11" in str(wrong.exception)) == (1, True)
+
+
+def test_pause_and_resume(seeded: Platform, run: Run) -> None:
+    assert "None. Start one" in run("backfill", "list").output
+    run("backfill", "bars", "--from", "2026-11-02", "--to", "2026-11-06", "--no-wait")
+    (found,) = json.loads(run("backfill", "list", "--json").output)
+    paused = run("backfill", "pause", found["run"][:8])
+    assert (paused.exit_code, "is paused" in paused.output) == (0, True)
+    listed = run("backfill", "list").output
+    assert ("paused by" in listed, "10" in listed) == (True, True)
+    assert "goes on" in run("backfill", "resume", found["run"][:8]).output
+    assert json.loads(run("backfill", "list", "--json").output)[0]["paused_by"] is None

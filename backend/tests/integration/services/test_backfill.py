@@ -17,7 +17,7 @@ from app.services.context import Lease
 from app.services.replay import replay_archive
 from app.services.sync_corporate_actions import sync_corporate_actions
 from app.services.sync_figures import sync_figures
-from app.store import leases
+from app.store import leases, outbox, pausing
 from app.store.coverage import read_coverage
 from app.store.engine import transaction
 
@@ -104,6 +104,31 @@ def test_a_long_run_goes_on_in_parts(bench: Any) -> None:
     report = backfill_bars(replace(bench.context, lease=Lease("run-1", token=2)), WEEK)
     assert (report.state, report.details["by_state"]) == ("SUCCESS", {"SUCCESS": 10}), "the report is of the whole run"
     assert sum(asked(bench)) == 10 - done, "what the first part did is not asked for again"
+
+
+def test_a_paused_run_waits_and_then_asks_only_for_what_is_missing(bench: Any) -> None:
+    def pause(done: int, total: int, _: str) -> None:
+        if (done, total) == (3, 10):
+            with transaction(bench.engine) as connection:
+                assert pausing.pause(connection, "run-1", by="ann")
+
+    with pytest.raises(GivenBack, match=r"ann paused it\."):
+        backfill_bars(replace(bench.context, show_progress=pause), WEEK)
+    done = bench.number("SELECT count(*) FROM units WHERE dataset = 'daily_bars'")
+    assert done == 4, "the session in hand was ended"
+    given = {"task": "t", "parameters": {}, "trigger": "manual", "worker": None, "at": bench.context.clock()}
+    with transaction(bench.engine) as connection:
+        leases.give_back(connection, "run-1", 1, reason="as the task does")
+        assert outbox.take(connection, caps={}) == [], "nobody sends it, whatever was restarted meanwhile"
+        assert leases.start(connection, "run-1", **given).token is None, "a message that was on its way is for nothing"
+        assert not pausing.pause(connection, "run-1", by="bob"), "once"
+        assert pausing.resume(connection, "run-1")
+        assert [run.id for run in outbox.take(connection, caps={})] == ["run-1"]
+        assert leases.start(connection, "run-1", **given).token == 2
+    asked(bench)
+    report = backfill_bars(replace(bench.context, lease=Lease("run-1", token=2)), WEEK)
+    assert (report.state, report.details["by_state"]) == ("SUCCESS", {"SUCCESS": 10})
+    assert sum(asked(bench)) == 10 - done
 
 
 def _passing(bench: Any) -> Callable[[], datetime]:
