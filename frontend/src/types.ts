@@ -154,6 +154,13 @@ export interface Ready {
   ready_at: string | null
 }
 
+export interface Cost {
+  asks: boolean
+  requests: Record<string, number>
+  minutes: number
+  measured: boolean
+}
+
 export interface Backfill {
   run: string
   state: 'QUEUED' | 'STARTED' | 'RETRY'

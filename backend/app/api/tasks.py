@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
@@ -11,8 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.api.access import TheChanger
 from app.api.replies import Reply, ThePlatform, TheSettings, failures
-from app.core import queue
+from app.core import costs, queue
 from app.core.wiring import now
+from app.errors import InvalidParameter
 from app.store import runs
 from app.store.engine import transaction
 
@@ -98,6 +100,43 @@ def get_stats(
         found = runs.stats(connection, since=now() - timedelta(days=days))
     rows = [StatsRow.model_validate(asdict(one)) for one in found]
     return StatsReply(source=platform.settings.quantlab_source, tasks=rows)
+
+
+class CostReply(Reply):
+    """What a run would ask for at this moment; asking for it asks no exchange."""
+
+    task: str
+    asks: bool = Field(description="false: this task never asks an exchange")
+    requests: dict[str, int] = Field(description="by site; empty: nothing is to be asked for", examples=[{"twse": 5}])
+    minutes: float = Field(description="how long those take")
+    measured: bool = Field(description="minutes at the pace of the last ones; false: at the quota's, at the least")
+
+
+@router.get("/{name}/plan", summary="What a run would cost", responses=failures(404, 422))
+def get_cost(
+    platform: ThePlatform,
+    name: str,
+    parameters: Annotated[
+        str,
+        Query(max_length=8_000, description="as for starting it, as JSON text", examples=['{"days": 30}']),
+    ] = "{}",
+) -> CostReply:
+    """The parameters are checked as for a start. On a database without securities lists, those are counted first."""
+    try:
+        given = json.loads(parameters)
+    except ValueError:
+        given = None
+    if not isinstance(given, dict):
+        raise InvalidParameter('parameters is no JSON object, such as {"days": 30}.')
+    cost = costs.cost_of(platform, name, given)
+    return CostReply(
+        source=platform.settings.quantlab_source,
+        task=queue.full_name(name),
+        asks=cost.asks,
+        requests=dict(cost.requests),
+        minutes=round(cost.seconds / 60, 1),
+        measured=cost.measured,
+    )
 
 
 @router.post("/{name}/runs", summary="Start a task", status_code=202, responses=failures(401, 403, 404, 422))

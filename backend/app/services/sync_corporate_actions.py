@@ -34,18 +34,23 @@ RARE = ("reductions", "par_changes", "etf_splits", "etf_reverse_splits")
 def sync_corporate_actions(context: Context, *, start: date, end: date) -> Report:
     """The actions whose ex-date lies from *start* to *end* (both included), newest first, of TWSE and TPEx."""
     ensure_securities(context)
-    queries = {
+    queries = action_queries(start, end)
+    if not queries:
+        return Report("SKIPPED", say("no_actions", start=start, end=end))
+
+    newest_first = sorted(queries, key=lambda unit: queries[unit].end, reverse=True)
+    return do_units(newest_first, actions_work(context, queries), replace(context, give_back=for_a_while(context)))
+
+
+def action_queries(start: date, end: date) -> dict[Unit, PeriodQuery]:
+    """What is asked for the actions from *start* to *end*: months of dividends, years of what is rare."""
+    return {
         Unit(name, venue, scope): query
         for scope, query in _periods(start, end)
         for name in ((DIVIDENDS,) if len(scope) == len("2025-06") else RARE)
         for venue in BAR_VENUES
         if (venue, name) in registry.DATASETS
     }
-    if not queries:
-        return Report("SKIPPED", say("no_actions", start=start, end=end))
-
-    newest_first = sorted(queries, key=lambda unit: queries[unit].end, reverse=True)
-    return do_units(newest_first, actions_work(context, queries), replace(context, give_back=for_a_while(context)))
 
 
 def actions_work(context: Context, queries: Mapping[Unit, PeriodQuery]) -> UnitWork[Parsed[CorporateAction]]:

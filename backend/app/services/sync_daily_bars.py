@@ -35,14 +35,19 @@ DATASET = "daily_bars"
 def sync_daily_bars(context: Context, *, start: date, end: date) -> Report:
     """The bars of every session from *start* to *end* (both included), newest first, of TWSE and TPEx."""
     ensure_securities(context)
-    calendar = context.calendar()
-    days = calendar.sessions_between(start, min(end, calendar.last_session(context.clock())))
-    if not days:
+    units = session_units(context, start=start, end=end)
+    if not units:
         raise NotASession(say("no_session_begun", start=start, end=end))
-    units = [unit_of(Cell(day, venue)) for day in reversed(days) for venue in BAR_VENUES]
     report = do_units(units, session_work(context), context)
     cached = cache_bars(context, context.universes["popular"], start=start, end=end)
     return replace(report, details={**report.details, "cached": cached})
+
+
+def session_units(context: Context, *, start: date, end: date) -> list[Unit]:
+    """The whole markets of the sessions from *start* to *end* that have begun, newest first."""
+    calendar = context.calendar()
+    days = calendar.sessions_between(start, min(end, calendar.last_session(context.clock())))
+    return [unit_of(Cell(day, venue)) for day in reversed(days) for venue in BAR_VENUES]
 
 
 def session_work(context: Context) -> UnitWork[Parsed[Bar] | None]:
@@ -183,11 +188,15 @@ def count_listed(securities: Sequence[HeldSecurity], session: date) -> int:
 
 def ensure_securities(context: Context) -> None:
     """Fetch the securities lists if none is held: on a new database nothing else could be resolved or expected."""
-    with transaction(context.engine) as connection:
-        missing = any(count_securities(connection, venue=venue, on_list=True) == 0 for venue in BAR_VENUES)
-    if missing:
+    if lacks_securities(context):
         context.progress(0, 1, "securities lists, for none is held yet")
         sync_securities(replace(context, show_progress=no_progress))  # a step of the work, not its units
+
+
+def lacks_securities(context: Context) -> bool:
+    """Whether no list of a venue is held, so that it is asked for before anything else."""
+    with transaction(context.engine) as connection:
+        return any(count_securities(connection, venue=venue, on_list=True) == 0 for venue in BAR_VENUES)
 
 
 def last_days(context: Context, days: int, end: date | None) -> tuple[date, date]:

@@ -35,20 +35,25 @@ def fields_of(dataset: str) -> dict[str, Measure]:
 
 def sync_figures(context: Context, *, start: date, end: date, datasets: Collection[str] | None = None) -> Report:
     """The figures of every session from *start* to *end* (both included), newest first; *datasets* None means all."""
+    units = figure_units(context, start=start, end=end, datasets=datasets)
+    if not units:
+        raise NotASession(say("no_session_begun", start=start, end=end))
+    return do_units(units, figures_work(context), context)
+
+
+def figure_units(context: Context, *, start: date, end: date, datasets: Collection[str] | None = None) -> list[Unit]:
+    """The tables of the sessions from *start* to *end* that have begun, newest first; *datasets* None means all."""
     known = registry.figures()
     for name in datasets or ():
         fields_of(name)
     calendar = context.calendar()
     days = calendar.sessions_between(start, min(end, calendar.last_session(context.clock())))
-    if not days:
-        raise NotASession(say("no_session_begun", start=start, end=end))
-    units = [
+    return [
         Unit(name, venue, day.isoformat(), session=day)
         for day in reversed(days)
         for name in (known if datasets is None else dict.fromkeys(datasets))
         for venue in known[name]
     ]
-    return do_units(units, figures_work(context), context)
 
 
 def figures_work(context: Context) -> UnitWork[Parsed[Figures] | None]:

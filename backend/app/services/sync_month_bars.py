@@ -43,11 +43,7 @@ def sync_month_bars(
     context: Context, securities: Sequence[HeldSecurity], *, start: date, end: date, key: CacheKey = OHLCV
 ) -> Report:
     """The bars of *securities* from *start* to *end*, one request a security and month."""
-    wanted = {
-        month_unit(security.venue, security.symbol, month): (security, month)
-        for month in reversed(months_between(start, end))
-        for security in securities
-    }
+    wanted = month_units(securities, start=start, end=end)
     total = Written()
 
     def add(written: Written) -> None:
@@ -58,6 +54,15 @@ def sync_month_bars(
     cached = cache_bars(context, [one.symbol for one in securities], start=start, end=end, key=key)
     details: dict[str, Any] = {**report.details, "revised": total.revised, "cached": cached}
     return replace(report, details=details)
+
+
+def month_units(securities: Sequence[HeldSecurity], *, start: date, end: date) -> dict[Unit, tuple[HeldSecurity, date]]:
+    """The months of *securities* that the range touches, newest first."""
+    return {
+        month_unit(security.venue, security.symbol, month): (security, month)
+        for month in reversed(months_between(start, end))
+        for security in securities
+    }
 
 
 def month_unit(venue: Venue, symbol: str, month: date) -> Unit:

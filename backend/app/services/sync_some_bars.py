@@ -16,8 +16,12 @@ from app.store.securities import HeldSecurity
 
 def sync_some_bars(context: Context, securities: Sequence[HeldSecurity], *, start: date, end: date) -> Report:
     """One request a security and month, or two a session for the whole market (which then is stored whole)."""
-    by_month = len(securities) * len(months_between(start, end))
-    by_session = len(BAR_VENUES) * len(context.calendar().sessions_between(start, end))
-    if by_month <= by_session:
+    if costs_less_by_month(context, securities, start=start, end=end):
         return sync_month_bars(context, securities, start=start, end=end, key=BARS)
     return sync_daily_bars(context, start=start, end=end)
+
+
+def costs_less_by_month(context: Context, securities: Sequence[HeldSecurity], *, start: date, end: date) -> bool:
+    """Whether a request a security and month is less than two a session."""
+    by_month = len(securities) * len(months_between(start, end))
+    return by_month <= len(BAR_VENUES) * len(context.calendar().sessions_between(start, end))

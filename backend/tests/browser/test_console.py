@@ -216,8 +216,26 @@ def test_a_cell_of_the_coverage_tells_what_is_held(console: Console) -> None:
     row = next(one for one in rows if (one["dataset"], one["venue"]) == ("daily_bars", "TWSE"))
     page.get_by_role("button", name=f"日線 TWSE {row['session']}").click()
     details = page.get_by_role("region", name=re.compile("日線 TWSE"))
+    page.wait_for_url(f"**/coverage?cell=daily_bars+TWSE+{row['session']}")
+    page.reload()  # who gets the link sees the same
     for number in ("expected", "held", "missing"):
         expect(details).to_contain_text(f"{row[number]:,}")
+
+
+def test_a_column_sorts_by_keyboard_and_the_order_is_in_the_address(console: Console) -> None:
+    page = console.page()
+    console.open(page, "data")
+    head = page.get_by_role("columnheader", name="代號")
+    expect(head).to_have_attribute("aria-sort", "ascending")
+    head.get_by_role("button").press("Enter")
+    expect(head).to_have_attribute("aria-sort", "descending")
+    page.wait_for_url("**/data?order=-symbol")
+    last = console.api("GET", "securities?order=-symbol&limit=1")["securities"][0]["symbol"]
+    expect(page.get_by_role("rowheader").first).to_have_text(last)
+    page.get_by_role("button", name="下一頁").click()
+    expect(page.get_by_role("rowheader").first).not_to_have_text(last)
+    page.reload()
+    expect(page.get_by_role("rowheader").first).to_have_text(last)
 
 
 def test_a_token_is_shown_once_works_and_is_revoked(console: Console) -> None:
@@ -418,6 +436,7 @@ def test_a_gap_is_filled_from_the_coverage_at_the_cost_that_was_told(console: Co
     expect(page.get_by_text(re.compile("補抓需 1 次請求"))).to_be_visible()
     name = cells.first.get_attribute("aria-label") or ""
     page.get_by_role("button", name="回補…").click()
+    expect(page.get_by_role("dialog").get_by_text("需向交易所提出 1 次請求")).to_be_visible()
     with page.expect_response(re.compile(r"backfill_bars/runs$")) as asked:
         page.get_by_role("dialog").get_by_role("button", name="執行", exact=True).click()
     run_id = asked.value.json()["id"]
