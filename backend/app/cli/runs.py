@@ -29,7 +29,8 @@ State = Literal["QUEUED", "STARTED", "RETRY", "SUCCESS", "PARTIAL", "FAILED", "S
 runs = typer.Typer(
     help="The run ledger: what ran, what it wrote, why it failed. `runs show ID` tells all of one.",
     invoke_without_command=True,
-    epilog="Examples: `quantlab runs --state FAILED`, `quantlab runs show 5e0c17`",
+    epilog="Examples: `quantlab runs --state FAILED`, `quantlab runs --symbol 2330 --who ann`, "
+    "`quantlab runs --order longest --limit 5`, `quantlab runs show 5e0c17`",
 )
 
 
@@ -38,8 +39,13 @@ def list_runs(
     context: typer.Context,
     task: Annotated[str | None, typer.Option(help="only of this task, sync_daily_prices for instance")] = None,
     state: Annotated[State | None, typer.Option(case_sensitive=False, help="only in this state")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=1000, help="how many, the newest first")] = 20,
     *,
+    symbol: Annotated[
+        str | None, typer.Option(help="only those that were to do this security, by name or unit")
+    ] = None,
+    who: Annotated[str | None, typer.Option(help="only those that this user or token asked for")] = None,
+    order: Annotated[store.Order, typer.Option(help="by the wish to run, or by how long it took")] = "newest",
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="how many")] = 20,
     as_json: AsJson = False,
 ) -> None:
     """List runs, newest first."""
@@ -47,7 +53,7 @@ def list_runs(
         return
     name = queue.full_name(task) if task else None
     with transaction(get_platform().engine) as connection:
-        found = store.list_runs(connection, task=name, state=state, limit=limit)
+        found = store.list_runs(connection, order=order, limit=limit, task=name, state=state, symbol=symbol, who=who)
     if as_json:
         print_json([asdict(run) for run in found])
         return

@@ -150,6 +150,13 @@ def test_runs_as_table_and_json(run: Run, seeded: Platform) -> None:
         assert text in output
     assert [one["id"] for one in json.loads(good(run("runs", "--json", "--state", "failed")))] == ["run-2"]
     assert "run-1" in good(run("runs", "--task", "sync_stock_list", "--limit", "1"))
+    for words, expected in {
+        ("--order", "oldest"): ["run-1", "run-2", "run-3"],
+        ("--order", "shortest", "--limit", "1"): ["run-3"],
+        ("--symbol", "2330"): [],
+        ("--who", "nobody"): [],
+    }.items():
+        assert [one["id"] for one in json.loads(good(run("runs", "--json", *words)))] == expected
 
 
 def test_no_runs_yet(run: Run) -> None:
