@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from fastapi.responses import RedirectResponse
 from loguru import logger
+from starlette.types import ASGIApp
 
 from app import admin, api
 from app.api.access import Reader
@@ -30,7 +31,15 @@ Every error is `{"error": type, "message": sentence}`.
 _SYNTHETIC = "\n**These prices are NOT real**: they come from the sandbox exchange ({prices}).\n"
 
 
-def create_app(settings: Settings) -> FastAPI:
+class Web(FastAPI):
+    """FastAPI with the guard around all of it; ``add_middleware`` would put it inside of what answers a bug."""
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """As Starlette builds it, guarded."""
+        return Guard(super().build_middleware_stack(), names=self.state.names, prices=self.state.prices)
+
+
+def create_app(settings: Settings) -> Web:
     """The application for these settings."""
 
     @asynccontextmanager
@@ -42,7 +51,7 @@ def create_app(settings: Settings) -> FastAPI:
             yield
 
     notice = "" if settings.prices == "real" else _SYNTHETIC.format(prices=settings.prices)
-    web = FastAPI(
+    web = Web(
         title="QuantLab",
         version=VERSION,
         description=_DESCRIPTION + notice,
@@ -52,8 +61,8 @@ def create_app(settings: Settings) -> FastAPI:
         dependencies=[KnownParameters],
         license_info={"name": "MIT"},
     )
-    names = [*settings.quantlab_hosts.split(","), settings.host]
-    web.add_middleware(Guard, names=names, prices=settings.prices)
+    web.state.names = [*settings.quantlab_hosts.split(","), settings.host]
+    web.state.prices = settings.prices
     web.state.live = make_feed()
     answer_errors(web)
     for router in (*api.OPEN, *admin.ROUTERS):

@@ -65,7 +65,7 @@ STATUS: tuple[tuple[type[QuantLabError], int], ...] = (
 
 OwnCode = Literal["NotFound", "MethodNotAllowed", "HTTPError", "UnknownHost", "TooLarge", "Unexpected"]
 """What the web itself answers, before or behind everything that raises a QuantLabError."""
-_OWN: Mapping[int, OwnCode] = {404: "NotFound", 405: "MethodNotAllowed"}
+_OWN: Mapping[int, OwnCode] = {404: "NotFound", 405: "MethodNotAllowed", 413: "TooLarge"}
 
 
 def status_of(error: QuantLabError) -> int:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, MutableMapping
-from typing import Any
+from collections.abc import Iterable
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.errors import OwnCode, reply
 
@@ -15,6 +15,9 @@ _HOST = re.compile(r"(?:\[([0-9a-f:.]+)\]|([a-z0-9._-]+))(?::\d+)?")
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 LONGEST_BODY = 1_000_000
 """Bytes; the largest meant request, 5,000 symbols, has 45,000."""
+_TOO_LARGE = f"A body may have {LONGEST_BODY:,} bytes at most."
+_THEN_CLOSE = {"Connection": "close"}
+"""With what is said before a body is over: the rest of it is not read."""
 
 CONTENT_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -31,8 +34,9 @@ HEADERS = {
 
 
 class Guard:
-    """Middleware. No CORS header is ever sent: pages of other origins read nothing here.
+    """Around the whole application, what answers its bugs included: no reply goes out that it has not seen.
 
+    No CORS header is ever sent: pages of other origins read nothing here.
     The check of names stops DNS rebinding: a page of evil.example whose name suddenly means 127.0.0.1.
     """
 
@@ -54,7 +58,7 @@ class Guard:
                 await send({"type": "websocket.close"})  # not accepted: the server answers 403
             return
 
-        async def with_headers(message: MutableMapping[str, Any]) -> None:
+        async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 sent = MutableHeaders(raw=message["headers"])
                 for name, value in self._headers.items():
@@ -64,10 +68,11 @@ class Guard:
 
         refusal = self._refusal(headers)
         if refusal is None:
-            await self._app(scope, receive, with_headers)
+            await self._app(scope, _bounded(receive), with_headers)
         else:
             status, error, message = refusal
-            await reply(status, error, message)(scope, receive, with_headers)
+            headers_too = _THEN_CLOSE if status == 413 else None
+            await reply(status, error, message, headers=headers_too)(scope, receive, with_headers)
 
     def _refusal(self, headers: Headers) -> tuple[int, OwnCode, str] | None:
         name = host_name(headers.get("host", ""))
@@ -75,8 +80,23 @@ class Guard:
             return 400, "UnknownHost", f"This server does not answer to the name {name!r}; QUANTLAB_HOSTS adds names."
         length = headers.get("content-length", "0")
         if not length.isdigit() or int(length) > LONGEST_BODY:
-            return 413, "TooLarge", f"A body may have {LONGEST_BODY:,} bytes at most."
+            return 413, "TooLarge", _TOO_LARGE
         return None
+
+
+def _bounded(receive: Receive) -> Receive:
+    """Counts what really comes, for a body in chunks announces no length. Whoever reads on gets a 413 for an answer."""
+    taken = 0
+
+    async def bounded() -> Message:
+        nonlocal taken
+        message = await receive()
+        taken += len(message.get("body", b""))
+        if taken > LONGEST_BODY:
+            raise HTTPException(413, _TOO_LARGE, _THEN_CLOSE)
+        return message
+
+    return bounded
 
 
 def host_name(host: str) -> str:

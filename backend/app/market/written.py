@@ -12,6 +12,10 @@ AN_INSTANT = (
     "2026-11-20T21:00%2B08:00)"
 )
 
+YEARS = range(1900, 2200)
+"""Of instants: beyond them a zone or some hours more lead out of what can be counted."""
+A_YEAR = f"write a year from {YEARS[0]} to {YEARS[-1]}"
+
 
 def in_taipei(text: str) -> str:
     """An instant of ISO 8601 as people of Taipei say it, to the minute."""
@@ -36,4 +40,6 @@ def read_instant(text: str) -> datetime:
         found = datetime.fromisoformat(text)
     except ValueError:
         raise ValueError(AN_INSTANT) from None
+    if found.year not in YEARS:
+        raise ValueError(A_YEAR)
     return found if found.tzinfo else found.replace(tzinfo=TAIPEI)

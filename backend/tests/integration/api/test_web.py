@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -137,9 +137,50 @@ def test_a_huge_body_is_refused(web: Web) -> None:
     assert (reply.status_code, reply.json()["error"]) == (413, "TooLarge")
 
 
-@pytest.mark.parametrize("path", ["/health", "/admin", "/docs", "/api/v1/nothing", "/admin/assets/gone.js"])
-def test_every_reply_carries_the_headers(web: Web, path: str) -> None:
-    headers = web.get(path).headers
+def test_a_huge_body_in_chunks_is_not_read_to_its_end(web: Web) -> None:
+    """Nobody has logged in, and no length was announced."""
+    taken = 0
+
+    async def chunks() -> AsyncIterator[bytes]:
+        nonlocal taken
+        for _ in range(1_000):
+            taken += 65_536
+            yield b"x" * 65_536
+
+    reply = web.post("/api/v1/users", content=chunks(), headers={"Content-Type": "application/json"})
+    assert (reply.status_code, reply.json()["error"]) == (413, "TooLarge")
+    assert reply.headers["Connection"] == "close"
+    assert taken < 1_200_000
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/v1/runs/timeline?until=0001-01-01",
+        "/api/v1/readings?measure=memory&until=0001-01-01",
+        "/api/v1/readings?measure=memory&since=9999-12-31T23:59:59-12:00",
+    ],
+)
+def test_years_that_nobody_means_are_told_so(web: Web, path: str) -> None:
+    reply = web.get(path)
+    assert (reply.status_code, reply.json()["error"]) == (422, "InvalidParameter")
+    assert "write a year from 1900 to 2199" in reply.json()["message"]
+
+
+@pytest.mark.parametrize("name", ["a" * 300 + ".js", "%00.js", "%F0%9F%92%A5.js", ".js"])
+def test_no_name_of_a_file_breaks_it(web: Web, name: str) -> None:
+    assert web.get(f"/admin/assets/{name}").status_code == 404
+
+
+PATHS = ["/health", "/admin", "/docs", "/api/v1/nothing", "/admin/assets/gone.js", "/api/v1/tasks", "/api/v1/runs"]
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_every_reply_carries_the_headers(web: Web, monkeypatch: pytest.MonkeyPatch, path: str) -> None:
+    monkeypatch.setattr("app.api.runs.store.list_runs", lambda *_, **__: 1 / 0)
+    reply = web.get(path)
+    assert (reply.status_code == 500) is (path == "/api/v1/runs")
+    headers = reply.headers
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["X-Frame-Options"] == "DENY"
     assert headers["Referrer-Policy"] == "no-referrer"
