@@ -158,7 +158,7 @@ class NotAllowed(QuantLabError):
 
 
 class TooManyAttempts(QuantLabError):
-    """So many logins failed that none is looked at for ``retry_after`` seconds."""
+    """So many logins failed, or are at it, that none is looked at for ``retry_after`` seconds."""
 
     def __init__(self, message: str, *, retry_after: int = 1, **facts: Any) -> None:
         super().__init__(message, retry_after=retry_after, **facts)

@@ -14,6 +14,7 @@ from app.core.version import VERSION
 from app.errors import NotAllowed, UnknownSession
 from app.services import audited, login
 from app.services.identity import Identity, Role
+from app.services.passwords import place
 from app.store import web_sessions
 from app.store.engine import transaction
 from app.store.web_sessions import LONGEST, WebSession
@@ -76,14 +77,15 @@ def log_in(request: Request, response: Response, platform: ThePlatform, given: C
     """Begin a session, in the cookie `quantlab_session`; it ends 12 hours after its last use, or after 7 days.
 
     401 with one and the same sentence for a wrong name and a wrong password; 429 with `Retry-After` when too many
-    failed. Changes with the cookie also need the header `X-QuantLab: 1`.
+    failed, or are at it. Changes with the cookie also need the header `X-QuantLab: 1`.
     """
     check_origin(request)
     address = request.client.host if request.client else ""
     agent, old = request.headers.get("user-agent"), request.cookies.get(COOKIE)
-    secret, session = login.log_in(
-        platform.engine, given.name, given.password, address=address, agent=agent, instead_of=old
-    )
+    with place():
+        secret, session = login.log_in(
+            platform.engine, given.name, given.password, address=address, agent=agent, instead_of=old
+        )
     secure = request.url.scheme == "https"
     response.set_cookie(
         COOKIE, secret, max_age=int(LONGEST.total_seconds()), path="/", secure=secure, httponly=True, samesite="strict"

@@ -6,6 +6,7 @@ import json
 import statistics
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -16,6 +17,7 @@ from sqlalchemy import text
 
 from app.core.wiring import Platform
 from app.services import login
+from app.services.passwords import place
 from app.store.engine import transaction
 from tests.integration.api.logins import OURS, PASSWORD, Person, log_in, person
 
@@ -135,6 +137,20 @@ def test_too_many_failures_have_to_wait(platform: Platform, web: Web) -> None:
     run_sql(platform, "UPDATE login_failures SET locked_until = now() - interval '1 second'")
     assert log_in(web, "mei").status_code == 200
     assert [log_in(web, "mei", "wrong").status_code for _ in range(4)] == [401] * 4
+    assert log_in(web, "mei").status_code == 200
+
+
+def test_one_login_too_many_at_once_is_sent_away_and_counts_for_nothing(platform: Platform, web: Web) -> None:
+    person(web, platform, "mei", "viewer")
+    with ExitStack() as others:
+        for _ in range(8):
+            others.enter_context(place())
+        reply = log_in(web, "mei", "wrong")
+        assert (reply.status_code, reply.json()["error"], reply.headers["Retry-After"]) == (429, "TooManyAttempts", "1")
+        assert web.get("/api/v1/tasks").status_code == 200
+    with transaction(platform.engine) as connection:
+        failures = connection.scalar(text("SELECT coalesce(sum(failures), 0) FROM login_failures"))
+    assert failures == 0
     assert log_in(web, "mei").status_code == 200
 
 
