@@ -76,6 +76,7 @@ def check_postgresql(make_engine: Callable[[], Engine], *, source: str) -> Findi
     try:
         with transaction(make_engine()) as connection:
             version, held = state.server_version(connection), provenance.held_source(connection)
+            writable = state.takes_changes(connection)
     except StoreUnavailable as error:
         return Finding("postgresql", Level.ERROR, str(error), remedy)
     except ConfigurationError as error:
@@ -83,6 +84,10 @@ def check_postgresql(make_engine: Callable[[], Engine], *, source: str) -> Findi
     if held != source:
         detail = f"The database holds data of the source {held!r}, but {source!r} is asked for."
         return Finding("postgresql", Level.ERROR, detail, "Use another database, or start with that source.")
+    if not writable:
+        # A warning: whoever only reads is served.
+        detail = f"PostgreSQL {version} is read-only: nothing can be stored, and nobody can log in."
+        return Finding("postgresql", Level.WARNING, detail, "Let DATABASE_URL lead to the primary; free its disk.")
     detail = f"PostgreSQL {version} answers; its data are of the source {held}."
     return Finding("postgresql", Level.OK, detail, facts={"version": version})
 

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
+from app.store.engine import if_it_can
 from app.store.tables import SCOPES, api_tokens
 
 __all__ = ["SCOPES", "ApiToken", "add", "find", "list_tokens", "living_ids", "revoke", "revoke_all_of"]
@@ -53,11 +54,13 @@ def add(
 
 def find(connection: Connection, secret_hash: bytes) -> ApiToken | None:
     """The token of that secret, if it is still good; it is used by this."""
-    row = connection.execute(select(*_SHOWN).where(api_tokens.c.secret_hash == secret_hash, _LIVES)).one_or_none()
+    mine = api_tokens.c.secret_hash == secret_hash
+    row = connection.execute(select(*_SHOWN).where(mine, _LIVES)).one_or_none()
     if row is None:
         return None
-    stale = or_(api_tokens.c.used_at.is_(None), api_tokens.c.used_at < _NOW - USED_EVERY)
-    connection.execute(update(api_tokens).where(api_tokens.c.id == row.id, stale).values(used_at=_NOW))
+    if row.used_at is None or connection.scalar(select(api_tokens.c.used_at < _NOW - USED_EVERY).where(mine)):
+        with if_it_can(connection):
+            connection.execute(update(api_tokens).where(mine).values(used_at=_NOW))
     return _token(row)
 
 

@@ -16,7 +16,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from app.errors import ConfigurationError, InvalidParameter, StoreUnavailable
 from app.store.bounded import BoundedConnection
 
-__all__ = ["CONNECT_TIMEOUT", "Connection", "Engine", "make_engine", "snapshot", "transaction"]
+__all__ = ["CONNECT_TIMEOUT", "Connection", "Engine", "if_it_can", "make_engine", "snapshot", "transaction"]
 # Connection and Engine are passed on for annotations: only the store imports SQLAlchemy itself.
 
 CONNECT_TIMEOUT = 5
@@ -29,6 +29,8 @@ LONGEST_STATEMENT = 600.0
 """Seconds; no statement of ours takes nearly so long, and none may wait for ever."""
 LONGEST_PAUSE = 15
 """Seconds between two statements of a transaction. Who was frozen or cut off within one must not keep its locks."""
+
+READ_ONLY = "PostgreSQL takes no changes: it is read-only, as a standby is before it takes over."
 
 
 def make_engine(
@@ -118,7 +120,7 @@ def transaction(engine: Engine) -> Iterator[Connection]:
 
     Raises:
         StoreUnavailable: PostgreSQL is away, shuts down, is out of resources, timed the statement out or broke a
-            deadlock: nothing of the block was kept, and it is worth trying again.
+            deadlock, or takes no changes at this time: nothing of the block was kept, and it is worth trying again.
     """
     with _own_errors(), engine.begin() as connection:
         yield connection
@@ -139,6 +141,17 @@ def snapshot(engine: Engine) -> Iterator[Connection]:
 
 
 @contextmanager
+def if_it_can(connection: Connection) -> Iterator[None]:
+    """For a change that may be left out: where PostgreSQL does not take it, the transaction goes on without it."""
+    try:
+        with connection.begin_nested():
+            yield
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise
+
+
+@contextmanager
 def _own_errors() -> Iterator[None]:
     try:
         yield
@@ -148,7 +161,11 @@ def _own_errors() -> Iterator[None]:
         raise StoreUnavailable(f"PostgreSQL could not do it: {_first_line(error)}.") from error
     except (DataError, psycopg.DataError) as error:
         raise InvalidParameter(f"PostgreSQL cannot take a value: {_first_line(error)}.") from None
+    except psycopg.errors.ReadOnlySqlTransaction as error:  # from a COPY, which SQLAlchemy does not see
+        raise StoreUnavailable(READ_ONLY) from error
     except DBAPIError as error:
+        if isinstance(error.orig, psycopg.errors.ReadOnlySqlTransaction):
+            raise StoreUnavailable(READ_ONLY) from error
         if error.connection_invalidated or isinstance(error.orig, psycopg.errors.IdleInTransactionSessionTimeout):
             raise StoreUnavailable(f"The connection to PostgreSQL broke: {_first_line(error)}.") from error
         raise

@@ -25,6 +25,11 @@ def server_version(connection: Connection) -> str:
     return str(connection.scalar(text("SHOW server_version"))).split()[0]
 
 
+def takes_changes(connection: Connection) -> bool:
+    """Whether anything can be written now; a standby only reads, and so does a database that was told to."""
+    return str(connection.scalar(text("SHOW transaction_read_only"))) == "off"
+
+
 @dataclass(frozen=True, slots=True)
 class ServerClock:
     """PostgreSQL's time, and the zone that it shows to who asks for none, with that zone's offset now in seconds."""

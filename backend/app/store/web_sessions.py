@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, func, insert, select, update
 
+from app.store.engine import if_it_can
 from app.store.tables import users, web_sessions
 
 IDLE = timedelta(hours=12)
@@ -19,6 +20,7 @@ SEEN_EVERY = timedelta(minutes=1)
 _NOW = func.clock_timestamp()
 _ENDS = func.least(web_sessions.c.created_at + LONGEST, web_sessions.c.seen_at + IDLE)
 _LIVES = _ENDS > _NOW
+_STALE = web_sessions.c.seen_at < _NOW - SEEN_EVERY
 OVER = ~_LIVES
 """Of sessions that nobody can come in with any more."""
 
@@ -65,12 +67,15 @@ def begin(
 
 def find(connection: Connection, secret_hash: bytes) -> WebSession | None:
     """The living session of that cookie, which is seen by this."""
-    row = connection.execute(_LIVING.where(web_sessions.c.secret_hash == secret_hash)).one_or_none()
+    mine = web_sessions.c.secret_hash == secret_hash
+    row = connection.execute(_LIVING.add_columns(_STALE.label("stale")).where(mine)).one_or_none()
     if row is None:
         return None
-    stale = (web_sessions.c.id == row.id) & (web_sessions.c.seen_at < _NOW - SEEN_EVERY)
-    connection.execute(update(web_sessions).where(stale).values(seen_at=_NOW))
-    return _session(row)
+    *values, stale = row
+    if stale:
+        with if_it_can(connection):
+            connection.execute(update(web_sessions).where(mine).values(seen_at=_NOW))
+    return WebSession(*values)
 
 
 def list_living(connection: Connection, *, user_name: str | None = None) -> list[WebSession]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
+from sqlalchemy import text
 
 from app.core import health, wiring
 from app.core.celery_app import app as celery
@@ -22,6 +23,7 @@ from app.core.wiring import Platform
 from app.main import create_app
 from app.store import runs
 from app.store.engine import transaction
+from tests.integration.api.logins import person
 
 if TYPE_CHECKING:
     from tests.integration.api.conftest import Web
@@ -84,6 +86,37 @@ def test_without_postgresql_data_is_unavailable(
     reply = web.get("/api/v1/securities")
     assert (reply.status_code, reply.json()["error"]) == (503, "StoreUnavailable")
     assert reply.headers["Retry-After"]
+
+
+def test_while_postgresql_is_read_only_reading_goes_on(platform: Platform, web: Web) -> None:
+    """As a standby before it takes over, to which the address leads already."""
+    mei = person(web, platform, "mei", "admin")
+    token = mei.ask("POST", "/api/v1/tokens", json={"name": "t", "scope": "read"}).json()["token"]
+    bearer = {"Authorization": f"Bearer {token}"}
+    with transaction(platform.engine) as connection:
+        connection.execute(text("UPDATE web_sessions SET seen_at = seen_at - interval '1 hour'"))
+        name = connection.scalar(text("SELECT current_database()"))
+        connection.execute(text(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on'))
+    platform.engine.dispose()
+    try:
+        assert mei.get("/api/v1/me").json()["name"] == "mei"
+        assert web.get("/api/v1/me", headers=bearer).json()["name"] == "t"
+        reply = mei.ask("POST", "/api/v1/tasks/sync_qlib/runs")
+        assert (reply.status_code, reply.json()["error"]) == (503, "StoreUnavailable")
+        assert "read-only" in reply.json()["message"]
+        health = web.get("/health")
+        assert (health.status_code, health.json()["status"]) == (200, "degraded")
+        found = {one["name"]: one for one in health.json()["findings"]}["postgresql"]
+        assert (found["level"], "read-only" in found["detail"]) == ("warning", True)
+    finally:
+        with transaction(platform.engine) as connection:
+            connection.execute(text("SET TRANSACTION READ WRITE"))
+            connection.execute(text(f'ALTER DATABASE "{name}" RESET default_transaction_read_only'))
+        platform.engine.dispose()
+    assert mei.get("/api/v1/me").status_code == 200
+    with transaction(platform.engine) as connection:
+        assert connection.scalar(text("SELECT seen_at > now() - interval '1 minute' FROM web_sessions"))
+        assert connection.scalar(text("SELECT used_at IS NULL FROM api_tokens"))
 
 
 def test_without_a_broker_the_run_waits_in_the_ledger(
