@@ -27,7 +27,7 @@ RUN useradd --uid 10001 --user-group --no-create-home --shell /usr/sbin/nologin 
     && install --directory --owner 10001 --group 10001 --mode 0750 /var/lib/quantlab
 COPY --from=build /app /app
 
-# HOST tells the application what uvicorn is told below: beyond loopback, reading needs a login, too.
+# Beyond loopback, which HOST says, reading needs a login, too.
 ENV PATH=/app/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 QUANTLAB_HOME=/var/lib/quantlab HOST=0.0.0.0
 USER 10001:10001
 # `celery -A app.core.celery_app …` works from here, as in the guide.
@@ -35,4 +35,4 @@ WORKDIR /app/backend
 VOLUME /var/lib/quantlab
 EXPOSE 3000
 
-CMD ["uvicorn", "app.main:app", "--host", "0.0.0.0", "--port", "3000", "--no-access-log", "--ws-max-size", "65536"]
+CMD ["python", "-m", "app.main"]

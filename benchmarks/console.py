@@ -38,7 +38,7 @@ def main() -> list[Claim]:
     with database() as engine, valkey() as (url, _):
         add_user(engine, "ann", role="admin", password=PASSWORD)
         with web(engine, url) as port, sync_playwright() as playwright:
-            (server,) = (one for one in psutil.Process().children() if "uvicorn" in " ".join(one.cmdline()))
+            (server,) = (one for one in psutil.Process().children() if "app.main" in " ".join(one.cmdline()))
             browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
             context = _logged_in(browser, port)
             size, ready, still = _ready(browser, context, port)

@@ -1,10 +1,11 @@
-"""The web application: the API, its documentation and the first page. ``uvicorn app.main:app``."""
+"""The web application: the API, its documentation and the first page. ``python -m app.main`` serves it."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import uvicorn
 from fastapi import FastAPI
 from fastapi.responses import RedirectResponse
 from loguru import logger
@@ -77,4 +78,26 @@ def create_app(settings: Settings) -> Web:
     return web
 
 
+def server(web: FastAPI, settings: Settings) -> uvicorn.Server:
+    """What serves it, with every option in one place, however the platform is run.
+
+    uvicorn alone believes what anybody on this machine says of the address that he comes from.
+    """
+    return uvicorn.Server(
+        uvicorn.Config(
+            web,
+            host=settings.host,
+            port=settings.port,
+            access_log=False,
+            proxy_headers=bool(settings.quantlab_proxies),
+            forwarded_allow_ips=settings.quantlab_proxies,
+            ws_max_size=65_536,
+            timeout_graceful_shutdown=5,
+        )
+    )
+
+
 app = create_app(get_settings())
+
+if __name__ == "__main__":
+    server(app, get_settings()).run()

@@ -14,6 +14,7 @@ import stat
 import tomllib
 from collections.abc import Collection
 from functools import cache
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Literal, Self
 from urllib.parse import urlsplit
@@ -154,6 +155,9 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="address that the web binds to")
     flower_port: int = Field(5555, ge=1, le=65_535, description="port of Flower")
     quantlab_hosts: str = Field("", description="names, by commas, under which the web answers besides loopback's")
+    quantlab_proxies: str = Field(
+        "", description="addresses or networks of proxies, by commas, whose X-Forwarded-For and -Proto are believed"
+    )
     quantlab_admin_token: SecretStr | None = Field(
         None, description="a token that may change everything; default: the content of the file admin-token"
     )
@@ -175,6 +179,15 @@ class Settings(BaseSettings):
             message = "DATABASE_URL must be a postgresql:// address"
             raise ValueError(message)
         return value
+
+    @field_validator("quantlab_proxies")
+    @classmethod
+    def _addresses_only(cls, value: str) -> str:
+        try:
+            return ",".join(str(ip_network(one.strip())) for one in value.split(",") if one.strip())
+        except ValueError as error:
+            message = f"write addresses or networks by commas, such as 127.0.0.1,10.42.0.0/16: {error}"
+            raise ValueError(message) from None
 
     @model_validator(mode="after")
     def _runs_outlive_catching_up(self) -> Self:

@@ -62,11 +62,8 @@ def platform(layout: Layout, servers: Mapping[str, str]) -> list[Program]:
         ),
         Program(
             name="web",
-            argv=[
-                *(sys.executable, "-m", "uvicorn", "app.main:app", "--host", layout.host, "--port", str(layout.port)),
-                *("--timeout-graceful-shutdown", "5", "--no-access-log", "--ws-max-size", "65536"),
-            ],
-            environment=_environment(layout, servers),
+            argv=[sys.executable, "-m", "app.main"],
+            environment=_environment(layout, servers, HOST=layout.host, PORT=str(layout.port)),
             folder=layout.backend,
             ready=partial(answers_http, layout.port, "/health", _reachable(layout.host)),
             alive=partial(answers_http, layout.port, "/health/live", _reachable(layout.host)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from ipaddress import IPv6Address, ip_address, ip_network
 
 from app.errors import TooManyAttempts, WrongLogin
 from app.services import audited
@@ -15,6 +16,8 @@ from app.store.web_sessions import WebSession
 FREE_OF_NAME, FREE_OF_ADDRESS = 5, 20
 """Failures before a name, or an address, has to wait."""
 LONGEST_AGENT = 200
+NO_ADDRESS = "unknown"
+"""For all who come from what is no address."""
 
 REFUSAL = "That name and password do not belong together."
 
@@ -32,6 +35,7 @@ def log_in(
         TooManyAttempts: of that name or address too many failed; the password was not looked at.
         StoreUnavailable: PostgreSQL does not answer.
     """
+    address = _written(address)
     of_name, of_address = _subjects(name, address)
     with transaction(engine) as connection:
         wait = login_failures.take_turn(connection, {of_name: FREE_OF_NAME, of_address: FREE_OF_ADDRESS})
@@ -75,6 +79,16 @@ def forget_failures(connection: Connection, name: str) -> None:
     login_failures.forget(connection, _subjects(name, "")[0])
 
 
+def _written(address: str) -> str:
+    # A proxy may pass on what a stranger told it, of any length and with anything in it.
+    try:
+        found = ip_address(address.partition("%")[0])
+    except ValueError:
+        return NO_ADDRESS
+    return str((isinstance(found, IPv6Address) and found.ipv4_mapped) or found)
+
+
 def _subjects(name: str, address: str) -> tuple[str, str]:
-    # Whatever a name is made of, what is kept of it is short and plain.
-    return f"name {digest(name).hex()}", f"address {address}"
+    # Whatever a name is made of, what is kept of it is short and plain. Who has an IPv6 address has all of its /64.
+    network = str(ip_network((address, 64), strict=False)) if ":" in address else address
+    return f"name {digest(name).hex()}", f"address {network}"

@@ -8,12 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import uvicorn
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 from app.core.config import get_settings
-from app.main import create_app
+from app.main import create_app, server
 from tests.conftest import wait_until
 
 
@@ -25,18 +24,11 @@ class Served:
         self.start()
 
     def start(self) -> None:
-        app = create_app(get_settings())
+        settings = get_settings().model_copy(update={"port": self.port})
+        app = create_app(settings)
         self.feed = app.state.live
-        config = uvicorn.Config(
-            app,
-            port=self.port,
-            log_level="error",
-            access_log=False,
-            lifespan="off",
-            ws_max_size=65_536,
-            timeout_graceful_shutdown=5,
-        )
-        self._server = uvicorn.Server(config)
+        self._server = server(app, settings)
+        self._server.config.lifespan = "off"
         self._thread = threading.Thread(target=self._server.run, daemon=True)
         self._thread.start()
         wait_until(lambda: self._server.started, what="the web")

@@ -10,16 +10,20 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+import httpx
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
+from app.core.config import get_settings
 from app.core.wiring import Platform
+from app.runtime.ports import free_port
 from app.services import login
 from app.services.passwords import place
 from app.store.engine import transaction
 from tests.integration.api.logins import OURS, PASSWORD, Person, log_in, person
+from tests.integration.api.served import served
 
 if TYPE_CHECKING:
     from tests.integration.api.conftest import Web
@@ -88,6 +92,29 @@ def log_in_by_https(web: Web) -> str:
             return reply.headers["set-cookie"]
 
     return asyncio.run(once())
+
+
+@pytest.mark.parametrize(
+    ("proxies", "says", "secure", "address"),
+    [
+        ("10.42.0.0/16", "203.0.113.9", False, "127.0.0.1"),
+        ("127.0.0.0/8", "203.0.113.9", True, "203.0.113.9"),
+        ("127.0.0.1", "<script>alert(1)</script>" * 500, True, "unknown"),
+        ("", "203.0.113.9", False, "127.0.0.1"),
+    ],
+)
+def test_only_the_named_proxies_are_believed(  # noqa: PLR0917 - a row of the table above
+    platform: Platform, web: Web, monkeypatch: pytest.MonkeyPatch, proxies: str, says: str, secure: bool, address: str
+) -> None:
+    mei = person(web, platform, "mei", "viewer")
+    monkeypatch.setenv("QUANTLAB_PROXIES", proxies)
+    get_settings.cache_clear()
+    told = {"X-Forwarded-For": says, "X-Forwarded-Proto": "https"}
+    with served(free_port()) as real:
+        given = {"name": "mei", "password": PASSWORD}
+        reply = httpx.post(f"http://localhost:{real.port}/api/v1/login", json=given, headers=told, trust_env=False)
+    assert ("; Secure" in reply.headers["set-cookie"]) is secure
+    assert mei.get("/api/v1/sessions").json()["sessions"][0]["address"] == address
 
 
 def test_a_wrong_name_and_a_wrong_password_get_the_same_answer(platform: Platform, web: Web) -> None:

@@ -254,9 +254,11 @@ def test_the_front_door_leads_to_the_console(web: Web) -> None:
 
 def test_served_by_uvicorn(platform: Platform, free_port: Callable[[], int], tmp_path: Path) -> None:
     port = free_port()
-    command = [sys.executable, "-m", "uvicorn", "app.main:app", "--port", str(port), "--no-access-log"]
+    command = [sys.executable, "-m", "app.main"]
     with (tmp_path / "web.log").open("wb") as log:
-        server = subprocess.Popen(command, cwd=BACKEND, env=dict(os.environ), stdout=log, stderr=subprocess.STDOUT)
+        server = subprocess.Popen(
+            command, cwd=BACKEND, env={**os.environ, "PORT": str(port)}, stdout=log, stderr=subprocess.STDOUT
+        )
     try:
         deadline = time.monotonic() + 60
         while True:

@@ -138,6 +138,26 @@ def test_whoever_tries_many_names_is_stopped_by_his_address(mei: Platform, monke
     assert attempt(mei, "mei", PASSWORD, "192.0.2.2") == "in"
 
 
+@pytest.mark.parametrize(
+    "addresses",
+    [
+        [f"2001:db8:0:7:{number:x}::1" for number in range(1, 41)],
+        [f"::ffff:192.0.2.7%{number}" for number in range(40)],
+        [
+            f"<script>{number}</script>" + "".join(chr(33 + (7 * i + number) % 90) for i in range(9_000))
+            for number in range(40)
+        ],
+    ],
+    ids=["IPv6", "mapped", "nonsense"],
+)
+def test_no_other_way_to_write_an_address_gives_more_tries(mei: Platform, addresses: list[str]) -> None:
+    answers = Counter(attempt(mei, f"user{number}", "wrong", address) for number, address in enumerate(addresses))
+    assert answers["wrong"] in (FREE_OF_ADDRESS, FREE_OF_ADDRESS + 1)  # one more where two seconds went by
+    assert attempt(mei, "mei", PASSWORD, "2001:db8:0:8::1") == "in"
+    with transaction(mei.engine) as connection:
+        assert connection.scalar(text("SELECT max(length(subject)) FROM login_failures")) < 80
+
+
 def test_an_account_of_ones_own_opens_no_way_to_others(mei: Platform) -> None:
     """Nobody gets more tries at an address by logging in himself in between."""
     add_user(mei.engine, "eve", role="viewer", password=PASSWORD)
