@@ -22,6 +22,8 @@ SOON = 0.05
 BACKLOG = 32
 """Messages that may wait for a page; one with more is closed and comes back to fresh snapshots."""
 MOST_PAGES = 200
+MOST_OF_ONE = 50
+"""Pages of one person or token, however often he logged in: nobody shuts all others out."""
 
 NO_SESSION, TRY_AGAIN, NOT_UNDERSTOOD = 4401, 1013, 1008
 
@@ -65,7 +67,8 @@ class Feed:
 
     def join(self, who: Identity) -> Page | None:
         """A new page, or None when there are too many."""
-        if len(self._pages) >= MOST_PAGES:
+        theirs = sum((page.who.via, page.who.name) == (who.via, who.name) for page in self._pages)
+        if len(self._pages) >= MOST_PAGES or theirs >= MOST_OF_ONE:
             return None
         page = Page(who)
         self._pages.add(page)

@@ -22,7 +22,7 @@ from app.core.wiring import Platform
 from app.store import heartbeats, incidents, leases, runs
 from app.store.engine import transaction
 from tests.conftest import wait_until
-from tests.integration.api.logins import Person, person
+from tests.integration.api.logins import Person, log_in, person
 from tests.integration.api.served import Served, closed_with, hear, served, subscribe
 
 if TYPE_CHECKING:
@@ -265,6 +265,18 @@ def test_too_many_pages_are_asked_to_come_later(server: Served, mei: Person, mon
         wait_until(lambda: len(server.feed._pages) == 2, what="two pages")
         with server.socket(mei.headers) as third:
             assert closed_with(third) == 1013
+
+
+def test_one_person_shuts_nobody_out(server: Served, web: Web, mei: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live_feed, "MOST_OF_ONE", 2)
+    again = Person(web, log_in(web, "mei").cookies["quantlab_session"])
+    with server.socket(mei.headers), server.socket(again.headers):
+        wait_until(lambda: len(server.feed._pages) == 2, what="two pages")
+        with server.socket(again.headers) as third:
+            assert closed_with(third) == 1013
+        with server.socket(ADMIN_TOKEN) as another:
+            subscribe(another, "runs")
+            assert hear(another)["topic"] == "runs"
 
 
 def test_after_a_restart_of_the_server_a_page_gets_everything_anew(
