@@ -22,6 +22,7 @@
     │   └── WrongLogin                a name and a password that do not belong together
     ├── NotAllowed                    it is known, and may not do that, or not from there; nothing was done
     ├── TooManyAttempts               logins are refused for a while (carries .retry_after seconds)
+    │   └── TooManyDownloads          others are being served
     ├── SourceError                   an exchange's site (carries .site)
     │   ├── RetriableSourceError      try again later (carries .retry_after seconds, or None)
     │   │   ├── SourceUnavailable     no answer, 5xx, cut off, time-out
@@ -162,6 +163,10 @@ class TooManyAttempts(QuantLabError):
 
     def __init__(self, message: str, *, retry_after: int = 1, **facts: Any) -> None:
         super().__init__(message, retry_after=retry_after, **facts)
+
+
+class TooManyDownloads(TooManyAttempts):
+    """So many snapshots are being downloaded that no more are served; try again after ``retry_after`` seconds."""
 
 
 class SourceError(QuantLabError):

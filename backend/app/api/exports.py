@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import threading
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Path, Request
+from fastapi import APIRouter, Depends, Path, Request
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 
@@ -16,7 +18,7 @@ from app.api.access import Changer, TheChanger, TheUser
 from app.api.errors import body_of
 from app.api.replies import Reply, ThePlatform, TheSettings, failures
 from app.core.wiring import Platform
-from app.errors import QuantLabError
+from app.errors import QuantLabError, TooManyDownloads
 from app.export.archive import tar_of
 from app.export.snapshots import find_snapshot, list_snapshots
 from app.services import exports
@@ -72,6 +74,29 @@ Kind = Annotated[str, Path(max_length=50, examples=["qlib"])]
 Name = Annotated[str, Path(max_length=100, description="a snapshot's name, as the list has it")]
 
 
+AT_ONCE, AT_ONCE_OF_ONE = 8, 2
+"""Downloads that may be under way: each takes a second of work and more, and as long as its reader takes."""
+_downloads: Counter[tuple[str, str]] = Counter()
+_counting = threading.Lock()
+
+
+def _place(who: TheUser) -> Iterator[None]:
+    """Among the downloads, until the last byte is sent or the reader is gone."""
+    one = (who.via, who.name)
+    with _counting:
+        if _downloads.total() >= AT_ONCE or _downloads[one] >= AT_ONCE_OF_ONE:
+            raise TooManyDownloads(
+                f"{AT_ONCE} downloads are served at once, {AT_ONCE_OF_ONE} to one person or token; try again later.",
+                retry_after=30,
+            )
+        _downloads[one] += 1
+    try:
+        yield
+    finally:
+        with _counting:
+            _downloads[one] -= 1
+
+
 @router.get("", summary="List exports")
 def list_exports(settings: TheSettings) -> ExportsReply:
     """Every snapshot that is kept. To export now: `POST /api/v1/tasks/sync_qlib/runs`."""
@@ -83,8 +108,9 @@ def list_exports(settings: TheSettings) -> ExportsReply:
 @router.get(
     "/{kind}/{name}/download",
     summary="Download a snapshot",
-    responses={**failures(401, 422), 200: {"content": {"application/x-tar": {}}, "description": "a tar archive"}},
+    responses={**failures(401, 422, 429), 200: {"content": {"application/x-tar": {}}, "description": "a tar archive"}},
     response_class=StreamingResponse,
+    dependencies=[Depends(_place)],
 )
 def download(platform: ThePlatform, kind: Kind, name: Name, _: TheUser) -> StreamingResponse:
     """The whole snapshot as one tar archive; its length is told beforehand."""

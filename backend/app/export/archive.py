@@ -25,7 +25,17 @@ class Tar:
         return parts + _end(parts)
 
     def parts(self) -> Iterator[bytes]:
-        """Its content. Raises OSError when a file went or shrank meanwhile: half an archive is none."""
+        """Its content, many small files at once. Raises OSError when one went or shrank: half an archive is none."""
+        held = bytearray()
+        for piece in self._pieces():
+            held += piece
+            if len(held) >= _CHUNK:
+                yield bytes(held)
+                held.clear()
+        if held:
+            yield bytes(held)
+
+    def _pieces(self) -> Iterator[bytes]:
         written = 0
         for name, size in self.files:
             header = _header(self.folder.name, name, size)

@@ -5,20 +5,26 @@ from __future__ import annotations
 import io
 import json
 import tarfile
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from app.core.wiring import Platform
+from app.export.archive import tar_of
 from app.export.snapshots import list_snapshots
 from app.services.export_parquet import export_parquet
 from app.services.export_qlib import export_qlib
 from app.store import audit
 from app.store.engine import transaction
+from tests.conftest import wait_until
 from tests.integration.api.conftest import Web
+from tests.integration.api.logins import person
+from tests.integration.api.served import served
 from tests.integration.conftest import NOW
 
 
@@ -74,6 +80,46 @@ def test_a_snapshot_is_downloaded_whole(web: Web, seeded: Platform) -> None:
         held = {member.name: (tar.extractfile(member) or io.BytesIO()).read() for member in tar.getmembers()}
     there = {f"{name}/{path.relative_to(folder)}": path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     assert held == there
+
+
+def test_small_files_travel_together(tmp_path: Path) -> None:
+    folder = tmp_path / "snapshot"
+    folder.mkdir()
+    for number in range(1_000):
+        (folder / f"{number:04}.bin").write_bytes(bytes([number % 256]) * 700)
+    tar = tar_of(folder)
+    parts = list(tar.parts())
+    assert sum(map(len, parts)) == tar.length
+    assert len(parts) <= tar.length // 262_144 + 1
+    with tarfile.open(fileobj=io.BytesIO(b"".join(parts))) as read:
+        assert len(read.getmembers()) == 1_000
+
+
+def test_whoever_does_not_read_his_downloads_holds_up_nobody(
+    web: Web, seeded: Platform, free_port: Callable[[], int]
+) -> None:
+    """Two of one person are served, and their places are free again when he is gone."""
+    name, _ = export_twice(seeded)
+    big = seeded.settings.data_dir / "exports/qlib" / name / "big.bin"
+    with big.open("wb") as file:
+        file.truncate(50_000_000)
+    mei, ann = person(web, seeded, "mei", "viewer"), person(web, seeded, "ann", "viewer")
+    path = f"/api/v1/exports/qlib/{name}/download"
+    with served(free_port()) as real, httpx.Client(base_url=f"http://localhost:{real.port}", trust_env=False) as client:
+        with client.stream("GET", path, headers=mei.headers) as one, client.stream("GET", path, headers=mei.headers):
+            assert one.status_code == 200
+            third = client.get(path, headers=mei.headers)
+            assert (third.status_code, third.json()["error"]) == (429, "TooManyDownloads")
+            assert int(third.headers["Retry-After"]) > 0
+            with client.stream("GET", path, headers=ann.headers) as another:
+                assert another.status_code == 200
+            assert client.get("/api/v1/tasks").status_code == 200
+
+        def is_served() -> bool:
+            with client.stream("GET", path, headers=mei.headers) as again:
+                return again.status_code == 200
+
+        wait_until(is_served, what="a free place")
 
 
 def test_a_damaged_snapshot_is_named(web: Web, seeded: Platform) -> None:
