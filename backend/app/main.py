@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import uvicorn
 from fastapi import FastAPI
@@ -17,6 +18,7 @@ from app.api.errors import answer_errors
 from app.api.guard import Guard
 from app.api.known_parameters import KnownParameters
 from app.api.live import make_feed
+from app.api.patience import PatientForAWhile
 from app.core.config import Settings, get_settings
 from app.core.logging import configure_logging
 from app.core.version import VERSION
@@ -88,6 +90,7 @@ def server(web: FastAPI, settings: Settings) -> uvicorn.Server:
             web,
             host=settings.host,
             port=settings.port,
+            http=PatientForAWhile,
             access_log=False,
             proxy_headers=bool(settings.quantlab_proxies),
             forwarded_allow_ips=settings.quantlab_proxies,
@@ -100,4 +103,8 @@ def server(web: FastAPI, settings: Settings) -> uvicorn.Server:
 app = create_app(get_settings())
 
 if __name__ == "__main__":
-    server(app, get_settings()).run()
+    serving = server(app, get_settings())
+    with suppress(KeyboardInterrupt):
+        serving.run()
+    if not serving.started:
+        sys.exit(1)  # uvicorn has said why

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Iterable
 
@@ -16,6 +17,8 @@ LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 LONGEST_BODY = 1_000_000
 """Bytes; the largest meant request, 5,000 symbols, has 45,000."""
 _TOO_LARGE = f"A body may have {LONGEST_BODY:,} bytes at most."
+BODY_WITHIN = 30.0
+"""Seconds for a body to come whole."""
 _THEN_CLOSE = {"Connection": "close"}
 """With what is said before a body is over: the rest of it is not read."""
 
@@ -85,12 +88,20 @@ class Guard:
 
 
 def _bounded(receive: Receive) -> Receive:
-    """Counts what really comes, for a body in chunks announces no length. Whoever reads on gets a 413 for an answer."""
-    taken = 0
+    """Counts what really comes, for a body in chunks announces no length, and waits for it no longer than is meant.
+
+    Whoever reads on gets a 413, or a 408, for an answer.
+    """
+    taken, until, more = 0, asyncio.get_running_loop().time() + BODY_WITHIN, True
 
     async def bounded() -> Message:
-        nonlocal taken
-        message = await receive()
+        nonlocal taken, more
+        try:
+            async with asyncio.timeout_at(until if more else None):
+                message = await receive()
+        except TimeoutError:
+            raise HTTPException(408, f"A body must come within {BODY_WITHIN:g} s.", _THEN_CLOSE) from None
+        more = more and message.get("more_body", False)
         taken += len(message.get("body", b""))
         if taken > LONGEST_BODY:
             raise HTTPException(413, _TOO_LARGE, _THEN_CLOSE)

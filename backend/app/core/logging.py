@@ -13,6 +13,7 @@ import socket
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from loguru import logger
@@ -100,6 +101,23 @@ class _ToLoguru(logging.Handler):
         logger.opt(depth=depth, exception=record.exc_info).log(level, record.getMessage())
 
 
+class _OnceAMinute(logging.Filter):
+    """asyncio says thousands of times a second that there is no descriptor for one more connection."""
+
+    _last = float("-inf")
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if not record.getMessage().startswith("socket.accept() out of system resource"):
+            return True
+        if monotonic() < self._last + 60:
+            return False
+        self._last = monotonic()
+        return True
+
+
+_once_a_minute = _OnceAMinute()
+
+
 def configure_logging(level: str, *, folder: Path | None = None, program: str = "quantlab") -> None:
     """Send everything to the terminal and, with *folder*, to JSON files there as *program*. May be called again."""
     logger.remove()
@@ -116,5 +134,6 @@ def configure_logging(level: str, *, folder: Path | None = None, program: str = 
         theirs = logging.getLogger(name)
         theirs.handlers.clear()
         theirs.propagate = True
+    logging.getLogger("asyncio").addFilter(_once_a_minute)
     for name, least in _QUIETER.items():
         logging.getLogger(name).setLevel(least)
