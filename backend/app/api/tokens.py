@@ -48,7 +48,7 @@ class NewToken(BaseModel):
 
     name: str = Field(min_length=1, max_length=tokens.LONGEST_NAME, description="whose it is, for the audit")
     scope: Scope = "read"
-    expires_on: date | None = None
+    expires_on: date | None = Field(None, description=f"at most {tokens.MOST_YEARS} years ahead; null: no end")
 
 
 class MadeReply(Reply):
@@ -69,14 +69,14 @@ def list_tokens(platform: ThePlatform, _: TheAdmin) -> TokensReply:
 
 @router.post("", summary="Make a token", status_code=201, responses=failures(401, 403, 422))
 def make_token(platform: ThePlatform, response: Response, given: NewToken, changer: TheChanger) -> MadeReply:
-    """Its text is in this reply and nowhere else."""
+    """Its text is in this reply and nowhere else. It ends with whoever makes it; a token makes none (403)."""
     today = now().astimezone(TAIPEI).date()
     with changer.change("token.make", given.name) as row:
         text, made = tokens.make_token(
             platform.engine,
             given.name,
             scope=given.scope,
-            by=changer.identity.name,
+            by=changer.identity,
             expires_on=given.expires_on,
             today=today,
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Path
 from pydantic import BaseModel, ConfigDict, Field
@@ -79,7 +79,7 @@ def add_user(platform: ThePlatform, given: NewUser, changer: TheChanger) -> User
     """Names are for ever: what was done under one stays his who did it."""
     with changer.change("user.add", given.name) as row:
         made = service.add_user(platform.engine, given.name, role=given.role, password=given.password)
-        row.after = facts(made)
+        row.after = service.facts(made)
     return UserReply(source=platform.settings.quantlab_source, user=_row(made))
 
 
@@ -88,17 +88,10 @@ def change_user(platform: ThePlatform, name: Name, given: UserChange, changer: T
     """Role, password, or whether the user may come in. 409 for the last admin, without whom nobody could."""
     own = changer.identity.id if changer.identity.via == "session" and changer.identity.name == name else None
     with changer.change("user.change", name) as row:
-        with transaction(platform.engine) as connection:
-            row.before = facts(service.get(connection, name))
         changed = service.change_user(platform.engine, name, **given.model_dump(exclude_unset=True), but=own)
-        row.after = facts(changed, password=given.password is not None)
-    return UserReply(source=platform.settings.quantlab_source, user=_row(changed))
-
-
-def facts(user: User, *, password: bool = False) -> dict[str, Any]:
-    """What the audit says of a user; of a new password, that there is one."""
-    told: dict[str, Any] = {"role": user.role, "disabled": user.disabled_at is not None}
-    return told | ({"password": "changed"} if password else {})
+        row.before = service.facts(changed.before)
+        row.after = service.facts(changed.after, password=given.password is not None, revoked=changed.revoked)
+    return UserReply(source=platform.settings.quantlab_source, user=_row(changed.after))
 
 
 def _row(user: User) -> UserRow:

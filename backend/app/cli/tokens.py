@@ -15,6 +15,7 @@ from app.cli.times import DAY, day
 from app.core.wiring import get_platform, now
 from app.market.calendar import TAIPEI
 from app.services import tokens as service
+from app.services.identity import operator
 from app.store import api_tokens
 from app.store.engine import transaction
 
@@ -70,7 +71,7 @@ def make_token(
             get_platform().engine,
             name,
             scope=scope,
-            by=getpass.getuser(),
+            by=operator(getpass.getuser()),
             expires_on=last,
             today=now().astimezone(TAIPEI).date(),
         )

@@ -15,7 +15,6 @@ from app.services import users as service
 from app.services.passwords import new_password
 from app.store import users as store
 from app.store.engine import transaction
-from app.store.users import User
 
 users = typer.Typer(
     help="Who may log in to the console: viewers look, admins change things.",
@@ -68,7 +67,7 @@ def add(
     """
     password = _password(given=password_stdin)
     with change("user.add", name) as row:
-        row.after = _facts(service.add_user(get_platform().engine, name, role=role, password=password))
+        row.after = service.facts(service.add_user(get_platform().engine, name, role=role, password=password))
     typer.echo(f"{name} may log in as {role}.")
     _tell(password, given=password_stdin)
 
@@ -116,17 +115,10 @@ def enable(name: _Name) -> None:
 
 
 def _change(name: str, **changes: Any) -> None:
-    engine = get_platform().engine
     with change("user.change", name) as row:
-        with transaction(engine) as connection:
-            row.before = _facts(service.get(connection, name))
-        row.after = _facts(service.change_user(engine, name, **changes))
-        if "password" in changes:
-            row.after = {**row.after, "password": "changed"}
-
-
-def _facts(user: User) -> dict[str, Any]:
-    return {"role": user.role, "disabled": user.disabled_at is not None}
+        changed = service.change_user(get_platform().engine, name, **changes)
+        row.before = service.facts(changed.before)
+        row.after = service.facts(changed.after, password="password" in changes, revoked=changed.revoked)
 
 
 def _password(*, given: bool) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Literal
 
 from app.errors import NotAuthorised
@@ -65,7 +65,7 @@ def by_token(engine: Callable[[], Engine], token: str, *, admin_token: Callable[
             found = api_tokens.find(connection, digest(token))
         if found is not None:
             ends = None
-            if found.expires_on is not None:
+            if found.expires_on is not None and found.expires_on < date.max:  # which has no day after it
                 ends = datetime.combine(found.expires_on + timedelta(days=1), time(), TAIPEI)
             return Identity(found.name, "admin" if found.scope == "admin" else "viewer", "token", found.id, ends)
         raise NotAuthorised("This token is wrong, expired or revoked; an admin makes new ones.")

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
 from app.errors import InvalidParameter, LastAdmin, UnknownUser
 from app.services import audited, login
-from app.services.identity import Identity
+from app.services.identity import ADMIN_TOKEN, Identity
 from app.services.passwords import check_new, hash_password, new_password
 from app.store import api_tokens, users, web_sessions
 from app.store.engine import Connection, Engine, transaction
@@ -12,6 +16,15 @@ from app.store.users import User
 
 FIRST = "admin"
 """The name of the user whom ``quantlab up`` makes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """A user *before* a change and *after* it, and the names of the tokens that were revoked by it."""
+
+    before: User
+    after: User
+    revoked: Sequence[str]
 
 
 def first_admin(engine: Engine, *, by: Identity) -> str | None:
@@ -42,6 +55,9 @@ def add_user(engine: Engine, name: str, *, role: str, password: str) -> User:
     check_new(password)
     kept = hash_password(password)
     with transaction(engine) as connection:
+        users.lock(connection)
+        if name == ADMIN_TOKEN or api_tokens.is_taken(connection, name):
+            raise InvalidParameter(f"{name!r} is a token's name: what it does would seem done by this user.")
         if not users.add(connection, name, role=role, password_hash=kept):
             raise InvalidParameter(f"There is a user {name!r} already.")
         return get(connection, name)
@@ -55,7 +71,7 @@ def change_user(
     disabled: bool | None = None,
     password: str | None = None,
     but: int | None = None,
-) -> User:
+) -> Changed:
     """Change what is given.
 
     A disabled user's sessions end and the tokens that he made are revoked; with a new password all sessions end *but*
@@ -78,16 +94,23 @@ def change_user(
         users.change(connection, name, role=role, disabled=disabled, password_hash=kept)
         if not users.count_admins(connection) and before.role == "admin" and before.disabled_at is None:
             raise LastAdmin(f"{name} is the last admin: make another user one before, or nobody could change anything.")
+        revoked: list[str] = []
         if disabled:
             web_sessions.end_all_of(connection, name)
-            api_tokens.revoke_all_of(connection, name)
+            revoked += api_tokens.revoke_all_of(connection, name)
         elif kept is not None:
             web_sessions.end_all_of(connection, name, but=but)
         if kept is not None:
             login.forget_failures(connection, name)
         if role == "viewer":
-            api_tokens.revoke_all_of(connection, name, scope="admin")
-        return get(connection, name)
+            revoked += api_tokens.revoke_all_of(connection, name, scope="admin")
+        return Changed(before, get(connection, name), revoked)
+
+
+def facts(user: User, *, password: bool = False, revoked: Sequence[str] = ()) -> dict[str, Any]:
+    """What the audit says of a user; of a new password, that there is one, and of tokens, which were revoked."""
+    told: dict[str, Any] = {"role": user.role, "disabled": user.disabled_at is not None}
+    return told | ({"password": "changed"} if password else {}) | ({"revoked": list(revoked)} if revoked else {})
 
 
 def get(connection: Connection, name: str) -> User:

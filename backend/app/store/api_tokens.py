@@ -11,9 +11,9 @@ from sqlalchemy import Connection, Row, delete, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from app.store.engine import if_it_can
-from app.store.tables import SCOPES, api_tokens
+from app.store.tables import SCOPES, api_tokens, users
 
-__all__ = ["SCOPES", "ApiToken", "add", "find", "list_tokens", "living_ids", "revoke", "revoke_all_of"]
+__all__ = ["SCOPES", "ApiToken", "add", "find", "is_taken", "list_tokens", "living_ids", "revoke", "revoke_all_of"]
 
 USED_EVERY = timedelta(minutes=1)
 """So long after the last time that a token was written down as used, it is again."""
@@ -64,6 +64,11 @@ def find(connection: Connection, secret_hash: bytes) -> ApiToken | None:
     return _token(row)
 
 
+def is_taken(connection: Connection, name: str) -> bool:
+    """Whether a token has that name, if only one that is over."""
+    return connection.scalar(select(api_tokens.c.id).where(api_tokens.c.name == name)) is not None
+
+
 def list_tokens(connection: Connection) -> list[ApiToken]:
     """All of them, expired ones too, the newest first."""
     rows = connection.execute(select(*_SHOWN).order_by(api_tokens.c.id.desc()))
@@ -84,11 +89,21 @@ def revoke(connection: Connection, token_id: int) -> ApiToken | None:
 
 
 def revoke_all_of(connection: Connection, created_by: str, *, scope: str | None = None) -> list[str]:
-    """Take back the tokens that somebody made, of one scope or of any; their names."""
-    statement = delete(api_tokens).where(api_tokens.c.created_by == created_by)
-    if scope is not None:
-        statement = statement.where(api_tokens.c.scope == scope)
-    return sorted(connection.scalars(statement.returning(api_tokens.c.name)))
+    """Take back the tokens that somebody made, of one scope or of any; their names.
+
+    Those that these made go, too: a token makes none any more, but once did.
+    """
+    gone: list[str] = []
+    makers = [created_by]
+    while makers:
+        statement = delete(api_tokens).where(api_tokens.c.created_by.in_(makers))
+        if scope is not None:
+            statement = statement.where(api_tokens.c.scope == scope)
+        names = list(connection.scalars(statement.returning(api_tokens.c.name)))
+        gone += names
+        people = set(connection.scalars(select(users.c.name).where(users.c.name.in_(names))))
+        makers = [one for one in names if one not in people]
+    return sorted(gone)
 
 
 def _token(row: Row[Any]) -> ApiToken:

@@ -23,6 +23,7 @@ from app.main import create_app
 from app.market.calendar import TAIPEI
 from app.market.security import Venue
 from app.services.export_qlib import export_qlib
+from app.services.identity import operator
 from app.services.tokens import make_token
 from app.sources.base import RejectedRow
 from app.store import audit, leases, quarantine, units
@@ -69,7 +70,7 @@ def session(platform: Platform, web: Web) -> object:
 
 def token(platform: Platform, _: Web, *, scope: str = "read", name: str = "old") -> object:
     today = now().astimezone(TAIPEI).date()
-    return make_token(platform.engine, name, scope=scope, by="mei", expires_on=None, today=today)[1].id
+    return make_token(platform.engine, name, scope=scope, by=operator("mei"), expires_on=None, today=today)[1].id
 
 
 def run(_: Platform, web: Web) -> object:
@@ -200,7 +201,7 @@ def test_a_change(seeded: Platform, web: Web, route: tuple[str, str], change: Ch
     path = filled(template, change.prepare(seeded, web))
     viewer, boss = person(web, seeded, "viewer", "viewer"), person(web, seeded, "boss", "admin")
     today = now().astimezone(TAIPEI).date()
-    read_only = make_token(seeded.engine, "reader", scope="read", by="boss", expires_on=None, today=today)[0]
+    read_only = make_token(seeded.engine, "reader", scope="read", by=operator("boss"), expires_on=None, today=today)[0]
     before = rows(seeded)
     body = {} if change.body is None else {"json": change.body}
 

@@ -7,6 +7,7 @@ import statistics
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from datetime import date
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -18,9 +19,12 @@ from sqlalchemy import text
 
 from app.core.config import get_settings
 from app.core.wiring import Platform
+from app.errors import NotAllowed
 from app.runtime.ports import free_port
 from app.services import login
+from app.services.identity import Identity
 from app.services.passwords import place
+from app.services.tokens import make_token
 from app.store.engine import transaction
 from tests.integration.api.logins import OURS, PASSWORD, Person, log_in, person
 from tests.integration.api.served import served
@@ -314,6 +318,62 @@ def test_whoever_may_not_any_more_keeps_no_token(
         mei.ask("POST", "/api/v1/tokens", json={"name": scope, "scope": scope})
     assert boss.ask("PATCH", "/api/v1/users/mei", json=change).status_code == 200
     assert {one["name"] for one in boss.get("/api/v1/tokens").json()["tokens"]} == left
+
+
+def test_a_token_makes_no_token_so_its_owner_keeps_no_way_in(platform: Platform, web: Web) -> None:
+    boss, mei = person(web, platform, "boss", "admin"), person(web, platform, "mei", "admin")
+    given = {"name": "bot1", "scope": "admin"}
+    bot = {"Authorization": f"Bearer {boss.ask('POST', '/api/v1/tokens', json=given).json()['token']}"}
+    reply = web.post("/api/v1/tokens", json={"name": "bot2", "scope": "admin"}, headers=bot)
+    assert (reply.status_code, reply.json()["error"]) == (403, "NotAllowed")
+    assert mei.get("/api/v1/audit").json()["rows"][0]["subject"] == "bot1"
+    # One of the time when they could, and a chain of them.
+    boss.ask("POST", "/api/v1/tokens", json={"name": "bot2", "scope": "admin"})
+    boss.ask("POST", "/api/v1/tokens", json={"name": "bot3", "scope": "admin"})
+    mei.ask("POST", "/api/v1/tokens", json={"name": "hers"})
+    run_sql(platform, "UPDATE api_tokens SET created_by = 'bot1' WHERE name = 'bot2'")
+    run_sql(platform, "UPDATE api_tokens SET created_by = 'bot2' WHERE name = 'bot3'")
+    assert mei.ask("PATCH", "/api/v1/users/boss", json={"disabled": True}).status_code == 200
+    assert web.get("/api/v1/me", headers=bot).status_code == 401
+    assert [one["name"] for one in mei.get("/api/v1/tokens").json()["tokens"]] == ["hers"]
+    row = mei.get("/api/v1/audit").json()["rows"][0]
+    assert (row["before"], row["after"]) == (
+        {"role": "admin", "disabled": False},
+        {"role": "admin", "disabled": True, "revoked": ["bot1", "bot2", "bot3"]},
+    )
+
+
+def test_who_is_disabled_while_he_makes_a_token_has_none(platform: Platform, web: Web) -> None:
+    person(web, platform, "boss", "admin")
+    run_sql(platform, "UPDATE users SET disabled_at = now() WHERE name = 'boss'")
+    asks = Identity("boss", "admin", "session", 1)  # as the request began
+    with pytest.raises(NotAllowed):
+        make_token(platform.engine, "bot", scope="read", by=asks, expires_on=None, today=date(2026, 11, 26))
+    assert everything_stored(platform).count("bot") == 0
+
+
+def test_a_token_bears_nobody_elses_name(platform: Platform, web: Web) -> None:
+    boss = person(web, platform, "boss", "admin")
+    for name in ("boss", " boss ", "admin-token"):
+        reply = boss.ask("POST", "/api/v1/tokens", json={"name": name})
+        assert (reply.status_code, "somebody else's name" in reply.json()["message"]) == (422, True)
+    assert boss.ask("POST", "/api/v1/tokens", json={"name": "robot"}).status_code == 201
+    for name in ("robot", "admin-token"):
+        reply = boss.ask("POST", "/api/v1/users", json={"name": name, "password": PASSWORD})
+        assert (reply.status_code, "is a token's name" in reply.json()["message"]) == (422, True)
+    assert [one["name"] for one in boss.get("/api/v1/users").json()["users"]] == ["boss"]
+
+
+def test_the_last_day_of_a_token_is_one_that_has_a_next(platform: Platform, web: Web) -> None:
+    boss = person(web, platform, "boss", "admin")
+    for day in ("9999-12-31", "2130-01-01"):
+        reply = boss.ask("POST", "/api/v1/tokens", json={"name": "late", "expires_on": day})
+        assert (reply.status_code, "100 years ahead" in reply.json()["message"]) == (422, True)
+    made = boss.ask("POST", "/api/v1/tokens", json={"name": "late", "expires_on": "2099-12-31"})
+    bearer = {"Authorization": f"Bearer {made.json()['token']}"}
+    assert web.get("/api/v1/me", headers=bearer).json()["expires_at"] == "2100-01-01T00:00:00+08:00"
+    run_sql(platform, "UPDATE api_tokens SET expires_on = '9999-12-31'")  # made before there was a bound
+    assert web.get("/api/v1/me", headers=bearer).json()["expires_at"] is None
 
 
 JSON = st.recursive(
