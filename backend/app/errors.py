@@ -23,6 +23,7 @@
     ├── NotAllowed                    it is known, and may not do that, or not from there; nothing was done
     ├── TooManyAttempts               logins are refused for a while (carries .retry_after seconds)
     │   └── TooManyDownloads          others are being served
+    ├── UnknownOutcome                it was sent, and nobody answered: it may have been done, or may be yet
     ├── SourceError                   an exchange's site (carries .site)
     │   ├── RetriableSourceError      try again later (carries .retry_after seconds, or None)
     │   │   ├── SourceUnavailable     no answer, 5xx, cut off, time-out
@@ -167,6 +168,10 @@ class TooManyAttempts(QuantLabError):
 
 class TooManyDownloads(TooManyAttempts):
     """So many snapshots are being downloaded that no more are served; try again after ``retry_after`` seconds."""
+
+
+class UnknownOutcome(QuantLabError):
+    """A command was sent, and no answer came in time: it may have been obeyed, or may be yet."""
 
 
 class SourceError(QuantLabError):

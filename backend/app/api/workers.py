@@ -32,25 +32,28 @@ class Size(BaseModel):
     slots: int = Field(ge=1, le=workers.MOST_SLOTS)
 
 
-@router.post("/{name}/drain", summary="Take nothing more", responses=failures(401, 403, 404, 422))
+@router.post("/{name}/drain", summary="Take nothing more", responses=failures(401, 403, 404, 422, 504))
 def drain(settings: TheSettings, name: Name, changer: TheChanger) -> SaidReply:
     """It takes nothing more from its queues and finishes what it has in hand. A restart ends that."""
     return _tell(settings, changer, name, "worker.drain", lambda: workers.drain(name))
 
 
-@router.post("/{name}/resume", summary="Take again", responses=failures(401, 403, 404, 422))
+@router.post("/{name}/resume", summary="Take again", responses=failures(401, 403, 404, 422, 504))
 def resume(settings: TheSettings, name: Name, changer: TheChanger) -> SaidReply:
     """It takes again from the queues that it left."""
     return _tell(settings, changer, name, "worker.resume", lambda: workers.resume(name))
 
 
-@router.put("/{name}/slots", summary="Change its slots", responses=failures(401, 403, 404, 422))
+@router.put("/{name}/slots", summary="Change its slots", responses=failures(401, 403, 404, 422, 504))
 def resize(settings: TheSettings, name: Name, size: Size, changer: TheChanger) -> SaidReply:
-    """It works on so many tasks at once, until it restarts. 422 when it would have to give up a process that works."""
+    """It works on so many tasks at once, until it restarts.
+
+    422 when it would have to give up a process that works, or its machine has neither cores nor memory for as many.
+    """
     return _tell(settings, changer, name, "worker.resize", lambda: workers.resize(name, size.slots))
 
 
-@router.post("/{name}/restart", summary="Restart it gracefully", responses=failures(401, 403, 404, 422))
+@router.post("/{name}/restart", summary="Restart it gracefully", responses=failures(401, 403, 404, 422, 504))
 def restart(settings: TheSettings, name: Name, changer: TheChanger) -> SaidReply:
     """It ends when its tasks have; its supervisor starts it again, with the newest code. Nothing is lost."""
     return _tell(settings, changer, name, "worker.restart", lambda: workers.restart(name))

@@ -8,7 +8,7 @@ from typing import Any
 from app.core.celery_app import app
 from app.core.sending import BROKER_AWAY
 from app.core.wiring import get_platform
-from app.errors import InvalidParameter, StoreUnavailable, UnknownWorker
+from app.errors import InvalidParameter, StoreUnavailable, UnknownOutcome, UnknownWorker
 from app.ops.liveness import LIVING, tell
 from app.store import heartbeats
 from app.store.engine import transaction
@@ -16,7 +16,12 @@ from app.store.heartbeats import Heartbeat
 
 ANSWER_WITHIN = 3.0
 """Seconds that a worker has for its answer."""
+RESIZED_WITHIN = 15.0
+"""Seconds that it has for its answer when it makes processes first."""
+OBEYED_WITHIN = 30.0
+"""Seconds after which a worker does not obey any more: one that was frozen must not drain an hour later."""
 MOST_SLOTS = 64
+"""Of any worker; each knows how many its own machine bears (``ops.worker_control``)."""
 BACK_WITHIN = 900.0
 """Seconds that a worker may take to finish what it has in hand and to serve again."""
 _LOOK_EVERY = 0.5
@@ -28,7 +33,8 @@ def drain(name: str) -> str:
     Here and below, the answer is the worker's own sentence.
 
     Raises:
-        UnknownWorker: no worker of that name answers.
+        UnknownWorker: no worker of that name answers; it was told nothing.
+        UnknownOutcome: it was told, and has not answered yet.
         StoreUnavailable: the broker does not answer.
         InvalidParameter: it answers that it cannot.
     """
@@ -44,17 +50,12 @@ def resize(name: str, slots: int) -> str:
     """Give it so many slots until it restarts; none that works is taken from it. Raises as ``drain``."""
     if not 1 <= slots <= MOST_SLOTS:
         raise InvalidParameter(f"slots is {slots}: a worker has 1 to {MOST_SLOTS}.")
-    return _tell(name, "resize", slots=slots)
+    return _tell(name, "resize", within=RESIZED_WITHIN, slots=slots)
 
 
 def restart(name: str) -> str:
     """Let it end when its tasks have; who supervises it starts it again, with the newest code. Raises as ``drain``."""
-    _ask(name, "ping")
-    try:
-        app.control.shutdown(destination=[name])
-    except BROKER_AWAY as error:
-        raise _away(error) from error
-    return "ends after the tasks in hand; its supervisor starts it again"
+    return _tell(name, "restart")
 
 
 def list_living() -> list[Heartbeat]:
@@ -83,27 +84,31 @@ def wait_until_back(before: Heartbeat, *, within: float = BACK_WITHIN) -> Heartb
     )
 
 
-def _tell(name: str, command: str, **arguments: Any) -> str:
-    said = _ask(name, command, **arguments)
+def _tell(name: str, command: str, *, within: float = ANSWER_WITHIN, **arguments: Any) -> str:
+    # Asked first, for what is sent to one that does not answer would be obeyed by whoever wakes up under that name.
+    if _ask(name, "ping", within=ANSWER_WITHIN) is None:
+        raise UnknownWorker(
+            f"No worker {name!r} answers within {ANSWER_WITHIN:g} s; `quantlab workers` lists those that live."
+        )
+    said = _ask(name, command, within=within, until=time.time() + OBEYED_WITHIN, **arguments)
+    if said is None:
+        raise UnknownOutcome(
+            f"{name} was told to {command} and has not answered within {within:g} s; it may still obey until "
+            f"{OBEYED_WITHIN:g} s after it was told: see `quantlab workers`."
+        )
+    if "error" in said:
+        raise InvalidParameter(f"{name} cannot: {said['error']}")
     return str(said["ok"])
 
 
-def _ask(name: str, command: str, **arguments: Any) -> dict[str, Any]:
+def _ask(name: str, command: str, *, within: float, **arguments: Any) -> dict[str, Any] | None:
     try:
         replies = app.control.broadcast(
-            command, arguments=arguments, destination=[name], reply=True, timeout=ANSWER_WITHIN, limit=1
+            command, arguments=arguments, destination=[name], reply=True, timeout=within, limit=1
         )
     except BROKER_AWAY as error:
         raise _away(error) from error
-    for reply in replies or ():
-        if name in reply:
-            said: dict[str, Any] = reply[name]
-            if "error" in said:
-                raise InvalidParameter(f"{name} cannot: {said['error']}")
-            return said
-    raise UnknownWorker(
-        f"No worker {name!r} answers within {ANSWER_WITHIN:g} s; `quantlab workers` lists those that live."
-    )
+    return next((reply[name] for reply in replies or () if name in reply), None)
 
 
 def _away(error: BaseException) -> StoreUnavailable:

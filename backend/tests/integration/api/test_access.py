@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from app import admin, api
-from app.core import schedules
+from app.core import schedules, workers
 from app.core.celery_app import app as celery_app
 from app.core.config import get_settings
 from app.core.wiring import Platform, now
@@ -267,6 +268,44 @@ def test_what_is_refused_leaves_no_row_and_what_fails_says_why(
     assert (reply.status_code, reply.json()["error"], "secret" in reply.text) == (500, "Unexpected", False)
     (row,) = rows(platform)
     assert (row.outcome, row.error, row.after) == ("failed", "RuntimeError", None)
+
+
+def test_a_worker_that_does_not_answer(platform: Platform, web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Frozen before it is asked, it is told nothing. Told and then silent, nobody knows, and the audit says so."""
+    monkeypatch.setattr(workers, "ANSWER_WITHIN", 1.0)
+    name = str(worker(platform, web))
+    process = _workers[-1]
+    assert web.post(f"/api/v1/workers/{name}/drain", headers=ADMIN_TOKEN).status_code == 200
+    assert web.post(f"/api/v1/workers/{name}/resume", headers=ADMIN_TOKEN).status_code == 200
+    before = rows(platform)
+    process.send_signal(signal.SIGSTOP)
+    try:
+        reply = web.post(f"/api/v1/workers/{name}/drain", headers=ADMIN_TOKEN)
+        assert (reply.status_code, reply.json()["error"]) == (404, "UnknownWorker")
+        assert rows(platform) == before
+    finally:
+        process.send_signal(signal.SIGCONT)
+    wait_until(lambda: celery_app.control.ping(destination=[name], timeout=0.5), within=30)
+    tell = celery_app.control.broadcast
+
+    def freeze_after_ping(command: str, **options: Any) -> Any:
+        answer = tell(command, **options)
+        if command == "ping":
+            process.send_signal(signal.SIGSTOP)
+        return answer
+
+    monkeypatch.setattr(celery_app.control, "broadcast", freeze_after_ping)
+    monkeypatch.setattr(workers, "OBEYED_WITHIN", 0.0)
+    try:
+        reply = web.post(f"/api/v1/workers/{name}/drain", headers=ADMIN_TOKEN)
+    finally:
+        process.send_signal(signal.SIGCONT)
+    assert (reply.status_code, reply.json()["error"]) == (504, "UnknownOutcome")
+    row = rows(platform)[0]
+    assert (row.action, row.outcome, "may still obey" in str(row.error)) == ("worker.drain", "failed", True)
+    wait_until(lambda: celery_app.control.ping(destination=[name], timeout=0.5), within=30)
+    queues = celery_app.control.inspect(destination=[name], timeout=2).active_queues()
+    assert queues[name], "it came too late, so the worker still takes from its queues"
 
 
 def test_the_audit_is_paged_and_filtered(platform: Platform, web: Web) -> None:
