@@ -13,6 +13,7 @@ from app.api.replies import Reply, ThePlatform, TheSettings, failures
 from app.core.wiring import Platform, now
 from app.errors import InvalidParameter
 from app.market.calendar import FIRST_DAY, LAST_DAY
+from app.services import trading_days
 from app.store import sessions
 from app.store.engine import transaction
 
@@ -49,7 +50,7 @@ class DayChange(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     state: Literal["open", "closed"]
-    reason: str = Field(min_length=1, max_length=200, examples=["颱風"])
+    reason: str = Field(min_length=1, max_length=trading_days.LONGEST_REASON, examples=["颱風"])
     by: str | None = Field(
         None, min_length=1, max_length=100, description="who says so; counts with the admin token only"
     )
@@ -76,17 +77,11 @@ def override_day(
 ) -> DayReply:
     """The market is open or closed that day, whatever the calendar knows; schedules hear of it within seconds."""
     _in_calendar(day)
-    with changer.change("calendar.override", day.isoformat()) as row, transaction(platform.engine) as connection:
-        row.before = sessions.override_of(connection, day)
-        sessions.override(
-            connection,
-            day,
-            is_open=change.state == "open",
-            reason=change.reason,
-            by=changer.by(change.by),
-            at=now(),
+    is_open, by = change.state == "open", changer.by(change.by)
+    with changer.change("calendar.override", day.isoformat()) as row:
+        row.before, row.after = trading_days.override_day(
+            platform.engine, day, is_open=is_open, reason=change.reason, by=by, at=now()
         )
-        row.after = sessions.override_of(connection, day)
     return DayReply(source=settings.quantlab_source, day=_days(platform, day, day)[0])
 
 
@@ -94,10 +89,8 @@ def override_day(
 def forget_day(settings: TheSettings, platform: ThePlatform, day: date, changer: TheChanger) -> DayReply:
     """The calendar decides again. 422 where nothing was said of that day."""
     _in_calendar(day)
-    with changer.change("calendar.forget", day.isoformat()) as row, transaction(platform.engine) as connection:
-        row.before = sessions.override_of(connection, day)
-        if not sessions.forget_override(connection, day):
-            raise InvalidParameter(f"Nothing was said of {day} before.")
+    with changer.change("calendar.forget", day.isoformat()) as row:
+        row.before = trading_days.forget_day(platform.engine, day)
     return DayReply(source=settings.quantlab_source, day=_days(platform, day, day)[0])
 
 

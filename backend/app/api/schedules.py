@@ -113,10 +113,9 @@ def change_schedule(
     """Override parts of it. Schedulers hear of it within seconds; what fell due before keeps its run."""
     changes = change.model_dump(exclude_unset=True, exclude={"by"})
     with changer.change("schedule.change", name) as row:
-        row.before = schedules.show_schedule(name).overrides
         changed = schedules.change_schedule(name, changes, by=changer.by(change.by))
-        row.after = changed.overrides
-    return _reply(settings, changed)
+        row.before, row.after = changed.before, changed.view.overrides
+    return _reply(settings, changed.view)
 
 
 @router.delete("/{name}/override", summary="Reset a schedule", responses=failures(401, 403, 404, 422))
@@ -125,10 +124,9 @@ def reset_schedule(
 ) -> ScheduleReply:
     """Take back all that was said of it: the defaults hold again."""
     with changer.change("schedule.reset", name) as row:
-        row.before = schedules.show_schedule(name).overrides
         changed = schedules.reset_schedule(name, by=changer.by(by))
-        row.after = changed.overrides
-    return _reply(settings, changed)
+        row.before, row.after = changed.before, changed.view.overrides
+    return _reply(settings, changed.view)
 
 
 def _reply(settings: TheSettings, view: schedules.ScheduleView) -> ScheduleReply:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -12,6 +13,9 @@ from rich.text import Text
 
 from app.cli.output import AsJson, console, print_json, table
 from app.core.config import Settings, get_settings, read_home, read_running
+
+_USERINFO = re.compile(r"(\w://)[^/?#\s]*@")
+"""A name and password in an address: some reach an exchange through a proxy of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,4 +68,4 @@ def _source(name: str, running: dict[str, str]) -> str:
 def _said(value: Any) -> str:
     if isinstance(value, SecretStr):
         return "set, not shown" if value.get_secret_value() else ""
-    return "" if value is None else str(value)
+    return "" if value is None else _USERINFO.sub(r"\1…@", str(value))

@@ -12,10 +12,8 @@ from app.cli.changes import change
 from app.cli.times import DAY, day
 from app.core.config import get_settings
 from app.core.wiring import get_platform, now
-from app.errors import InvalidParameter
+from app.services import trading_days
 from app.sources.base import Site
-from app.store import sessions
-from app.store.engine import transaction
 
 calendar = typer.Typer(help="Days on which the market opens or closes against the calendar.", no_args_is_help=True)
 breaker = typer.Typer(help="Sites that are not asked after a ban or many failures.", no_args_is_help=True)
@@ -56,18 +54,16 @@ def calendar_forget(day: _Day) -> None:
 
     Example: `quantlab calendar forget 2026-08-11`.
     """
-    with change("calendar.forget", f"{day:%Y-%m-%d}") as row, transaction(get_platform().engine) as connection:
-        row.before = sessions.override_of(connection, day.date())
-        if not sessions.forget_override(connection, day.date()):
-            raise InvalidParameter(f"Nothing was said of {day:%Y-%m-%d} before.")
+    with change("calendar.forget", f"{day:%Y-%m-%d}") as row:
+        row.before = trading_days.forget_day(get_platform().engine, day.date())
     typer.echo(f"{day:%Y-%m-%d}: the calendar decides again.")
 
 
 def _override(day: datetime, *, is_open: bool, reason: str) -> None:
-    with change("calendar.override", f"{day:%Y-%m-%d}") as row, transaction(get_platform().engine) as connection:
-        row.before = sessions.override_of(connection, day.date())
-        sessions.override(connection, day.date(), is_open=is_open, reason=reason, by=getpass.getuser(), at=now())
-        row.after = sessions.override_of(connection, day.date())
+    with change("calendar.override", f"{day:%Y-%m-%d}") as row:
+        row.before, row.after = trading_days.override_day(
+            get_platform().engine, day.date(), is_open=is_open, reason=reason, by=getpass.getuser(), at=now()
+        )
     typer.echo(f"{day:%Y-%m-%d} counts as {'open' if is_open else 'closed'}: {reason}")
 
 

@@ -108,10 +108,9 @@ def reset(name: _Name) -> None:
     Example: `quantlab schedule reset sync-daily-prices`.
     """
     with change("schedule.reset", name) as row:
-        row.before = schedules.show_schedule(name).overrides
-        view = schedules.reset_schedule(name, by=getpass.getuser())
-        row.after = view.overrides
-    _show(view)
+        changed = schedules.reset_schedule(name, by=getpass.getuser())
+        row.before, row.after = changed.before, changed.view.overrides
+    _show(changed.view)
 
 
 @schedule.command("preview")
@@ -131,10 +130,9 @@ def preview(timing: Annotated[str, typer.Argument(metavar="TIMING")], *, as_json
 
 def _change(name: str, changes: dict[str, Any], *, as_json: bool = False) -> None:
     with change("schedule.change", name) as row:
-        row.before = schedules.show_schedule(name).overrides
-        view = schedules.change_schedule(name, changes, by=getpass.getuser())
-        row.after = view.overrides
-    _show(view, as_json=as_json)
+        changed = schedules.change_schedule(name, changes, by=getpass.getuser())
+        row.before, row.after = changed.before, changed.view.overrides
+    _show(changed.view, as_json=as_json)
 
 
 def _show(view: ScheduleView, *, as_json: bool = False) -> None:

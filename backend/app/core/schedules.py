@@ -51,6 +51,14 @@ class ScheduleView:
 
 
 @dataclass(frozen=True, slots=True)
+class ScheduleChange:
+    """What a change made of a schedule: what operators had said *before* it, all at one moment, and how it stands."""
+
+    before: Mapping[str, Any]
+    view: ScheduleView
+
+
+@dataclass(frozen=True, slots=True)
 class Preview:
     """What a timing means: its text as it would be kept, in words, and when it would fire."""
 
@@ -72,7 +80,7 @@ def show_schedule(name: str) -> ScheduleView:
     return next(view for view in list_schedules() if view.name == name)
 
 
-def change_schedule(name: str, changes: Mapping[str, Any], *, by: str) -> ScheduleView:
+def change_schedule(name: str, changes: Mapping[str, Any], *, by: str) -> ScheduleChange:
     """Override parts of a schedule: any of OVERRIDABLE; None gives a part back to its default.
 
     What fell due under the old word is claimed first, so a change never swallows a missed tick, and the new word
@@ -80,7 +88,7 @@ def change_schedule(name: str, changes: Mapping[str, Any], *, by: str) -> Schedu
 
     Raises:
         UnknownSchedule: there is none of that name.
-        InvalidParameter: a value makes no sense; nothing was changed.
+        InvalidParameter: a value makes no sense, or there is none; nothing was changed.
         StoreUnavailable: PostgreSQL does not answer; nothing was changed.
     """
     one = _known(name)
@@ -88,6 +96,8 @@ def change_schedule(name: str, changes: Mapping[str, Any], *, by: str) -> Schedu
     who = by.strip()
     if not 0 < len(who) <= 100 or not who.isprintable():
         raise InvalidParameter("Say who changes it, in 1 to 100 characters.")
+    if not said:
+        raise InvalidParameter(f"Say what to change of {name}: {', '.join(OVERRIDABLE)}.")
     engine = get_platform().engine
     with transaction(engine) as connection:
         at = schedules.instant(connection)
@@ -95,10 +105,13 @@ def change_schedule(name: str, changes: Mapping[str, Any], *, by: str) -> Schedu
         pass
     with transaction(engine) as connection:
         claim_due(connection, one, now=at, wait=True)
+        # Its row is held from here on, so two who change it at once do so one after the other.
+        before = schedules.lock(connection, name, at=at, wait=True)
         schedules.count_from(connection, name, at)
         schedules.override(connection, name, said, by=who, at=at)
+        view = _view(one, schedules.lock(connection, name, at=at, wait=True), sessions.trading_calendar(connection))
     _forget_rows()
-    return show_schedule(name)
+    return ScheduleChange({} if before is None else before.overrides, view)
 
 
 def _claim(engine: Engine, one: Schedule, at: datetime) -> bool:
@@ -107,7 +120,7 @@ def _claim(engine: Engine, one: Schedule, at: datetime) -> bool:
         return claim_due(connection, one, now=at, wait=True).more
 
 
-def reset_schedule(name: str, *, by: str) -> ScheduleView:
+def reset_schedule(name: str, *, by: str) -> ScheduleChange:
     """Take back all that was said of a schedule: its defaults hold again. Raises as ``change_schedule`` does."""
     return change_schedule(name, dict.fromkeys(OVERRIDABLE), by=by)
 

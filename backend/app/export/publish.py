@@ -15,11 +15,12 @@ import fcntl
 import json
 import os
 import shutil
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from app.errors import AlreadyRunning, ExportError
 from app.market.sayings import say
@@ -30,8 +31,8 @@ _SPARE = ".spare"
 
 
 @contextmanager
-def exclusive(root: Path) -> Iterator[None]:
-    """Hold *root*'s lock, and clear what a process that died has left there.
+def exclusive(root: Path, *, patience: float = 0.0) -> Iterator[None]:
+    """Hold *root*'s lock, for which it waits *patience* seconds, and clear what a process that died has left there.
 
     Raises:
         AlreadyRunning: another process holds it.
@@ -43,16 +44,25 @@ def exclusive(root: Path) -> Iterator[None]:
     except OSError as error:
         raise ExportError(f"{root} cannot be written to: {error.strerror}. The previous export stays.") from error
     with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise AlreadyRunning(say("export_under_way", folder=root)) from None
+        given_up = time.monotonic() + patience
+        while not _is_locked(lock):
+            if time.monotonic() >= given_up:
+                raise AlreadyRunning(say("export_under_way", folder=root))
+            time.sleep(0.05)
         for left in [*root.glob(".building-*"), *root.glob(".current-*")]:
             if left.is_dir() and not left.is_symlink():
                 shutil.rmtree(left)
             else:
                 left.unlink()
         yield
+
+
+def _is_locked(lock: IO[str]) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 @contextmanager

@@ -85,6 +85,11 @@ def forget_override(connection: Connection, day: date) -> int:
     return len(gone.all())
 
 
+def hold_word(connection: Connection, day: date) -> None:
+    """Let nobody else say anything of *day* until this transaction ends: a word need not have a row to be locked."""
+    connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:day, 6))"), {"day": day.isoformat()})
+
+
 def override_of(connection: Connection, day: date) -> dict[str, str | None] | None:
     """What an operator said of *day*, as the audit has it; None: nothing."""
     said = select(sessions).where(sessions.c.session == day, sessions.c.source == "override").limit(1)

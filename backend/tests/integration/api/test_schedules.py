@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -11,7 +12,7 @@ from sqlalchemy import text
 
 from app.core import schedules
 from app.core.wiring import Platform, now
-from app.store import runs
+from app.store import audit, runs
 from app.store.engine import transaction
 from app.store.schedules import advance, lock
 
@@ -86,7 +87,9 @@ def test_a_change_holds_everywhere_until_it_is_reset(platform: Platform, web: We
         ("sync-daily-prices", {"late_limit": 5}, 422, "late_limit is 5"),
         ("sync-daily-prices", {"enabled": "no"}, 422, "enabled is 'no'"),
         ("sync-daily-prices", {"crontab": "0 1 * * *"}, 422, "crontab"),
-        ("sync-daily-prices", {"by": " "}, 422, "Say who changes it"),
+        ("sync-daily-prices", {"by": " ", "enabled": False}, 422, "Say who changes it"),
+        ("sync-daily-prices", {}, 422, "Say what to change of sync-daily-prices: enabled, timing"),
+        ("sync-daily-prices", {"by": "mei"}, 422, "Say what to change of sync-daily-prices"),
     ],
 )
 def test_what_is_refused(
@@ -153,6 +156,37 @@ def test_days_and_a_typhoon(platform: Platform, web: Web) -> None:
     assert reply.json()["day"]["is_session"] is True
     reply = web.ask("DELETE", "/api/v1/calendar/2026-11-23", headers=TOKEN)
     assert (reply.status_code, reply.json()["message"]) == (422, "Nothing was said of 2026-11-23 before.")
+
+
+@pytest.mark.parametrize("reason", ["   ", "\t", "typhoon\nopen", "\x1b[31mred", "a\u202eb"])
+def test_a_reason_is_one_that_a_person_can_read(platform: Platform, web: Web, reason: str) -> None:
+    body = {"state": "closed", "reason": reason}
+    reply = web.ask("PUT", "/api/v1/calendar/2026-11-23", json=body, headers=TOKEN)
+    assert (reply.status_code, "Say why" in reply.json()["message"]) == (422, True)
+    assert web.ask("DELETE", "/api/v1/calendar/2026-11-23", headers=TOKEN).status_code == 422  # nothing was said
+
+
+@pytest.mark.parametrize(
+    ("path", "bodies"),
+    [
+        (DAILY, [{"late_limit": 100 + one} for one in range(8)]),
+        ("/api/v1/calendar/2026-11-23", [{"state": "closed", "reason": f"typhoon {one}"} for one in range(8)]),
+    ],
+)
+def test_the_audit_of_those_who_change_it_at_once_is_one_chain(
+    platform: Platform, web: Web, path: str, bodies: list[dict[str, Any]]
+) -> None:
+    """What one found is what another left, but for the first; what one left is what another found, but for the last."""
+    method = "PATCH" if path == DAILY else "PUT"
+    with ThreadPoolExecutor(len(bodies)) as pool:
+        replies = list(pool.map(lambda body: web.ask(method, path, json=body, headers=TOKEN), bodies))
+    assert [one.status_code for one in replies] == [200] * len(bodies)
+    with transaction(platform.engine) as connection:
+        found = audit.list_rows(connection, limit=20)
+    before, after = [dict(one.before or {}) for one in found], [dict(one.after or {}) for one in found]
+    assert len(found) == len(bodies)
+    (last,) = [word for word in after if word not in before]
+    assert sorted(map(str, [*before, last])) == sorted(map(str, [{}, *after]))
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ def test_every_setting_with_its_source_and_no_secret(
 ) -> None:
     monkeypatch.setenv("FINMIND_TOKEN", "s3cret-token")
     monkeypatch.setenv("LOG_DAYS", "12")
+    monkeypatch.setenv("TWSE_URL", "https://mei:hunter2@mirror.example:8443/twse@1")
     get_settings.cache_clear()
     result = run("config", "--json")
     told = {one["name"]: one for one in json.loads(result.output)}
@@ -32,6 +33,8 @@ def test_every_setting_with_its_source_and_no_secret(
     assert (told["LOG_DAYS"]["value"], told["LOG_DAYS"]["source"]) == ("12", "environment")
     assert told["EXPORT_KEEP"]["source"] == "default"
     assert told["FINMIND_TOKEN"]["value"] == "set, not shown"
+    assert told["TWSE_URL"]["value"] == "https://…@mirror.example:8443/twse@1"
+    assert "hunter2" not in run("config").output
     assert "s3cret-token" not in result.output + run("config").output
     assert "EXPORT_KEEP" not in run("config", "--changed").output
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 from itertools import count
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -49,6 +50,17 @@ def current(context: Context, export: Export) -> str:
 
 def names(context: Context, export: Export) -> list[str]:
     return [one.name for one in list_snapshots(context.data_dir / "exports") if one.kind == kind_of(export)]
+
+
+def test_an_export_waits_for_the_moment_of_a_rollback(three: Context) -> None:
+    """Else a forced one would end as SKIPPED, for what is no other export."""
+    done: list[Report] = []
+    exporter = Thread(target=lambda: done.append(export_qlib(three, keep=3, force=True)))
+    with exclusive(three.data_dir / "exports" / "qlib"):
+        exporter.start()
+        exporter.join(0.3)
+    exporter.join(30)
+    assert [one.state for one in done] == ["SUCCESS"]
 
 
 @BOTH
