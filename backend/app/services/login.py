@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from ipaddress import IPv6Address, ip_address, ip_network
 
 from app.errors import TooManyAttempts, WrongLogin
@@ -19,6 +20,7 @@ LONGEST_AGENT = 200
 NO_ADDRESS = "unknown"
 """For all who come from what is no address."""
 
+UNKNOWN = "a name that no user has"
 REFUSAL = "That name and password do not belong together."
 
 
@@ -37,14 +39,17 @@ def log_in(
     """
     address = _written(address)
     of_name, of_address = _subjects(name, address)
+    free = {of_name: FREE_OF_NAME, of_address: FREE_OF_ADDRESS}
     with transaction(engine) as connection:
-        wait = login_failures.take_turn(connection, {of_name: FREE_OF_NAME, of_address: FREE_OF_ADDRESS})
+        wait = login_failures.take_turn(connection, free)
+        locked = login_failures.locked_for(connection, free) if wait is None else {}
     if wait is not None:
         seconds = math.ceil(wait)
         raise TooManyAttempts(f"Too many logins failed; try again in {seconds} s.", retry_after=seconds)
     with transaction(engine) as connection:
         kept = users.password_hash(connection, name) if users.is_name(name) else None
     if not is_password(password, kept) or kept is None:
+        _tell_of_locks(engine, {of_name: name, of_address: address}, locked, address)
         raise WrongLogin(REFUSAL)
     better = hash_password(password) if needs_rehash(kept) else None
     secret = new_secret()
@@ -62,6 +67,22 @@ def log_in(
         row = audited.begin(connection, Identity(name, "viewer", "session"), "login", name)
         audited.end(connection, row, after={"address": address, "session": session.id})
     return secret, session
+
+
+def _tell_of_locks(engine: Engine, shown: Mapping[str, str], locked: Mapping[str, float], address: str) -> None:
+    """A row of the audit for each lock, not for each try: somebody guesses, and an admin should know where.
+
+    What is no user's name may be a password in the wrong field, so it stands nowhere.
+    """
+    if not locked:
+        return
+    with transaction(engine) as connection:
+        for subject, seconds in sorted(locked.items()):
+            name = shown[subject]
+            if name != address and not (users.is_name(name) and users.find(connection, name)):
+                name = UNKNOWN
+            row = audited.begin(connection, Identity(address or "somebody", "viewer", "session"), "login.lock", name)
+            audited.end(connection, row, after={"address": address, "seconds": round(seconds)})
 
 
 def log_out(engine: Engine, cookie: str) -> str | None:

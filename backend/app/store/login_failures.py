@@ -54,6 +54,18 @@ def take_turn(connection: Connection, free: Mapping[str, int]) -> float | None:
     return None
 
 
+def locked_for(connection: Connection, free: Mapping[str, int]) -> dict[str, float]:
+    """Subject → seconds of the lock that the turn just taken began, in its transaction; those that it locked only."""
+    rows = connection.execute(
+        select(
+            login_failures.c.subject,
+            login_failures.c.failures,
+            func.extract("epoch", login_failures.c.locked_until - login_failures.c.failed_at),
+        ).where(login_failures.c.subject.in_(list(free)))
+    )
+    return {subject: float(seconds) for subject, failures, seconds in rows if failures >= free[subject]}
+
+
 def succeeded(connection: Connection, *, name: str, address: str, free: int) -> None:
     """The password was right: the name's failures are forgotten, and the address gets its turn back, no more.
 

@@ -19,7 +19,7 @@ from app.services import login
 from app.services.login import FREE_OF_ADDRESS, FREE_OF_NAME, log_in
 from app.services.passwords import hash_password, is_password
 from app.services.users import add_user, change_user
-from app.store import login_failures, users
+from app.store import audit, login_failures, users
 from app.store.engine import make_engine, transaction
 
 PASSWORD = "correct horse battery staple"
@@ -121,6 +121,35 @@ def test_many_at_once_get_no_more_tries_than_one_after_another(mei: Platform, mo
     with ThreadPoolExecutor(40) as pool:
         answers = Counter(pool.map(one, range(40)))
     assert answers == {"wrong": FREE_OF_NAME, "wait": 40 - FREE_OF_NAME}
+
+
+def test_each_lock_stands_in_the_audit_once_and_no_secret_with_it(
+    mei: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def locks() -> list[tuple[str, str, object]]:
+        with transaction(mei.engine) as connection:
+            found = audit.list_rows(connection, limit=50, action="login.lock")
+        return [(row.who, row.subject, (row.after or {})["seconds"]) for row in reversed(found)]
+
+    for _ in range(login.FREE_OF_NAME - 1):
+        attempt(mei, "mei", "wrong")
+    assert locks() == []
+    for _ in range(3):  # the lock, and two that are not looked at
+        attempt(mei, "mei", "wrong")
+    assert locks() == [("192.0.2.1", "mei", 2)]
+    pass_time(mei, 3)
+    attempt(mei, "mei", "wrong")
+    assert locks()[1:] == [("192.0.2.1", "mei", 4)]
+    pass_time(mei, 5)
+    assert attempt(mei, "mei", PASSWORD) == "in"  # whoever knows it has locked nobody
+    assert len(locks()) == 2
+    for _ in range(login.FREE_OF_NAME):
+        attempt(mei, "hunter2-in-the-wrong-field", "wrong", "192.0.2.2")
+    assert locks()[2:] == [("192.0.2.2", "a name that no user has", 2)]
+    monkeypatch.setattr(login, "FREE_OF_ADDRESS", 3)
+    for one in range(3):
+        attempt(mei, f"name{one}", "wrong", "192.0.2.3")
+    assert locks()[3:] == [("192.0.2.3", "192.0.2.3", 2)]
 
 
 def test_whoever_tries_many_names_is_stopped_by_his_address(mei: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
