@@ -44,8 +44,12 @@ async function ask(method: string, path: string, accept: string, body?: unknown)
 async function call<T>(method: string, path: string, body?: unknown): Promise<T> {
   const reply = await ask(method, path, 'application/json', body)
   if (reply.status === 204) return undefined as T
-  const said: unknown = await reply.json().catch(() => null)
-  if (reply.ok) return said as T
+  const said: unknown = await reply.json().catch(() => undefined)
+  if (reply.ok) {
+    // Cut off on the way, or a proxy's own page: nothing that a panel could show.
+    if (said === undefined) throw new ApiError(reply.status, 'CutOff', t('cut_off'))
+    return said as T
+  }
   throw refused(reply, path, said)
 }
 

@@ -29,8 +29,10 @@ export const topics = shallowReactive<Topics>({
   logs: null,
 })
 
-/** Changes whenever a run begins or ends, not with its progress. */
-const stage = computed(() => topics.runs.map((run) => run.id + run.state).join())
+/** Whether the runs were told yet: there may be none. */
+const told = ref(false)
+/** Changes whenever a run begins or ends, not with its progress; null until they are told. */
+const stage = computed(() => (told.value ? topics.runs.map((run) => run.id + run.state).join() : null))
 
 /** Refresh now, and whenever a run has begun or ended: once for many that come together. For a component's setup. */
 export function withRuns(refresh: () => unknown): void {
@@ -38,7 +40,7 @@ export function withRuns(refresh: () => unknown): void {
   refresh()
   watch(stage, (_, before) => {
     // The first snapshot after the page was opened says nothing new.
-    if (!before) return
+    if (before === null) return
     window.clearTimeout(timer)
     timer = window.setTimeout(refresh, 200)
   })
@@ -67,6 +69,7 @@ export function connect(): void {
     tries = 0
     const { topic, data } = JSON.parse(event.data) as { topic: Topic; data: never }
     topics[topic] = data
+    if (topic === 'runs') told.value = true
   }
   mine.onclose = (event) => {
     if (socket !== mine) return

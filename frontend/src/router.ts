@@ -4,6 +4,7 @@ import {
 } from '@lucide/vue'
 import { createRouter, createWebHistory, type RouteRecordRaw } from 'vue-router'
 
+import { mayChange } from './session'
 import type { Word } from './words'
 
 export interface Panel {
@@ -44,12 +45,13 @@ const routes: RouteRecordRaw[] = [
   {
     path: '/settings',
     component: () => import('./panels/Settings.vue'),
-    redirect: '/settings/users',
+    redirect: () => (mayChange.value ? '/settings/users' : '/settings/account'),
     children: [
       { path: 'users', component: () => import('./panels/settings/Users.vue') },
       { path: 'tokens', component: () => import('./panels/settings/Tokens.vue') },
       { path: 'alerting', component: () => import('./panels/settings/Alerting.vue') },
       { path: 'audit', component: () => import('./panels/settings/Audit.vue') },
+      { path: 'account', component: () => import('./panels/settings/Account.vue') },
     ],
   },
   { path: '/:rest(.*)*', component: () => import('./panels/NotFound.vue') },

@@ -8,11 +8,11 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Path, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.api.access import COOKIE, CSRF_HEADER, TheChanger, TheUser, check_origin
+from app.api.access import COOKIE, CSRF_HEADER, TheUser, check_origin
 from app.api.replies import Reply, ThePlatform, TheSettings, failures
 from app.core.version import VERSION
-from app.errors import NotAllowed, UnknownSession
-from app.services import audited, login
+from app.errors import NotAllowed
+from app.services import audited, login, own_account, passwords
 from app.services.identity import Identity, Role
 from app.services.passwords import place
 from app.store import web_sessions
@@ -31,6 +31,15 @@ class Credentials(BaseModel):
 
     name: str = Field(max_length=100, examples=["admin"])
     password: str = Field(max_length=1_000)
+
+
+class NewPassword(BaseModel):
+    """A new password, by whoever knows the present one."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    present_password: str = Field(max_length=1_000)
+    password: str = Field(min_length=passwords.SHORTEST, max_length=passwords.LONGEST)
 
 
 class LoginReply(BaseModel):
@@ -122,6 +131,17 @@ def get_me(settings: TheSettings, response: Response, who: TheUser) -> MeReply:
     )
 
 
+@router.put(
+    "/me/password", summary="Change one's own password", status_code=204, responses=failures(401, 403, 422, 429)
+)
+def change_own_password(platform: ThePlatform, given: NewPassword, who: TheUser) -> Response:
+    """Whoever is logged in, of any role: the present one is asked for, and the user's other sessions end."""
+    with audited.change(platform.engine, who, "user.password", who.name) as row:
+        own_account.change_own_password(platform.engine, who, present=given.present_password, new=given.password)
+        row.after = {"password": "changed"}
+    return Response(status_code=204)
+
+
 @router.get("/sessions", summary="List sessions", responses=failures(401))
 def list_sessions(platform: ThePlatform, who: TheUser) -> SessionsReply:
     """The logins that are still good: all of them for admins, their own for others."""
@@ -134,14 +154,9 @@ def list_sessions(platform: ThePlatform, who: TheUser) -> SessionsReply:
 @router.delete(
     "/sessions/{session_id}", summary="End a session", status_code=204, responses=failures(401, 403, 404, 422)
 )
-def end_session(platform: ThePlatform, session_id: SessionId, changer: TheChanger) -> Response:
-    """Its pages ask for a login within seconds."""
-    with transaction(platform.engine) as connection:
-        name = web_sessions.end(connection, session_id)
-        if name is None:
-            raise UnknownSession(f"There is no session {session_id}.")
-        row = audited.begin(connection, changer.identity, "session.end", str(session_id))
-        audited.end(connection, row, after={"user": name})
+def end_session(platform: ThePlatform, session_id: SessionId, who: TheUser) -> Response:
+    """Its pages ask for a login within seconds. An admin ends any, others their own."""
+    own_account.end_session(platform.engine, who, session_id)
     return Response(status_code=204)
 
 

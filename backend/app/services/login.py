@@ -95,6 +95,15 @@ def log_out(engine: Engine, cookie: str) -> str | None:
     return name
 
 
+def take_turn(engine: Engine, name: str) -> None:
+    """Count a try of that name's password as a failure until ``forget_failures``. Raises TooManyAttempts."""
+    with transaction(engine) as connection:
+        wait = login_failures.take_turn(connection, {_subjects(name, "")[0]: FREE_OF_NAME})
+    if wait is not None:
+        seconds = math.ceil(wait)
+        raise TooManyAttempts(f"Too many were wrong; try again in {seconds} s.", retry_after=seconds)
+
+
 def forget_failures(connection: Connection, name: str) -> None:
     """Let that name be tried again now, as after a new password."""
     login_failures.forget(connection, _subjects(name, "")[0])

@@ -71,16 +71,18 @@ def change_user(
     disabled: bool | None = None,
     password: str | None = None,
     but: int | None = None,
+    instead_of: str | None = None,
 ) -> Changed:
     """Change what is given.
 
-    A disabled user's sessions end and the tokens that he made are revoked; with a new password all sessions end *but*
-    perhaps one, the changer's own; who becomes a viewer loses the tokens that can change things.
+    A disabled user's sessions end and the tokens that he made are revoked; with a new password, set only while the old
+    one hashes to *instead_of* where that is given, all sessions end *but* perhaps one, the changer's own; who becomes
+    a viewer loses the tokens that can change things.
 
     Raises:
         UnknownUser: there is none of that name.
         LastAdmin: nobody could change anything any more; nothing was changed.
-        InvalidParameter: there is no such role, or the password is too short.
+        InvalidParameter: there is no such role, the password is too short, or another was set meanwhile.
     """
     if role is not None:
         _check_role(role)
@@ -91,6 +93,8 @@ def change_user(
     with transaction(engine) as connection:
         users.lock(connection)
         before = get(connection, name)
+        if instead_of is not None and users.password_hash(connection, name) != instead_of:
+            raise InvalidParameter(f"Somebody else has just changed the password of {name}.")
         users.change(connection, name, role=role, disabled=disabled, password_hash=kept)
         if not users.count_admins(connection) and before.role == "admin" and before.disabled_at is None:
             raise LastAdmin(f"{name} is the last admin: make another user one before, or nobody could change anything.")

@@ -14,6 +14,8 @@ from app.store.tables import users, web_sessions
 
 IDLE = timedelta(hours=12)
 LONGEST = timedelta(days=7)
+MOST = 20
+"""Of one user: with one more, the one that was not seen for longest ends."""
 SEEN_EVERY = timedelta(minutes=1)
 """So long after the last time that a session was written down as seen, it is again."""
 
@@ -58,10 +60,13 @@ _LIVING = (
 def begin(
     connection: Connection, secret_hash: bytes, *, user_name: str, address: str | None, agent: str | None
 ) -> WebSession:
-    """Begin a session; those that are over are cleared away with it."""
+    """Begin a session; those that are over are cleared away with it, and the user's that are beyond MOST."""
     connection.execute(delete(web_sessions).where(OVER))
     values = {"secret_hash": secret_hash, "user_name": user_name, "address": address, "agent": agent}
     connection.execute(insert(web_sessions).values(**values, created_at=_NOW, seen_at=_NOW))
+    own = select(web_sessions.c.id).where(web_sessions.c.user_name == user_name)
+    beyond = own.order_by(web_sessions.c.seen_at.desc(), web_sessions.c.id.desc()).offset(MOST)
+    connection.execute(delete(web_sessions).where(web_sessions.c.id.in_(beyond)))
     return _session(connection.execute(_LIVING.where(web_sessions.c.secret_hash == secret_hash)).one())
 
 

@@ -43,6 +43,7 @@ PANELS = (
     "settings/tokens",
     "settings/alerting",
     "settings/audit",
+    "settings/account",
 )
 USERS = {"ann": ("admin", "correct horse battery"), "vic": ("viewer", "staple horse battery")}
 SCREEN: ViewportSize = {"width": 1280, "height": 860}

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Route, expect
+from playwright.sync_api import Route, WebSocketRoute, expect
 
 from app.market.calendar import TAIPEI
 from tests.browser.conftest import USERS, Console, log_in
@@ -264,6 +264,41 @@ def test_users_are_for_admins(console: Console) -> None:
     for place in ("settings/users", "settings/tokens"):
         console.open(page, place)
         expect(page.get_by_text("只有管理員能看這一頁")).to_be_visible()
+
+
+def test_whoever_is_no_admin_has_an_account_too(console: Console) -> None:
+    page, (_, password) = console.page("vic"), USERS["vic"]
+    for _ in range(2):  # from elsewhere
+        httpx.post(f"{console.url}/api/v1/login", json={"name": "vic", "password": password}).raise_for_status()
+    console.open(page, "settings")
+    page.wait_for_url("**/admin/settings/account")
+    ends = page.get_by_role("button", name="結束登入")
+    expect(ends.first).to_be_visible()
+    before = ends.count()
+    ends.first.click()
+    expect(ends).to_have_count(before - 1)
+    for present, new in ((password, "a better horse battery"), ("a better horse battery", password)):
+        page.get_by_label("目前密碼").fill(present)
+        page.get_by_label("密碼", exact=True).fill(new)
+        page.get_by_role("button", name="儲存").click()
+        expect(page.get_by_label("目前密碼")).to_have_value("")
+        expect(ends).to_have_count(0)
+    expect(page.get_by_text("這個瀏覽器")).to_be_visible()
+
+
+def test_an_answer_that_was_cut_off_is_told_and_the_first_run_of_all_is_heard(console: Console) -> None:
+    page = console.page()
+    page.route("**/api/v1/sessions", lambda route: route.fulfill(status=200, body='{"sessions": [{"id"'))
+    console.open(page, "settings/account")
+    expect(page.get_by_text("伺服器的回應不完整")).to_be_visible()
+    # A ledger that is empty, and then its first run: the panel asks anew.
+    live: list[WebSocketRoute] = []
+    page.route_web_socket("**/api/v1/live", live.append)
+    run = console.api("GET", "runs?limit=1")["runs"][0]
+    console.open(page, "runs")
+    live[0].send(json.dumps({"topic": "runs", "data": []}))
+    with page.expect_request("**/api/v1/runs?*"):
+        live[0].send(json.dumps({"topic": "runs", "data": [run]}))
 
 
 def test_logs_are_searched_and_followed_and_stand_on_their_runs_page(console: Console) -> None:

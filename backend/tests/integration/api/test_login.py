@@ -25,6 +25,7 @@ from app.services import login
 from app.services.identity import Identity
 from app.services.passwords import place
 from app.services.tokens import make_token
+from app.store import login_failures
 from app.store.engine import transaction
 from tests.integration.api.logins import OURS, PASSWORD, Person, log_in, person
 from tests.integration.api.served import served
@@ -241,6 +242,70 @@ def test_an_admin_ends_a_session_and_a_new_password_ends_the_others(platform: Pl
     assert elsewhere.get("/api/v1/me").status_code == 401
     assert log_in(web, "boss").status_code == 401
     assert log_in(web, "boss", "a better password").status_code == 200
+
+
+def test_a_viewer_changes_his_own_password_and_a_stolen_session_cannot(
+    platform: Platform, web: Web, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    boss, mei = person(web, platform, "boss", "admin"), person(web, platform, "mei", "viewer")
+    elsewhere = Person(web, log_in(web, "mei").cookies["quantlab_session"])
+    path, better = "/api/v1/me/password", "a better password"
+    right = {"present_password": PASSWORD, "password": better}
+    assert web.ask("PUT", path, json=right).status_code == 401
+    assert web.ask("PUT", path, json=right, headers=ADMIN_TOKEN).status_code == 403
+    assert mei.ask("PUT", path, json=right, headers={}).status_code == 403
+    assert mei.ask("PUT", path, json=right, headers=OURS | {"Origin": "http://evil.example"}).status_code == 403
+    assert mei.ask("PUT", path, json=right | {"password": "short"}).status_code == 422
+    monkeypatch.setattr(login_failures, "FIRST_LOCK", 600.0)
+    wrong = [mei.ask("PUT", path, json=right | {"present_password": "wrong"}) for _ in range(login.FREE_OF_NAME)]
+    assert {(one.status_code, one.json()["message"]) for one in wrong} == {(422, "That is not your present password.")}
+    assert mei.ask("PUT", path, json=right).status_code == 429  # who guesses here has to wait as one who guesses there
+    run_sql(platform, "DELETE FROM login_failures")
+
+    assert mei.ask("PUT", path, json=right).status_code == 204
+    assert (mei.get("/api/v1/me").status_code, elsewhere.get("/api/v1/me").status_code) == (200, 401)
+    assert [log_in(web, "mei", one).status_code for one in (PASSWORD, better)] == [401, 200]
+    row = boss.get("/api/v1/audit?action=user").json()["rows"][0]
+    assert (row["who"], row["action"], row["subject"], row["after"]) == (
+        "mei",
+        "user.password",
+        "mei",
+        {"password": "changed"},
+    )
+
+
+def test_a_viewer_ends_sessions_of_his_own_only(platform: Platform, web: Web) -> None:
+    boss, mei = person(web, platform, "boss", "admin"), person(web, platform, "mei", "viewer")
+    stolen = Person(web, log_in(web, "mei").cookies["quantlab_session"])
+    ids = {one["name"]: one["id"] for one in boss.get("/api/v1/sessions").json()["sessions"]}
+    (other,) = [one["id"] for one in mei.get("/api/v1/sessions").json()["sessions"] if not one["this"]]
+    for unowned in (ids["boss"], 2**40):
+        assert mei.ask("DELETE", f"/api/v1/sessions/{unowned}").status_code == 403
+    assert mei.ask("DELETE", f"/api/v1/sessions/{other}", headers={}).status_code == 403
+    assert mei.ask("DELETE", f"/api/v1/sessions/{other}").status_code == 204
+    assert [one.get("/api/v1/me").status_code for one in (boss, mei, stolen)] == [200, 200, 401]
+
+
+def test_the_oldest_session_of_a_user_ends_where_there_are_too_many(platform: Platform, web: Web) -> None:
+    boss, mei = person(web, platform, "boss", "admin"), person(web, platform, "mei", "viewer")
+    run_sql(platform, "UPDATE web_sessions SET seen_at = seen_at - interval '1 hour'")
+    run_sql(
+        platform,
+        "INSERT INTO web_sessions (secret_hash, user_name, created_at, seen_at) "
+        "SELECT sha256(n::text::bytea), 'mei', now(), now() FROM generate_series(1, 19) n",
+    )
+    assert mei.get("/api/v1/me").status_code == 200  # now seen, as the page of one who works is
+    run_sql(platform, "UPDATE web_sessions SET seen_at = seen_at - interval '1 hour' WHERE secret_hash = sha256('7')")
+    assert log_in(web, "mei").status_code == 200
+    assert (mei.get("/api/v1/me").status_code, boss.get("/api/v1/me").status_code) == (200, 200)
+    with transaction(platform.engine) as connection:
+        (held, seventh) = connection.execute(
+            text(
+                "SELECT count(*), count(*) FILTER (WHERE secret_hash = sha256('7')) "
+                "FROM web_sessions WHERE user_name = 'mei'"
+            )
+        ).one()
+    assert (held, seventh) == (20, 0)
 
 
 def test_the_role_counts_as_it_is_now(platform: Platform, web: Web) -> None:
