@@ -470,7 +470,10 @@ def test_a_gap_is_filled_from_the_coverage_at_the_cost_that_was_told(console: Co
     expect(page.get_by_text("這一天尚未向交易所取得")).to_be_visible()
     expect(page.get_by_text(re.compile("補抓需 1 次請求"))).to_be_visible()
     name = cells.first.get_attribute("aria-label") or ""
-    page.get_by_role("button", name="回補…").click()
+    fill = page.get_by_role("button", name="回補…")
+    # A button and not a cell: wide enough for its own text.
+    assert fill.evaluate("(it) => it.clientWidth > 40 && it.scrollWidth <= it.clientWidth")
+    fill.click()
     expect(page.get_by_role("dialog").get_by_text("需向交易所提出 1 次請求")).to_be_visible()
     with page.expect_response(re.compile(r"backfill_bars/runs$")) as asked:
         page.get_by_role("dialog").get_by_role("button", name="執行", exact=True).click()
