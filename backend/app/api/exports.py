@@ -19,6 +19,7 @@ from app.api.errors import body_of
 from app.api.replies import Reply, ThePlatform, TheSettings, failures
 from app.core.wiring import Platform
 from app.errors import QuantLabError, TooManyDownloads
+from app.export import reading
 from app.export.archive import tar_of
 from app.export.snapshots import find_snapshot, list_snapshots
 from app.services import exports
@@ -45,10 +46,19 @@ class SnapshotRow(BaseModel):
     bytes: int | None
 
 
+class ReadingLine(BaseModel):
+    """Python that reads what is current, on the host of the web."""
+
+    kind: str = Field(examples=["parquet"])
+    reader: str = Field(examples=["polars"])
+    text: str
+
+
 class ExportsReply(Reply):
     """By kind, the newest first."""
 
     folder: str = Field(description="where they are, on the host of the web: <folder>/<kind>/<name>")
+    lines: list[ReadingLine] = Field(description="how they are read there, by kind and reader")
     exports: list[SnapshotRow]
 
 
@@ -100,9 +110,10 @@ def _place(who: TheUser) -> Iterator[None]:
 @router.get("", summary="List exports")
 def list_exports(settings: TheSettings) -> ExportsReply:
     """Every snapshot that is kept. To export now: `POST /api/v1/tasks/sync_qlib/runs`."""
-    folder = settings.data_dir / "exports"
+    folder = (settings.data_dir / "exports").absolute()
     rows = [SnapshotRow(**asdict(one)) for one in list_snapshots(folder)]
-    return ExportsReply(source=settings.quantlab_source, folder=str(folder.absolute()), exports=rows)
+    lines = [ReadingLine(**one._asdict()) for one in reading.lines(folder)]
+    return ExportsReply(source=settings.quantlab_source, folder=str(folder), lines=lines, exports=rows)
 
 
 @router.get(

@@ -32,6 +32,7 @@ def test_snapshots_are_listed_by_kind(web: Web, seeded: Platform) -> None:
     told = web.get("/api/v1/exports").json()
     # Where the settings put the data, whatever that is: the console's lines for pandas and Qlib begin with it.
     assert Path(told.pop("folder")) == seeded.settings.data_dir.resolve() / "exports"
+    assert {line["kind"] for line in told.pop("lines")} == {"qlib", "parquet"}
     assert told == {"source": "sandbox", "exports": []}
     context = replace(seeded.context(), clock=lambda: NOW)
     export_qlib(context, keep=3)
@@ -56,6 +57,26 @@ def test_snapshots_are_listed_by_kind(web: Web, seeded: Platform) -> None:
     tree = seeded.settings.data_dir / "exports/qlib/current"
     found = [path.stat().st_size for path in tree.rglob("*") if path.is_file() and path.name != "manifest.json"]
     assert sizes == {"files": len(found), "bytes": sum(found)}
+
+
+@pytest.mark.parametrize("reader", ["polars", "DuckDB", "pandas"])
+def test_a_line_of_the_reply_reads_what_was_exported(web: Web, seeded: Platform, reader: str) -> None:
+    if reader == "pandas":
+        pytest.importorskip("pyarrow", reason="pandas reads Parquet with it, and nothing else here needs it")
+    export_parquet(replace(seeded.context(), clock=lambda: NOW), keep=3)
+    lines = web.get("/api/v1/exports").json()["lines"]
+    brought, _, expression = next(one["text"] for one in lines if one["reader"] == reader).partition("; ")
+    names: dict[str, Any] = {}
+    exec(brought, names)
+    read = eval(expression, names)
+    rows = {
+        "polars": lambda: read.collect().to_dicts(),
+        "DuckDB": lambda: [dict(zip(read.columns, row, strict=True)) for row in read.fetchall()],
+        "pandas": lambda: read.to_dict("records"),
+    }[reader]()
+    assert [(row["symbol"], str(row["session"])[:10], int(row["year"])) for row in rows] == [
+        ("2330", day, 2026) for day in ("2026-11-19", "2026-11-20", "2026-11-23")
+    ]
 
 
 TOKEN = {"Authorization": "Bearer correct-horse-battery"}
