@@ -244,6 +244,8 @@ def test_a_token_is_shown_once_works_and_is_revoked(console: Console) -> None:
     page.get_by_label("名稱").fill("notebook")
     page.get_by_role("button", name="建立權杖").click()
     token = page.get_by_role("status").locator("code").inner_text()
+    # Under the name by which this page came, whatever port that is.
+    expect(page.get_by_role("status").locator("pre")).to_contain_text(f'{token}" {console.url}/api/v1/')
     bearer = {"Authorization": f"Bearer {token}"}
     url = f"{console.url}/api/v1/me"
     assert httpx.get(url, headers=bearer).json()["role"] == "viewer"
