@@ -14,7 +14,9 @@ from app.api.securities import unknown_symbol
 from app.errors import InvalidParameter
 from app.market.bar import to_decimal
 from app.market.corporate_action import ActionKind
-from app.store import securities
+from app.market.security import Venue
+from app.services.sync_corporate_actions import DIVIDENDS
+from app.store import securities, watched
 from app.store.corporate_actions import HeldAction, list_actions
 from app.store.engine import transaction
 
@@ -42,6 +44,9 @@ class ActionsReply(Reply):
 
     count: int
     more: bool = Field(description="whether there are more than these; ask again with an earlier `end`")
+    asked: dict[Venue, AwareDatetime] = Field(
+        description="when each venue last told which there are; of one that is not here nothing was ever fetched"
+    )
     actions: list[ActionRow]
 
 
@@ -62,10 +67,12 @@ def get_actions(
         if symbol is not None and securities.find(connection, symbol) is None:
             raise unknown_symbol(symbol)
         found = list_actions(connection, symbol=symbol, start=start, end=end, as_of=as_of, limit=limit + 1)
+        asked = watched.committed(connection, DIVIDENDS)
     return ActionsReply(
         source=platform.settings.quantlab_source,
         count=len(found[:limit]),
         more=len(found) > limit,
+        asked=asked,
         actions=[_row(held) for held in found[:limit]],
     )
 

@@ -14,7 +14,8 @@ from app.api.quotes import QuotesReply
 from app.core import queue
 from app.core.wiring import Platform
 from app.market.corporate_action import ActionKind, CorporateAction
-from app.store import runs
+from app.market.security import Venue
+from app.store import runs, units
 from app.store.corporate_actions import write_actions
 from app.store.engine import transaction
 from tests.integration.conftest import NOW
@@ -177,6 +178,17 @@ def test_actions(acted: Platform, web: Web) -> None:
     assert get(web, "/api/v1/actions?limit=1")["more"]
     assert get(web, "/api/v1/actions?as_of=2026-11-23T00:00:00Z")["actions"] == []
     assert get(web, "/api/v1/actions?end=2026-11-19")["count"] == 1
+
+
+def test_no_actions_is_another_thing_than_never_asked(seeded: Platform, web: Web) -> None:
+    assert get(web, "/api/v1/actions?symbol=2330") == {
+        "source": "sandbox", "count": 0, "more": False, "asked": {}, "actions": []
+    }  # fmt: skip
+    with transaction(seeded.engine) as connection:
+        for venue, state in ((Venue.TWSE, "SUCCESS"), (Venue.TPEX, "FAILED")):
+            units.record(connection, "run-2", dataset="dividends", venue=venue, scope="2026", state=state, at=NOW)
+    body = get(web, "/api/v1/actions?symbol=2330")
+    assert (body["asked"], body["actions"]) == ({"TWSE": "2026-11-23T07:00:00Z"}, [])
 
 
 def test_bars_of_a_range_newest_first_to_stay(seeded: Platform, web: Web) -> None:
