@@ -480,7 +480,9 @@ def test_a_gap_is_filled_from_the_coverage_at_the_cost_that_was_told(console: Co
     with page.expect_response(re.compile(r"backfill_bars/runs$")) as asked:
         page.get_by_role("dialog").get_by_role("button", name="執行", exact=True).click()
     run_id = asked.value.json()["id"]
+    expect(page.get_by_role("link", name="查看執行")).to_have_attribute("href", f"/admin/runs/{run_id}")
     session = name.split()[2].rstrip(":")
     expect(page.get_by_role("button", name=re.compile(f"日線.*TWSE {session}: (100|99)"))).to_be_visible(timeout=60_000)
     run = console.api("GET", f"runs/{run_id}")
     assert (run["run"]["state"], [unit["scope"] for unit in run["units"]]) == ("SUCCESS", [session])
+    expect(page.get_by_text("所選的 1 個交易日都已持有")).to_be_visible()  # no longer what it was before the run
