@@ -137,6 +137,8 @@ export interface Covered {
   session: string
   expected: number
   held: number
+  /** Of the held ones: those of which a newer version waits in quarantine. */
+  newer_waiting: number
   quarantined: number
   explained: Record<string, number>
   missing: number
