@@ -58,6 +58,10 @@ export function duration(seconds: number): string {
   return `${Math.floor(whole / 3600)}h ${two(Math.floor((whole % 3600) / 60))}m`
 }
 
+/** A length of a plan, told in minutes: `0.2` is `12 seconds`. */
+export const lengthOf = (minutes: number): string =>
+  minutes < 1 ? t('n_seconds', { n: Math.max(Math.round(minutes * 60), 1) }) : t('n_minutes', { n: minutes < 10 ? minutes.toFixed(1) : Math.round(minutes) })
+
 export function secondsBetween(start: string | null, end: string | null): number | null {
   return start ? ((end ? Date.parse(end) : now.value) - Date.parse(start)) / 1000 : null
 }
