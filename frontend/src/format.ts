@@ -31,6 +31,17 @@ export function daysBefore(day: string, days: number): string {
 export const count = (value: number | null | undefined): string =>
   value === null || value === undefined ? '–' : value.toLocaleString('en-US')
 
+/** A price as it is published, exact text, with separators of thousands: `1,085.5`. */
+export function price(text: string | null): string {
+  if (text === null) return '–'
+  const [whole = '', rest] = text.split('.')
+  return whole.replace(/\B(?=(\d{3})+$)/g, ',') + (rest === undefined ? '' : `.${rest}`)
+}
+/** The same of a change: a rise has its sign, too. */
+export const signed = (text: string | null): string => (Number(text) > 0 ? `+${price(text)}` : price(text))
+/** Shares as lots of a thousand. */
+export const lotsOf = (shares: number | null): number | null => (shares === null ? null : Math.round(shares / 1000))
+
 export function percent(share: number | null | undefined, digits = 1): string {
   if (share === null || share === undefined) return '–'
   // Never round up to a whole that it is not.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import httpx
@@ -206,7 +207,8 @@ def test_candles_are_drawn_of_what_is_held(console: Console) -> None:
     bars = console.api("GET", "bars/2330")["bars"]
     newest = page.get_by_role("row").filter(has_text=bars[-1]["session"])
     for field in ("open", "high", "low", "close"):
-        expect(newest).to_contain_text(bars[-1][field])
+        expect(newest).to_contain_text(f"{Decimal(bars[-1][field]):,}")
+    expect(page.get_by_role("figure")).to_contain_text(bars[-1]["session"])  # what the chart reads out is the last one
 
 
 def test_a_cell_of_the_coverage_tells_what_is_held(console: Console) -> None:
