@@ -24,3 +24,10 @@ function text(name: string, fact: Said['facts'][string]): string {
   if (typeof fact === 'string') return NAMES[name]?.(fact) ?? fact
   return fact.map((one) => saying(one, null)).join(language.value === 'zh' ? '；' : '; ')
 }
+
+/** How many units of a run succeeded, of how many, as its reason tells; null where none failed. */
+export function unitsOf(said: Said | null): { done: number; total: number } | null {
+  if (said?.code !== 'units_failed') return null
+  const [total, failed, short] = ['total', 'failed', 'short'].map((name) => Number(String(said.facts[name]).replaceAll(',', ''))) as [number, number, number]
+  return { done: total - failed - short, total }
+}
