@@ -202,7 +202,7 @@ def test_candles_are_drawn_of_what_is_held(console: Console) -> None:
     page = console.page()
     console.open(page, "data")
     page.get_by_label("輸入代號或名稱").fill("台積")
-    page.get_by_role("link", name="2330 台積電").click()
+    page.get_by_role("link", name="台積電", exact=True).click()
     expect(page.get_by_role("figure").locator("canvas").first).to_be_visible()
     bars = console.api("GET", "bars/2330")["bars"]
     newest = page.get_by_role("row").filter(has_text=bars[-1]["session"])
