@@ -45,8 +45,8 @@ async def live(socket: WebSocket) -> None:
     ``logs`` is the number of the newest line, for whoever wants to ask for what is after theirs.
 
     The first message of a topic is what is so now; whenever that changed there is another, the whole again. Closed
-    with 4401 when there is no session (any more), with 1013 when the page reads too slowly or too many are open: connect
-    again, and nothing is missed.
+    with 4401 when there is no session (any more), with 1013 when the page reads too slowly or too many are open:
+    connect again, and nothing is missed.
     """
     try:
         check_origin(socket)

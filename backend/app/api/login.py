@@ -134,10 +134,13 @@ def get_me(settings: TheSettings, response: Response, who: TheUser) -> MeReply:
 @router.put(
     "/me/password", summary="Change one's own password", status_code=204, responses=failures(401, 403, 422, 429)
 )
-def change_own_password(platform: ThePlatform, given: NewPassword, who: TheUser) -> Response:
+def change_own_password(request: Request, platform: ThePlatform, given: NewPassword, who: TheUser) -> Response:
     """Whoever is logged in, of any role: the present one is asked for, and the user's other sessions end."""
+    address = request.client.host if request.client else ""
     with audited.change(platform.engine, who, "user.password", who.name) as row:
-        own_account.change_own_password(platform.engine, who, present=given.present_password, new=given.password)
+        own_account.change_own_password(
+            platform.engine, who, present=given.present_password, new=given.password, address=address
+        )
         row.after = {"password": "changed"}
     return Response(status_code=204)
 

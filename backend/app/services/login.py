@@ -95,13 +95,25 @@ def log_out(engine: Engine, cookie: str) -> str | None:
     return name
 
 
-def take_turn(engine: Engine, name: str) -> None:
-    """Count a try of that name's password as a failure until ``forget_failures``. Raises TooManyAttempts."""
+def known_password(engine: Engine, name: str, password: str, *, address: str) -> str | None:
+    """What that user's password hashes to, for whoever gives it; None: it is wrong, which counts as a failed login.
+
+    Raises:
+        TooManyAttempts: of that name too many failed; the password was not looked at.
+    """
+    of_name = _subjects(name, "")[0]
+    free = {of_name: FREE_OF_NAME}
     with transaction(engine) as connection:
-        wait = login_failures.take_turn(connection, {_subjects(name, "")[0]: FREE_OF_NAME})
+        wait = login_failures.take_turn(connection, free)
+        locked = login_failures.locked_for(connection, free) if wait is None else {}
+        kept = users.password_hash(connection, name)
     if wait is not None:
         seconds = math.ceil(wait)
         raise TooManyAttempts(f"Too many were wrong; try again in {seconds} s.", retry_after=seconds)
+    if is_password(password, kept):
+        return kept
+    _tell_of_locks(engine, {of_name: name}, locked, address)
+    return None
 
 
 def forget_failures(connection: Connection, name: str) -> None:

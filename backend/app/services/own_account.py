@@ -5,13 +5,13 @@ from __future__ import annotations
 from app.errors import InvalidParameter, NotAllowed, UnknownSession
 from app.services import audited, login
 from app.services.identity import Identity
-from app.services.passwords import check_new, is_password
+from app.services.passwords import check_new
 from app.services.users import change_user
-from app.store import users, web_sessions
+from app.store import web_sessions
 from app.store.engine import Engine, transaction
 
 
-def change_own_password(engine: Engine, who: Identity, *, present: str, new: str) -> None:
+def change_own_password(engine: Engine, who: Identity, *, present: str, new: str, address: str) -> None:
     """A new password for whoever gives the *present* one; his other sessions end.
 
     To have his session is not enough: one that was stolen must not take the account, too. Wrong ones count as failed
@@ -25,10 +25,8 @@ def change_own_password(engine: Engine, who: Identity, *, present: str, new: str
     if who.via != "session":
         raise NotAllowed("Only a user who is logged in has a password of his own; `quantlab users password` sets any.")
     check_new(new)
-    login.take_turn(engine, who.name)
-    with transaction(engine) as connection:
-        kept = users.password_hash(connection, who.name)
-    if not is_password(present, kept):
+    kept = login.known_password(engine, who.name, present, address=address)
+    if kept is None:
         raise InvalidParameter("That is not your present password.")
     change_user(engine, who.name, password=new, but=who.id, instead_of=kept)
 

@@ -297,7 +297,7 @@ def test_an_answer_that_was_cut_off_is_told_and_the_first_run_of_all_is_heard(co
     expect(page.get_by_text("伺服器的回應不完整")).to_be_visible()
     # A ledger that is empty, and then its first run: the panel asks anew.
     live: list[WebSocketRoute] = []
-    page.route_web_socket("**/api/v1/live", live.append)
+    page.route_web_socket("**/api/v1/live", lambda route: live.append(route))  # noqa: PLW0108 - Playwright marks it
     run = console.api("GET", "runs?limit=1")["runs"][0]
     console.open(page, "runs")
     live[0].send(json.dumps({"topic": "runs", "data": []}))

@@ -260,6 +260,8 @@ def test_a_viewer_changes_his_own_password_and_a_stolen_session_cannot(
     wrong = [mei.ask("PUT", path, json=right | {"present_password": "wrong"}) for _ in range(login.FREE_OF_NAME)]
     assert {(one.status_code, one.json()["message"]) for one in wrong} == {(422, "That is not your present password.")}
     assert mei.ask("PUT", path, json=right).status_code == 429  # who guesses here has to wait as one who guesses there
+    (row,) = boss.get("/api/v1/audit?action=login.lock").json()["rows"]
+    assert (row["subject"], row["after"]["seconds"]) == ("mei", 600)
     run_sql(platform, "DELETE FROM login_failures")
 
     assert mei.ask("PUT", path, json=right).status_code == 204
