@@ -51,7 +51,8 @@ and how it is fair, stands in `benchmarks/README.md`. A bar that is missed is to
 _ABOUT_ERRORS = """
 The API answers `{"error": type, "message": sentence}` with the status below, and `facts` where the sentence counts
 something (`retry_after`, `site`); `error` is also `NotFound`, `MethodNotAllowed`, `HTTPError`, `UnknownHost`,
-`TooLarge` or `Unexpected` where the web itself answers. A run that failed keeps type and sentence in the ledger. *Tried again*: a task that meets it waits and tries again by itself.
+`TooLarge` or `Unexpected` where the web itself answers. A run that failed keeps type and sentence in the ledger.
+*Tried again*: a task that meets it waits and tries again by itself.
 """
 
 
