@@ -7,8 +7,8 @@ SHELL := /bin/sh
 PYTHON ?= python3
 SOURCE ?= sandbox
 PORT ?= 3000
-# pytest processes: one a core, two at least, so that the tests always run in parallel.
-WORKERS ?= $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2); [ $$n -gt 2 ] && echo $$n || echo 2)
+# pytest processes: one more than cores, for those that start a platform mostly wait for it.
+WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2) + 1)
 # Passed on to the command: make test ARGS='-k calendar -x'
 ARGS ?=
 RUN := cd backend && exec ../.venv/bin

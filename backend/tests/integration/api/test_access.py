@@ -80,6 +80,17 @@ def run(_: Platform, web: Web) -> object:
     return web.post("/api/v1/tasks/sync_qlib/runs", headers=ADMIN_TOKEN).json()["id"]
 
 
+def backfill(_: Platform, web: Web) -> object:
+    body = {"parameters": {"start": "2026-11-02", "end": "2026-11-03"}}
+    return web.post("/api/v1/tasks/backfill_bars/runs", json=body, headers=ADMIN_TOKEN).json()["id"]
+
+
+def paused_backfill(platform: Platform, web: Web) -> object:
+    run_id = backfill(platform, web)
+    assert web.post(f"/api/v1/backfill/{run_id}/pause", headers=ADMIN_TOKEN).status_code == 200
+    return run_id
+
+
 def failed_run(platform: Platform, web: Web) -> object:
     run_id = web.post("/api/v1/tasks/sync_stock_list/runs", headers=ADMIN_TOKEN).json()["id"]
     at = now()
@@ -144,6 +155,8 @@ NOTE = {"note": "seen"}
 CHANGES: dict[tuple[str, str], Change] = {
     ("POST", "/api/v1/tasks/{name}/runs"): Change("run.start", the("sync_stock_list"), {"parameters": {}}),
     ("POST", "/api/v1/runs/{run_id}/cancel"): Change("run.cancel", run),
+    ("POST", "/api/v1/backfill/{run_id}/pause"): Change("backfill.pause", backfill),
+    ("POST", "/api/v1/backfill/{run_id}/resume"): Change("backfill.resume", paused_backfill),
     ("POST", "/api/v1/runs/{run_id}/retry"): Change("run.retry", failed_run),
     ("POST", "/api/v1/workers/{name}/drain"): Change("worker.drain", worker),
     ("POST", "/api/v1/workers/{name}/resume"): Change("worker.resume", worker),

@@ -96,7 +96,7 @@ def seen() -> heartbeats.Seen:
 
 def wrong(run: Run) -> set[str]:
     """The checks that find an error, of all."""
-    findings = json.loads(run("doctor", "--json").output)["findings"]
+    findings = json.loads(run("doctor", "--json").stdout)["findings"]
     return {one["name"] for one in findings if one["level"] == "error"}
 
 

@@ -64,11 +64,13 @@ ELSEWHERE = {
         "gaps",
         "runs retry",
         "workers drain",
+        "backfill pause",
+        "backfill resume",
     ),
     *("workers resume", "workers resize", "workers restart", "prune", "restore"),
 }
 """They take more to be tried: the first three below; the others need snapshots, gaps, a run that failed, a worker, old
-rows, a backup."""
+rows, a backup, a backfill."""
 LOOKING = {
     *(
         "up",
@@ -84,6 +86,7 @@ LOOKING = {
         "wait-ready",
     ),
     *(
+        "backfill list",
         "catch-up plan",
         "export csv",
         "export fetch",

@@ -172,9 +172,9 @@ def test_a_page_after_a_row_that_is_gone_is_refused(connection: Connection) -> N
 def test_a_long_list_is_not_sorted_for_a_page(
     connection: Connection, index: str, read: Callable[[Connection], Any]
 ) -> None:
-    """PostgreSQL has used the index, as it counts."""
+    """PostgreSQL has used the index, as it counts; a skip scan is many."""
     connection.execute(text("SET LOCAL enable_sort = off"))
     connection.execute(text("SET LOCAL enable_seqscan = off"))
     read(connection)
     used = "SELECT pg_stat_get_xact_numscans(CAST(:index AS regclass))"
-    assert connection.scalar(text(used), {"index": index}) == 1
+    assert connection.scalar(text(used), {"index": index}) >= 1

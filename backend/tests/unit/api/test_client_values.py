@@ -9,15 +9,15 @@ import pytest
 from pydantic import BaseModel
 from quantlab_client import values
 
+from app.api.actions import ActionRow
 from app.api.coverage import CoverageRow
 from app.api.many_bars import ManyBarRow
-from app.api.quotes import QuoteRow
 from app.api.securities import SecurityRow
 
 PAIRS: list[tuple[Any, type[BaseModel]]] = [
+    (values.Action, ActionRow),
     (values.Bar, ManyBarRow),
     (values.Coverage, CoverageRow),
-    (values.Quote, QuoteRow),
     (values.Security, SecurityRow),
 ]
 
