@@ -2,7 +2,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help up install test lint format chaos truth fuzz docs bench lock clean
+.PHONY: help up install test coverage long lint format chaos truth fuzz docs bench lock clean
 
 PYTHON ?= python3
 SOURCE ?= sandbox
@@ -27,9 +27,16 @@ install: ## install what the tests and checks need, and build the console's page
 	@$(PYTHON) tools/install.py --dev
 	@$(PYTHON) tools/build_page.py
 
-test: install ## run the tests with coverage (ARGS='-k name' for some of them)
+test: install ## run the tests (ARGS='-k name' for some of them)
 	@$(PYTHON) tools/install.py --qlib
-	@$(RUN)/pytest -n $(WORKERS) --dist loadgroup $(if $(strip $(ARGS)),$(ARGS),--cov --cov-report=term)
+	@$(RUN)/pytest -n $(WORKERS) --dist loadgroup $(ARGS)
+
+coverage: install ## run the tests and measure what they call, which takes half as long again
+	@$(MAKE) --no-print-directory test ARGS='--cov --cov-report=term $(ARGS)'
+
+long: install ## run the tests that take a minute or more each
+	@$(PYTHON) tools/install.py --qlib
+	@cd backend && QUANTLAB_LONG=full ../.venv/bin/pytest -n $(WORKERS) --dist loadgroup -m long $(ARGS)
 
 lint: install ## check style, types, layers, docker-compose.yml and Dockerfile
 	@$(RUN)/ruff check . ../tools ../benchmarks ../client
@@ -45,7 +52,7 @@ format: install ## put the code into form
 	@$(RUN)/ruff format . ../tools ../benchmarks ../client
 
 chaos: install ## hurt a real platform in every way, then at random (ARGS='--minutes 10 --seed 2330')
-	@cd backend && QUANTLAB_CHAOS=full ../.venv/bin/pytest tests/chaos
+	@cd backend && QUANTLAB_CHAOS=full QUANTLAB_LONG=full ../.venv/bin/pytest tests/chaos
 	@$(RUN)/python -m tests.chaos $(ARGS)
 
 truth: install ## take the real panels beside the project through everything, from an empty database to the real Qlib

@@ -33,8 +33,11 @@ UNMEASURED = ("acceptance", "browser", "chaos", "fuzz", "properties", "integrati
 """Tests of processes, which coverage does not see, and of many cases and rows, which it would slow by two thirds."""
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Measure the coverage of the others, which call the code once for what they show."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the long ones out, unless they were asked for; measure the coverage of those that call the code itself."""
+    if os.environ.get("QUANTLAB_LONG") != "full" and (long := [one for one in items if one.get_closest_marker("long")]):
+        config.hook.pytest_deselected(items=long)
+        items[:] = [one for one in items if one not in long]
     for item in items:
         if item.path.relative_to(Path(__file__).parent).as_posix().startswith(UNMEASURED):
             item.add_marker(pytest.mark.no_cover)

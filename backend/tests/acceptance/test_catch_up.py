@@ -66,6 +66,7 @@ def test_three_sessions_off_are_fetched_once(platform: Platform) -> None:
     assert asked(platform) == 0
 
 
+@pytest.mark.long
 def test_killed_at_60_percent_only_the_rest_is_fetched(platform: Platform) -> None:
     catch_up(platform)
     lost = lose(platform, 5)

@@ -45,6 +45,7 @@ def send(platform: Platform, task: str, count: int = 1, *, priority: int = 5, **
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.long
 def test_gevent_at_1000_loses_no_acknowledgement(platform: Platform, tmp_path: Path) -> None:
     send(platform, "nap", 1000, seconds=1.0)
     with worker(platform, tmp_path / "gevent.log", "--pool=gevent", "--concurrency=1000"):
@@ -90,6 +91,7 @@ def test_time_limits_end_in_a_clear_state(platform: Platform, tmp_path: Path) ->
     ]
 
 
+@pytest.mark.long
 def test_a_task_that_kills_its_process_ends_as_failed_after_four_of_them(platform: Platform, tmp_path: Path) -> None:
     with worker(platform, tmp_path / "die.log", "--concurrency=1"):
         send(platform, "die")

@@ -40,6 +40,7 @@ def conditions(up: Up) -> set[str]:
         return {kind for (kind,) in rows}
 
 
+@pytest.mark.long
 def test_what_freezes_comes_back(up: Up) -> None:
     wait_until(lambda: conditions(up) >= {"worker", "beat", "web"}, what="the first heartbeats")
     before = pids(up)

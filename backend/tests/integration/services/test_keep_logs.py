@@ -163,6 +163,7 @@ def _copy_for_ever(url: str, folder: Path) -> None:
         keeper.keep()
 
 
+@pytest.mark.long
 def test_nothing_is_lost_or_doubled_when_copiers_are_killed(engine: Engine, database_url: str, tmp_path: Path) -> None:
     file = tmp_path / "quantlab-2026-11-20.jsonl"
     context, written = multiprocessing.get_context("fork"), 0
