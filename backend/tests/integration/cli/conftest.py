@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from loguru import logger
 from typer.testing import CliRunner, Result
 
 from app.cli.main import app
@@ -18,6 +19,7 @@ QUANTLAB = Path(sys.executable).with_name("quantlab")
 @pytest.fixture
 def run(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
     """Run a command in this process, on a wide terminal."""
+    logger.remove()  # what an earlier test of this process set up writes to a terminal that is gone
     monkeypatch.setenv("COLUMNS", "200")
     runner = CliRunner()
     return lambda *words: runner.invoke(app, list(words))
