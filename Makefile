@@ -7,8 +7,8 @@ SHELL := /bin/sh
 PYTHON ?= python3
 SOURCE ?= sandbox
 PORT ?= 3000
-# pytest processes: one more than cores, for those that start a platform mostly wait for it.
-WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2) + 1)
+# pytest processes: one a core, two at least, so that the tests always run in parallel.
+WORKERS ?= $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2); [ $$n -gt 2 ] && echo $$n || echo 2)
 # Passed on to the command: make test ARGS='-k calendar -x'
 ARGS ?=
 RUN := cd backend && exec ../.venv/bin
@@ -34,7 +34,7 @@ test: install ## run the tests (ARGS='-k name' for some of them)
 coverage: install ## run the tests and measure what they call, which takes half as long again
 	@$(MAKE) --no-print-directory test ARGS='--cov --cov-report=term $(ARGS)'
 
-long: install ## run the tests that take a minute or more each
+long: install ## run the tests that take half a minute or more each
 	@$(PYTHON) tools/install.py --qlib
 	@cd backend && QUANTLAB_LONG=full ../.venv/bin/pytest -n $(WORKERS) --dist loadgroup -m long $(ARGS)
 

@@ -52,6 +52,7 @@ def lose(platform: Platform, sessions: int) -> list[Any]:
     return lost
 
 
+@pytest.mark.long
 def test_three_sessions_off_are_fetched_once(platform: Platform) -> None:
     catch_up(platform)
     lose(platform, 3)

@@ -102,6 +102,7 @@ def supervised_worker(platform: Platform, name: str) -> Iterator[None]:
         thread.join(60)
 
 
+@pytest.mark.long
 @pytest.mark.timeout(400)
 def test_all_restart_one_at_a_time_and_lose_nothing(platform: Platform) -> None:
     def living() -> dict[str, dict[str, Any]]:

@@ -84,6 +84,7 @@ def ask(web: Web, method: str, path: str) -> int:
     return reply.status_code
 
 
+@pytest.mark.long
 @pytest.mark.timeout(240)
 def test_frozen_servers(web: Web, servers: Servers) -> None:
     runs, start, quotes = "/api/v1/runs", "/api/v1/tasks/cleanup_old_cache/runs", "/api/v1/quotes?symbols=2330"

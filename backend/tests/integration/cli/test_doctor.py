@@ -499,6 +499,7 @@ def slow_hard(seconds: int = 0):
 """
 
 
+@pytest.mark.long
 @pytest.mark.timeout(300)
 def test_a_real_worker_and_the_code_that_changes_under_it(
     told: Any, platform: Platform, server_folder: Path, tmp_path: Path

@@ -43,6 +43,7 @@ def due_cells(bench: Any, venue: Venue, panel: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+@pytest.mark.long
 @pytest.mark.needs_shared
 @pytest.mark.timeout(400)
 def test_every_cell_of_the_panel_is_accounted_for(make_bench: Any, start_sandbox: Any, shared_data: Path) -> None:

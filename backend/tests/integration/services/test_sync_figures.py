@@ -47,6 +47,7 @@ def canned(bench: Any, body: bytes | None) -> Any:
     return replace(bench.context, client=Canned(body))
 
 
+@pytest.mark.long
 def test_two_days_of_every_dataset_are_a_request_each(bench: Any) -> None:
     report = sync_figures(bench.context, start=THURSDAY, end=FRIDAY)
     assert report.state == "SUCCESS"
