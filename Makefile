@@ -52,7 +52,7 @@ format: install ## put the code into form
 	@$(RUN)/ruff format . ../tools ../benchmarks ../client
 
 chaos: install ## hurt a real platform in every way, then at random (ARGS='--minutes 10 --seed 2330')
-	@cd backend && QUANTLAB_CHAOS=full QUANTLAB_LONG=full ../.venv/bin/pytest tests/chaos
+	@cd backend && QUANTLAB_CHAOS=full ../.venv/bin/pytest tests/chaos
 	@$(RUN)/python -m tests.chaos $(ARGS)
 
 truth: install ## take the real panels beside the project through everything, from an empty database to the real Qlib

@@ -69,6 +69,9 @@ export function duration(seconds: number): string {
   return `${Math.floor(whole / 3600)}h ${two(Math.floor((whole % 3600) / 60))}m`
 }
 
+/** A value of any kind as it is; a dash where it is absent. */
+export const asText = (value: unknown): string => (value === null || value === undefined ? '–' : String(value))
+
 /** A length of a plan, told in minutes: `0.2` is `12 seconds`. */
 export const lengthOf = (minutes: number): string =>
   minutes < 1 ? t('n_seconds', { n: Math.max(Math.round(minutes * 60), 1) }) : t('n_minutes', { n: minutes < 10 ? minutes.toFixed(1) : Math.round(minutes) })

@@ -45,8 +45,7 @@ def due_ticks() -> Iterator[tuple[str, datetime]]:
             yield "catch-up", minute
 
 
-@pytest.mark.long
-@pytest.mark.chaos(short=True)
+@pytest.mark.chaos
 def test_each_due_tick_runs_once(stage: Stage) -> None:
     names = sorted({name for name, _ in due_ticks()})
     for name in names:

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.chaos(short=True)
 FAILS_OVER_WITHIN = 60.0
 
 
-@pytest.mark.long
+@pytest.mark.chaos
 def test_a_master_that_dies_amid_a_sync_is_replaced_and_nothing_is_lost(chaos: Prepared, stage: Stage) -> None:
     with sentinels(stage) as watchers:
         bring_up(stage, ["w1", "beat1"])

@@ -8,10 +8,9 @@ from tests.chaos.prepare import Prepared
 from tests.chaos.scale import PACE, shared_backfill
 from tests.chaos.stage import Stage
 
-pytestmark = pytest.mark.chaos(short=True)
+pytestmark = pytest.mark.chaos
 
 
-@pytest.mark.long
 def test_two_hosts_share_a_backfill_within_the_quota_of_one(chaos: Prepared, stage: Stage) -> None:
     seen = shared_backfill(stage, hosts=2)
     assert seen.workers == {"w1", "w2"}  # both took part
@@ -24,7 +23,6 @@ def test_two_hosts_share_a_backfill_within_the_quota_of_one(chaos: Prepared, sta
         assert most <= 2 / PACE + 2, (site, most)
 
 
-@pytest.mark.chaos
 @pytest.mark.parametrize("hosts", [1, 2, 4])
 @pytest.mark.parametrize("pace", [PACE, 0.01], ids=["in the exchange's pace", "as fast as they can"])
 def test_more_hosts_do_the_same_once_and_ask_no_more_often(

@@ -12,8 +12,7 @@ from tests.chaos.verdict import judge, start_sync
 from tests.conftest import wait_until
 
 
-@pytest.mark.long
-@pytest.mark.chaos(short=True)
+@pytest.mark.chaos
 def test_a_poison_task_ends_as_failed_and_harms_no_other(chaos: Prepared, stage: Stage) -> None:
     bring_up(stage, ["w1", "beat1"])
     poison = stage.call("poison")
