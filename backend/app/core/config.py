@@ -32,7 +32,7 @@ Source = Literal["sandbox", "exchange"]
 OUR_PREFIXES = ("QUANTLAB_", "CELERYD_")
 """Nobody else reads variables that begin so."""
 _WITH_HOST = frozenset({"redis", "rediss", "sentinel", "amqp", "amqps", "pyamqp"})
-NOT_SETTINGS = frozenset({"QUANTLAB_CHAOS", "QUANTLAB_FUZZ", "QUANTLAB_NPM", "QUANTLAB_TRUTH"})
+NOT_SETTINGS = frozenset({"QUANTLAB_CHAOS", "QUANTLAB_FUZZ", "QUANTLAB_LONG", "QUANTLAB_NPM", "QUANTLAB_TRUTH"})
 """What tests and tools read, and the platform does not."""
 
 

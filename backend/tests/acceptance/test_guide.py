@@ -11,7 +11,7 @@ import pytest
 from tests.acceptance.conftest import Platform
 from tests.conftest import PROJECT
 
-pytestmark = [pytest.mark.xdist_group("platform"), pytest.mark.timeout(300)]
+pytestmark = pytest.mark.timeout(300)
 
 GUIDE = PROJECT / "docs/CELERY_TASKS_GUIDE.md"
 ENGLISH = PROJECT / "docs/CELERY_TASKS_GUIDE.en.md"

@@ -13,7 +13,7 @@ import redis
 from tests.acceptance.conftest import BACKEND, BIN, Platform
 from tests.conftest import wait_until
 
-pytestmark = [pytest.mark.xdist_group("platform"), pytest.mark.timeout(180)]
+pytestmark = pytest.mark.timeout(180)
 
 
 @contextmanager

@@ -16,7 +16,7 @@ import pytest
 from tests.acceptance.conftest import BACKEND, BIN, Platform
 from tests.conftest import wait_until
 
-pytestmark = [pytest.mark.xdist_group("platform"), pytest.mark.timeout(300)]
+pytestmark = pytest.mark.timeout(300)
 
 PLACES = ("runs", "units", "audit", "incidents", "log_lines", "heartbeats", "schedules")
 """Tables in which something of an error, or of who did what, is kept."""

@@ -9,7 +9,7 @@ import pytest
 
 from tests.acceptance.conftest import Platform
 
-pytestmark = [pytest.mark.xdist_group("platform"), pytest.mark.timeout(180)]
+pytestmark = pytest.mark.timeout(180)
 
 LISTED = 1347 + 1009
 TASKS = {

@@ -14,7 +14,7 @@ import pytest
 from tests.acceptance.conftest import BACKEND, BIN, Platform
 from tests.conftest import wait_until
 
-pytestmark = [pytest.mark.xdist_group("platform"), pytest.mark.timeout(180)]
+pytestmark = pytest.mark.timeout(180)
 
 
 def quantlab(platform: Platform, *words: str) -> str:

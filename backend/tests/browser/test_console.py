@@ -15,7 +15,7 @@ from playwright.sync_api import Route, WebSocketRoute, expect
 from app.market.calendar import TAIPEI
 from tests.browser.conftest import USERS, Console, log_in
 
-pytestmark = [pytest.mark.xdist_group("browser"), pytest.mark.timeout(180)]
+pytestmark = pytest.mark.timeout(180)
 
 RUN_LIST = re.compile("立即執行：證券清單")
 

@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import PANELS, PHONE, SCREEN, SCREENSHOTS, Console
 
-pytestmark = [pytest.mark.xdist_group("browser"), pytest.mark.timeout(180)]
+pytestmark = pytest.mark.timeout(180)
 
 BUDGET = 350_000
 """Bytes over the wire that a panel may take, with nothing kept from before."""

@@ -14,7 +14,7 @@ from sqlalchemy import text
 from app.store.engine import make_engine, transaction
 from tests.browser.conftest import PHONE, SCREENSHOTS, Console
 
-pytestmark = [pytest.mark.xdist_group("browser"), pytest.mark.timeout(180)]
+pytestmark = pytest.mark.timeout(180)
 
 RUNS, SYMBOLS = 10_000, 2_671
 MOST_NODES = 6_000

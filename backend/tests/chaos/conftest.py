@@ -20,7 +20,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     here = Path(__file__).parent
     ours = [item for item in items if item.path.is_relative_to(here)]
     for item in ours:
-        item.add_marker(pytest.mark.xdist_group("chaos"))
         item.add_marker(pytest.mark.timeout(400))
     long = {item for item in ours if (mark := item.get_closest_marker("chaos")) and not mark.kwargs.get("short")}
     if long and not FULL:

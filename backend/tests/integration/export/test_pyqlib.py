@@ -38,7 +38,7 @@ DELISTED, DELISTED_ON = "1101", date(2023, 10, 2)
 AT = datetime(2024, 6, 3, tzinfo=UTC)
 POPULAR = ["2330", "2317"]
 
-pytestmark = [pytest.mark.xdist_group("pyqlib"), pytest.mark.timeout(240)]
+pytestmark = pytest.mark.timeout(240)
 
 
 @dataclass
