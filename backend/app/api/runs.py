@@ -15,7 +15,7 @@ from app.api.replies import Reply, ThePlatform, failures
 from app.api.said import SaidField, said
 from app.core import queue
 from app.core.queue import full_name
-from app.errors import UnknownRun, storable
+from app.errors import storable
 from app.market.security import Venue
 from app.store import audit, units
 from app.store import runs as store
@@ -168,8 +168,8 @@ def list_runs(
     """What was asked for, what ran, what it wrote and why it failed."""
     wanted: RunFilters = {**filters, "since": since, "until": until}
     with transaction(platform.engine) as connection:
-        if before is not None and store.get(connection, before) is None:
-            raise unknown_run(before)
+        if before is not None:
+            store.get(connection, before)
         found = store.list_runs(connection, order=order, before=before, limit=limit + 1, **wanted)
         total = store.count_runs(connection, **wanted)
     page = found[:limit]
@@ -213,8 +213,6 @@ def get_run(platform: ThePlatform, run_id: str) -> RunReply:
     """The run, the pieces of work that it did, and its traceback if it failed. The beginning of an id will do."""
     with transaction(platform.engine) as connection:
         run = store.find(connection, run_id)
-        if run is None:
-            raise unknown_run(run_id)
         pieces = units.of_run(connection, run.id)
         later = store.retries_of(connection, run.id)
         who = audit.starter_of(connection, run.id)
@@ -232,8 +230,3 @@ def as_row(run: Run) -> RunRow:
     """A run as the API shows it."""
     late = None if run.late is None else run.late.total_seconds()
     return RunRow.model_validate({**asdict(run), "late_seconds": late})
-
-
-def unknown_run(run_id: str) -> UnknownRun:
-    """The error for an id that the ledger lacks."""
-    return UnknownRun(f"The ledger has no run {run_id!r}.")

@@ -12,7 +12,6 @@ import typer
 from app.cli.changes import change, start_task
 from app.cli.data import follow
 from app.cli.output import AsJson, console, print_json, print_source, table
-from app.cli.runs import find
 from app.cli.times import DAY, day
 from app.core import backfilling
 from app.core.backfilling import TASK
@@ -21,6 +20,7 @@ from app.market.calendar import TAIPEI
 from app.market.security import Venue
 from app.services.backfill import Wanted, plan_backfill
 from app.services.readiness import look
+from app.store import runs
 from app.store.coverage import BARS
 from app.store.engine import transaction
 
@@ -144,7 +144,7 @@ def resume(run_id: _Id) -> None:
 def _whole(run_id: str) -> str:
     """The id that begins so."""
     with transaction(get_platform().engine) as connection:
-        return find(connection, run_id).id
+        return runs.find(connection, run_id).id
 
 
 def replay(

@@ -157,12 +157,7 @@ def _line(run: Run) -> str:
 
 def _read(run_id: str) -> Run:
     with transaction(get_platform().engine) as connection:
-        run = runs.get(connection, run_id)
-    if run is None:
-        raise InvalidParameter(
-            f"The run {run_id} is queued but not in the ledger; look with `celery … result {run_id}`."
-        )
-    return run
+        return runs.get(connection, run_id)
 
 
 def _show_end(run: Run, *, as_json: bool) -> None:

@@ -16,10 +16,9 @@ from app.cli.changes import change
 from app.cli.output import AsJson, coloured, console, in_words, local, print_json, print_source, table, took
 from app.core import queue, retrying
 from app.core.wiring import get_platform
-from app.errors import UnknownRun
 from app.store import runs as store
 from app.store import units
-from app.store.engine import Connection, transaction
+from app.store.engine import transaction
 from app.store.runs import Run
 
 _SHOWN = 20
@@ -75,7 +74,7 @@ def cancel_run(
     Example: `quantlab runs cancel 5e0c17`.
     """
     with transaction(get_platform().engine) as connection:
-        found = find(connection, run_id)
+        found = store.find(connection, run_id)
     with change("run.cancel", found.id) as row:
         run = queue.cancel_run(found.id, by=getpass.getuser(), at_once=at_once)
         row.after = {"task": run.task, "state": run.state, "at_once": at_once}
@@ -99,7 +98,7 @@ def retry_run(
     Examples: `quantlab runs retry 5e0c17 --plan`, `quantlab runs retry 5e0c17`, `quantlab runs retry 5e0c17 --all`.
     """
     with transaction(get_platform().engine) as connection:
-        found = find(connection, run_id)
+        found = store.find(connection, run_id)
     if whole:
         typer.echo(f"{found.task} with {json.dumps(dict(found.parameters), ensure_ascii=False)}, all of it.")
     else:
@@ -134,7 +133,7 @@ def show_run(
     Example: `quantlab runs show 5e0c17`.
     """
     with transaction(get_platform().engine) as connection:
-        found = find(connection, run_id)
+        found = store.find(connection, run_id)
         pieces = units.of_run(connection, found.id)
     if as_json:
         print_json({**asdict(found), "units": [asdict(piece) for piece in pieces]})
@@ -154,14 +153,6 @@ def show_run(
     if found.traceback:
         out.print()
         out.print(found.traceback, style="dim", markup=False)
-
-
-def find(connection: Connection, run_id: str) -> Run:
-    """The run of that id, or the only one whose id begins so. Raises UnknownRun."""
-    found = store.find(connection, run_id)
-    if found is None:
-        raise UnknownRun(f"The ledger has no run {run_id!r}, or several that begin so.")
-    return found
 
 
 def runs_table(found: list[Run], *, title: str | None = None) -> RenderableType:

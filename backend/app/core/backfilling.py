@@ -8,7 +8,7 @@ from typing import Any
 
 from app.core.celery_app import app
 from app.core.wiring import Platform
-from app.errors import InvalidParameter, UnknownRun
+from app.errors import InvalidParameter
 from app.services.backfill import BackfillPlan, Wanted, plan_backfill
 from app.services.catch_up import done_by
 from app.services.context import Context
@@ -42,11 +42,11 @@ def pause(platform: Platform, run_id: str, *, by: str) -> Run:
         UnknownRun: there is none of that id.
         InvalidParameter: it is no backfill, has ended, or is paused already.
     """
-    _find(platform, run_id)
     with transaction(platform.engine) as connection:
+        _check(runs.get(connection, run_id))
         if not pausing.pause(connection, run_id, by=by):
             raise InvalidParameter(f"The run {run_id} has ended or is paused: there is nothing to pause.")
-        return _get(runs.get(connection, run_id), run_id)
+        return runs.get(connection, run_id)
 
 
 def resume(platform: Platform, run_id: str) -> Run:
@@ -56,11 +56,11 @@ def resume(platform: Platform, run_id: str) -> Run:
         UnknownRun: there is none of that id.
         InvalidParameter: it is no backfill, or not paused.
     """
-    _find(platform, run_id)
     with transaction(platform.engine) as connection:
+        _check(runs.get(connection, run_id))
         if not pausing.resume(connection, run_id):
             raise InvalidParameter(f"The run {run_id} is not paused: there is nothing to resume.")
-        return _get(runs.get(connection, run_id), run_id)
+        return runs.get(connection, run_id)
 
 
 def wanted_by(context: Context, given: Mapping[str, Any]) -> Wanted:
@@ -78,16 +78,8 @@ def _look(platform: Platform, run: Run) -> Backfill:
     )
 
 
-def _find(platform: Platform, run_id: str) -> None:
-    with transaction(platform.engine) as connection:
-        run = _get(runs.get(connection, run_id), run_id)
+def _check(run: Run) -> None:
     if run.task != TASK:
         raise InvalidParameter(
-            f"The run {run_id} is {run.task}, and only a backfill pauses: `quantlab runs cancel {run_id}` ends it."
+            f"The run {run.id} is {run.task}, and only a backfill pauses: `quantlab runs cancel {run.id}` ends it."
         )
-
-
-def _get(run: Run | None, run_id: str) -> Run:
-    if run is None:
-        raise UnknownRun(f"The ledger has no run {run_id!r}.")
-    return run

@@ -11,7 +11,7 @@ from app.core.celery_app import app
 from app.core.queue import Started
 from app.core.referee import seed_of
 from app.core.wiring import get_platform
-from app.errors import InvalidParameter, UnknownRun
+from app.errors import InvalidParameter
 from app.market.calendar import TAIPEI
 from app.store import runs, units
 from app.store.engine import transaction
@@ -44,8 +44,6 @@ def remainder_of(run_id: str) -> Remainder:
     """
     with transaction(get_platform().engine) as connection:
         run = runs.get(connection, run_id)
-        if run is None:
-            raise UnknownRun(f"The ledger has no run {run_id!r}.")
         held = units.of_run(connection, run_id)
     if not run.is_final:
         raise InvalidParameter(f"The run {run_id} is {run.state}: it can be done over once it has ended.")
@@ -70,8 +68,6 @@ def retry_whole(run_id: str) -> Started:
     """Queue a run of the same task with the same parameters, which does everything. Raises as ``start_task`` does."""
     with transaction(get_platform().engine) as connection:
         run = runs.get(connection, run_id)
-    if run is None:
-        raise UnknownRun(f"The ledger has no run {run_id!r}.")
     return queue.start_task(run.task, run.parameters, trigger="retry")
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from loguru import logger
 
-from app.errors import InvalidParameter, StoreUnavailable, UnknownRun
+from app.errors import InvalidParameter, StoreUnavailable
 from app.store import leases, outbox, runs
 from app.store.counts import Counts
 from app.store.engine import Engine, transaction
@@ -149,8 +149,6 @@ class RunLedger:
                 # Its holder may have given it back between the two.
                 stopped = leases.end_waiting(connection, run_id, state="CANCELLED", reason=reason, at=self._clock())
             run = runs.get(connection, run_id)
-        if run is None:
-            raise UnknownRun(f"The ledger has no run {run_id!r}.")
         if run.is_final and not stopped:
             raise InvalidParameter(f"The run {run_id} has ended as {run.state}; there is nothing to cancel.")
         return run

@@ -24,6 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, insert
 
+from app.errors import UnknownRun
 from app.store.counts import Counts, split_counts
 from app.store.in_order import place, turn
 from app.store.run_filters import RunFilters, clauses
@@ -143,7 +144,7 @@ def queue(
     if connection.scalar(statement.on_conflict_do_nothing().returning(runs.c.id)) is not None:
         return run_id
     # Taken: that very id, or by somebody who asked for the same in this moment.
-    if get(connection, run_id):
+    if connection.scalar(select(runs.c.id).where(runs.c.id == run_id)) is not None:
         return run_id
     found = _in_flight(connection, task, parameters)
     if found is None:
@@ -232,20 +233,24 @@ def _in_flight(connection: Connection, task: str, parameters: Mapping[str, Any])
     )
 
 
-def get(connection: Connection, run_id: str) -> Run | None:
-    """The run with that id, or None."""
+def get(connection: Connection, run_id: str) -> Run:
+    """The run with that id. Raises UnknownRun."""
     row = connection.execute(select(runs).where(runs.c.id == run_id)).one_or_none()
-    return None if row is None else from_row(row)
+    if row is None:
+        raise UnknownRun(f"The ledger has no run {run_id!r}.")
+    return from_row(row)
 
 
-def find(connection: Connection, beginning: str) -> Run | None:
-    """The run with that id, or the only one whose id begins so, as lists show it; None for none or several."""
-    found = get(connection, beginning)
-    if found is None and len(beginning) >= SHORTEST:
-        near = select(runs).where(runs.c.id.startswith(beginning, autoescape=True)).limit(2)
-        rows = connection.execute(near).all()
-        found = from_row(rows[0]) if len(rows) == 1 else None
-    return found
+def find(connection: Connection, beginning: str) -> Run:
+    """The run with that id, or the only one whose id begins so, as lists show it. Raises UnknownRun."""
+    if len(beginning) < SHORTEST:
+        return get(connection, beginning)
+    near = select(runs).where(runs.c.id.startswith(beginning, autoescape=True))
+    # The whole id first, whatever else begins so.
+    rows = connection.execute(near.order_by(runs.c.id != beginning).limit(2)).all()
+    if len(rows) == 2 and rows[0].id != beginning:
+        raise UnknownRun(f"Several runs begin with {beginning!r}: give more of the id.")
+    return from_row(rows[0]) if rows else get(connection, beginning)
 
 
 def retries_of(connection: Connection, run_id: str) -> list[str]:

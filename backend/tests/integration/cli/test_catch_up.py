@@ -72,7 +72,6 @@ def test_pause_and_resume(run: Run, platform: Platform) -> None:
     assert f"The run {run_id} is cancelled." in good(run("catch-up", "pause"))
     with transaction(platform.engine) as connection:
         cancelled = runs.get(connection, run_id)
-    assert cancelled is not None
     assert cancelled.state == "CANCELLED"
     assert not show_schedule("catch-up").enabled
     assert queue.next_fires("app.tasks.catch_up", after=wiring.now(), count=1) == []

@@ -574,7 +574,7 @@ def _worker_and_code(told: Any, platform: Platform, tree: Tree) -> None:
 def ended(platform: Platform, run_id: str) -> bool:
     with transaction(platform.engine) as connection:
         run = runs.get(connection, run_id)
-    return run is not None and run.is_final
+    return run.is_final
 
 
 def test_the_list_and_a_name_that_there_is_not(run: Run, platform: Platform) -> None:

@@ -128,5 +128,4 @@ def test_parquet_is_started_by_its_task(run: Run, platform: Platform) -> None:
     run_id = run("export", "parquet", "--no-wait").stdout.strip()
     with transaction(platform.engine) as connection:
         queued = runs.get(connection, run_id)
-    assert queued is not None
     assert (queued.task, queued.state, queued.trigger) == ("app.tasks.export_parquet", "QUEUED", "manual")

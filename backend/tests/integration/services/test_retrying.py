@@ -88,7 +88,6 @@ def test_the_last_days_stay_those_of_the_first_run(platform: Platform) -> None:
     with transaction(platform.engine) as connection:
         again = runs.get(connection, started.id)
         later = runs.retries_of(connection, failed)
-    assert again is not None
     assert (again.trigger, again.retry_of, later) == ("retry", failed, [started.id])
     assert again.parameters == {"days": 3, "end_date": "2026-11-19"}  # 21:30 in Taipei, on the 19th
 

@@ -36,7 +36,6 @@ def run_out(connection: Connection, run_id: str = "a") -> None:
 
 def state(connection: Connection, run_id: str = "a") -> str:
     run = runs.get(connection, run_id)
-    assert run is not None
     return run.state
 
 
@@ -69,7 +68,6 @@ def test_a_dead_holder_cannot_write_any_more(connection: Connection) -> None:
     assert leases.renew(connection, {"a": 2}) == {"a": None}
     assert leases.finish(connection, "a", token=2, state="SUCCESS", at=NOW)
     run = runs.get(connection, "a")
-    assert run is not None
     assert (run.state, run.attempts, run.losses) == ("SUCCESS", 2, 1)
 
 
@@ -256,5 +254,4 @@ def test_an_error_with_half_a_surrogate_pair_is_written_down(connection: Connect
     start(connection)
     assert leases.finish(connection, "a", token=1, state="FAILED", at=NOW, error="lone \udc80", traceback="\0")
     run = runs.get(connection, "a")
-    assert run is not None
     assert (run.error, run.traceback) == ("lone ?", "\ufffd")

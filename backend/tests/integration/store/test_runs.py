@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import IntegrityError
 
-from app.errors import InvalidParameter
+from app.errors import InvalidParameter, UnknownRun
 from app.store import leases, runs
 from app.store.counts import Counts
 from app.store.engine import transaction
@@ -34,9 +34,7 @@ def start(connection: Connection, run_id: str = "a", *, task: str = TASK, minute
 
 
 def held(connection: Connection, run_id: str = "a") -> Run:
-    run = runs.get(connection, run_id)
-    assert run is not None
-    return run
+    return runs.get(connection, run_id)
 
 
 def test_from_the_wish_to_the_end(connection: Connection) -> None:
@@ -95,7 +93,8 @@ def test_a_tick_of_a_schedule_is_claimed_once(connection: Connection) -> None:
     assert claim(connection, "c", "daily", 60)
     assert claim(connection, "d", "other", 0)
     assert claim(connection, "e", "other", 1, state="SKIPPED", reason="It came too late.")
-    assert runs.get(connection, "b") is None
+    with pytest.raises(UnknownRun):
+        runs.get(connection, "b")
     assert (held(connection, "e").finished_at, held(connection, "e").reason) == (at(1), "It came too late.")
 
 
@@ -132,8 +131,11 @@ def test_a_run_ends_only_in_a_final_state(connection: Connection) -> None:
         leases.finish(connection, "a", state="STARTED", at=at(2))
 
 
-def test_an_unknown_run_is_absent(connection: Connection) -> None:
-    assert runs.get(connection, "none") is None
+def test_an_unknown_run_is_refused(connection: Connection) -> None:
+    with pytest.raises(UnknownRun, match="no run 'none'"):
+        runs.get(connection, "none")
+    with pytest.raises(UnknownRun, match="no run 'none'"):
+        runs.find(connection, "none")
     assert not leases.finish(connection, "none", state="SUCCESS", at=at(2))
 
 
@@ -187,3 +189,14 @@ def test_the_database_itself_refuses_a_false_ledger(engine: Engine, wrong: str) 
 
 def test_counts_add_up_where_somebody_counted() -> None:
     assert Counts(1, 2, None, 4) + Counts(10, None, None, 40) == Counts(11, 2, None, 44, None)
+
+
+def test_a_run_is_found_by_the_beginning_that_only_it_has(connection: Connection) -> None:
+    for run_id in ("5e0c17aa", "5e0c17ab", "5e0c", "77aa0000"):
+        queue(connection, run_id, minute=len(run_id), forced=True)
+    assert runs.find(connection, "77aa").id == "77aa0000"
+    assert runs.find(connection, "5e0c").id == "5e0c"
+    with pytest.raises(UnknownRun, match="Several runs begin with '5e0c17'"):
+        runs.find(connection, "5e0c17")
+    with pytest.raises(UnknownRun, match="no run '77a'"):
+        runs.find(connection, "77a")

@@ -26,9 +26,7 @@ TASK = "app.tasks.sync_qlib"
 
 def held(platform: Platform, run_id: str) -> Run:
     with transaction(platform.engine) as connection:
-        run = runs.get(connection, run_id)
-    assert run is not None
-    return run
+        return runs.get(connection, run_id)
 
 
 def change(platform: Platform, statement: str) -> None:
