@@ -112,6 +112,7 @@ export interface Finding {
   name: string
   level: 'ok' | 'unknown' | 'warning' | 'error'
   detail: string
+  said: Said | null
   remedy: string | null
   programs: { name: string; state: string }[]
 }

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Literal
 
 from fastapi import APIRouter, Response
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, computed_field
 
 from app.api.replies import ThePlatform
+from app.api.said import SaidField, said
 from app.core.health import ANSWER_WITHIN, find_recent
 from app.core.version import VERSION
 from app.ops.health import Level, overall
@@ -30,6 +31,11 @@ class FindingRow(BaseModel):
     detail: str
     remedy: str | None
     programs: list[ProgramRow] = Field(description="of worker, beat and web: each that there is")
+
+    @computed_field
+    def said(self) -> SaidField:
+        """What the detail says."""
+        return said(self.detail)
 
 
 class HealthReply(BaseModel):

@@ -98,6 +98,19 @@ SAYINGS: Mapping[str, str] = {
         "Nobody has answered the canary of the queue {queue}, sent {seconds:,} s ago: its workers are "
         "wedged, busy for long, or away. `quantlab doctor` tells more."
     ),
+    # How servers and programs are.
+    "no_worker": "No worker runs: what is queued waits.",
+    "no_beat": "No beat runs: no schedule fires.",
+    "no_web": "No web runs: there is no page and no API.",
+    "heartbeats_unread": "Nobody knows: heartbeats are kept in PostgreSQL, which does not answer.",
+    "slow_answer": "No answer within {length} s.",
+    "read_only": "PostgreSQL {version} is read-only: nothing can be stored, and nobody can log in.",
+    "other_source": "The database holds data of the source {source}, but {asked} is asked for.",
+    "canaries_unread": "Answers are kept in PostgreSQL, which does not answer.",
+    "canary_not_sent": "None is on its way yet; beat sends one a minute through each queue.",
+    "canary_busy": "For {seconds:,} s none came through {queues}: every slot of the workers is taken.",
+    "canary_lost": "For {seconds:,} s none came through {queues}, though it was sent.",
+    "canary_silent": "No canary is sent any more: beat, which sends one a minute, does nothing.",
     # The least particular ones last: they hold others.
     "cannot_check": "{subject} cannot be checked: {why}",
     "promise_broken": "{subject}: {lacks}. Promised {when}.",
@@ -117,7 +130,8 @@ _FORMS = {
     "holes": ".*?",
     "among": ".*?",
 }
-_WHOLE = frozenset({"by", "rule", "folder", "host", "symbols", "named", "others", "holes", "among", *_FORMS})
+_PLAIN = ("among", "asked", "by", "folder", "holes", "host", "length", "named", "others", "queues", "rule", "source")
+_WHOLE = frozenset((*_FORMS, *_PLAIN, "symbols", "version"))
 """Facts of such a name are no sentences."""
 
 

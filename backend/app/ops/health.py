@@ -14,6 +14,7 @@ import redis
 
 from app.cache.client import redis_errors
 from app.errors import ConfigurationError, QuantLabError, StoreUnavailable
+from app.market.sayings import say
 from app.store import provenance, state
 from app.store.engine import Engine, transaction
 
@@ -64,7 +65,7 @@ def find_within(seconds: float, checks: Mapping[str, Check]) -> list[Finding]:
         except Empty:
             break
         found[name] = finding
-    slow = f"No answer within {seconds:g} s."
+    slow = say("slow_answer", length=f"{seconds:g}")
     return [
         found.get(name, Finding(name, Level.ERROR, slow, "See whether it hangs or is unreachable.")) for name in checks
     ]
@@ -82,11 +83,11 @@ def check_postgresql(make_engine: Callable[[], Engine], *, source: str) -> Findi
     except ConfigurationError as error:
         return Finding("postgresql", Level.ERROR, str(error), "Correct DATABASE_URL, or start with that source.")
     if held != source:
-        detail = f"The database holds data of the source {held!r}, but {source!r} is asked for."
+        detail = say("other_source", source=held, asked=source)
         return Finding("postgresql", Level.ERROR, detail, "Use another database, or start with that source.")
     if not writable:
         # A warning: whoever only reads is served.
-        detail = f"PostgreSQL {version} is read-only: nothing can be stored, and nobody can log in."
+        detail = say("read_only", version=version)
         return Finding("postgresql", Level.WARNING, detail, "Let DATABASE_URL lead to the primary; free its disk.")
     detail = f"PostgreSQL {version} answers; its data are of the source {held}."
     return Finding("postgresql", Level.OK, detail, facts={"version": version})

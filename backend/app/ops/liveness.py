@@ -12,6 +12,7 @@ from celery import Celery
 from kombu.exceptions import OperationalError
 
 from app.errors import StoreUnavailable
+from app.market.sayings import say
 from app.ops.health import Finding, Level
 from app.ops.identity import machine, runs_here
 from app.store.heartbeats import Heartbeat, Seen
@@ -37,11 +38,7 @@ class Condition(StrEnum):
 
 LIVING = frozenset({Condition.ALIVE, Condition.IDLE, Condition.BUSY})
 _NONE = {"worker": Level.ERROR, "beat": Level.ERROR, "web": Level.UNKNOWN}
-_WITHOUT = {
-    "worker": "No worker runs: what is queued waits.",
-    "beat": "No beat runs: no schedule fires.",
-    "web": "No web runs: there is no page and no API.",
-}
+_WITHOUT = {"worker": say("no_worker"), "beat": say("no_beat"), "web": say("no_web")}
 _REMEDIES = {
     "worker": "Start one: `make up`, or `celery -A app.core.celery_app worker`.",
     "beat": "Start one: `make up`, or `celery -A app.core.celery_app beat`.",
@@ -115,8 +112,7 @@ def check_programs(look: Callable[[], Seen], kind: str) -> Finding:
     try:
         seen = look()
     except StoreUnavailable:
-        detail = "Nobody knows: heartbeats are kept in PostgreSQL, which does not answer."
-        return Finding(kind, Level.UNKNOWN, detail, facts={"programs": (), "names": ""})
+        return Finding(kind, Level.UNKNOWN, say("heartbeats_unread"), facts={"programs": (), "names": ""})
     told = [(one, tell(one, seen)) for one in seen.programs if one.kind == kind]
     programs = tuple((one.name, condition.value) for one, condition in told)
     facts = {"programs": programs, "count": len(told), "names": ", ".join(f"{name} {word}" for name, word in programs)}
@@ -141,25 +137,24 @@ def check_canary(look: Callable[[], Seen]) -> Finding:
     try:
         seen = look()
     except StoreUnavailable:
-        return Finding(name, Level.UNKNOWN, "Answers are kept in PostgreSQL, which does not answer.")
+        return Finding(name, Level.UNKNOWN, say("canaries_unread"))
     sent = [one for one in seen.canaries if one.sent_age is not None]
     if not sent:
-        detail = "None is on its way yet; beat sends one a minute through each queue."
-        return Finding(name, Level.UNKNOWN, detail)
+        return Finding(name, Level.UNKNOWN, say("canary_not_sent"))
     late = [one for one in sent if not one.answered and (one.sent_age or 0.0) > WEDGED_AFTER]
     if late:
-        age = max(one.sent_age or 0.0 for one in late)
+        seconds = round(max(one.sent_age or 0.0 for one in late))
         queues = ", ".join(one.queue for one in late)
-        facts = {"queues": queues, "seconds": round(age)}
+        facts = {"queues": queues, "seconds": seconds}
         workers = [one for one in seen.programs if one.kind == "worker"]
         if any(tell(one, seen) is Condition.BUSY for one in workers):
-            detail = f"For {age:.0f} s none came through {queues}: every slot of the workers is taken."
+            detail = say("canary_busy", seconds=seconds, queues=queues)
             return Finding(name, Level.WARNING, detail, "It waits its turn; `quantlab monitor` shows for what.", facts)
-        detail = f"For {age:.0f} s none came through {queues}, though it was sent."
+        detail = say("canary_lost", seconds=seconds, queues=queues)
         remedy = "See that a worker lives and consumes that queue: `quantlab status`, and its log."
         return Finding(name, Level.ERROR, detail, remedy, facts)
     if max(one.sent_age or 0.0 for one in sent) > SILENT_AFTER:
-        detail = "No canary is sent any more: beat, which sends one a minute, does nothing."
+        detail = say("canary_silent")
         return Finding(name, Level.WARNING, detail, _REMEDIES["beat"], {"queues": "", "seconds": round(SILENT_AFTER)})
     slowest = max((one.latency or 0.0 for one in sent), default=0.0)
     age = min(one.sent_age or 0.0 for one in sent)

@@ -63,6 +63,19 @@ def test_only_web_and_flower_are_published_and_only_on_loopback(services: dict[s
     assert not any(service.get("network_mode") == "host" for service in services.values())
 
 
+@pytest.mark.parametrize("name", ["celery-worker", "celery-beat"])
+def test_it_can_be_scaled(services: dict[str, dict[str, Any]], name: str) -> None:
+    """``docker compose up --scale`` refuses what is one by its name or port; two of one node name would be one worker."""
+    service = services[name]
+    assert not {"container_name", "hostname", "ports", "network_mode", "mac_address"} & service.keys()
+    assert "replicas" not in service["deploy"]
+    assert not {"-n", "--hostname", "--statedb", "-s", "--schedule"} & set(service["command"])
+    # What each writes for itself lies in the container, not in a volume that all share.
+    shared = [volume.split(":")[1] for volume in service["volumes"]]
+    own = [service["environment"]["QUANTLAB_ALIVE_FILE"]] if name == "celery-worker" else []
+    assert not [path for path in own if any(path.startswith(folder) for folder in shared)]
+
+
 def test_no_password_has_a_default() -> None:
     text = COMPOSE.read_text()
     variables = re.findall(r"\$\{(\w+)(.*?)\}", text)

@@ -61,8 +61,6 @@ def test_snapshots_are_listed_by_kind(web: Web, seeded: Platform) -> None:
 
 @pytest.mark.parametrize("reader", ["polars", "DuckDB", "pandas"])
 def test_a_line_of_the_reply_reads_what_was_exported(web: Web, seeded: Platform, reader: str) -> None:
-    if reader == "pandas":
-        pytest.importorskip("pyarrow", reason="pandas reads Parquet with it, and nothing else here needs it")
     export_parquet(replace(seeded.context(), clock=lambda: NOW), keep=3)
     lines = web.get("/api/v1/exports").json()["lines"]
     brought, _, expression = next(one["text"] for one in lines if one["reader"] == reader).partition("; ")

@@ -10,6 +10,7 @@ import pytest
 from app import errors
 from app.api.errors import every_code
 from app.core import queue
+from app.market import quality
 from app.market.corporate_action import ActionKind
 from app.market.sayings import SAYINGS
 from app.market.security import SecurityKind, Venue
@@ -53,6 +54,7 @@ def named_by_the_server() -> set[str]:
     wanted |= {f"why_{error}" for error in errors_that_end_a_run()}
     wanted |= {f"e_{code}" for code in every_code()}
     wanted |= {f"say_{code}" for code in SAYINGS}
+    wanted |= {f"rule_{rule}" for rule in quality.RULES}
     return wanted
 
 
@@ -69,10 +71,16 @@ def test_whatever_the_server_names_has_a_word(language: str) -> None:
     assert sorted(named_by_the_server() - set(WORDS[language])) == []
 
 
+def test_the_rules_are_said_as_they_are() -> None:
+    assert {rule.id: WORDS["en"][f"rule_{rule.id}"] for rule in quality.RULES.values()} == {
+        rule.id: rule.sentence for rule in quality.RULES.values()
+    }
+
+
 def test_every_word_is_used() -> None:
     source = "\n".join(
         path.read_text() for path in (FOLDER.parent).rglob("*") if path.suffix in (".ts", ".vue") and path.is_file()
     )
-    made = re.compile(r"(n|p|h|a|v|s|u|d|t|k|l|q|m|r|shade|misfire|theme|role|scope|order|why|e|say)_")
+    made = re.compile(r"(n|p|h|a|v|s|u|d|t|k|l|q|m|r|shade|misfire|theme|role|scope|order|why|e|say|rule)_")
     unused = [word for word in WORDS["zh"] if not re.search(rf"\b{re.escape(word)}\b", source) and not made.match(word)]
     assert unused == []
