@@ -65,7 +65,7 @@ def test_only_web_and_flower_are_published_and_only_on_loopback(services: dict[s
 
 @pytest.mark.parametrize("name", ["celery-worker", "celery-beat"])
 def test_it_can_be_scaled(services: dict[str, dict[str, Any]], name: str) -> None:
-    """``docker compose up --scale`` refuses what is one by its name or port; two of one node name would be one worker."""
+    """``docker compose up --scale`` refuses what is one by name or port; two of one name would be one worker."""
     service = services[name]
     assert not {"container_name", "hostname", "ports", "network_mode", "mac_address"} & service.keys()
     assert "replicas" not in service["deploy"]
