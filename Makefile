@@ -27,18 +27,17 @@ install: ## install what the tests and checks need, and build the console's page
 	@$(PYTHON) tools/install.py --dev
 	@$(PYTHON) tools/build_page.py
 
-# A file's tests run in their order in one process: they share what it started. (Groups, `loadgroup`, would say it better;
-# with pytest 9.2 they are void without a word: pytest-xdist issue 1386.)
+# In which process a test runs: tests/conftest.py. In their order, so that the long ones come first.
 test: install ## run the tests (ARGS='-k name' for some of them)
 	@$(PYTHON) tools/install.py --qlib
-	@$(RUN)/pytest -n $(WORKERS) --dist loadfile $(ARGS)
+	@$(RUN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 coverage: install ## run the tests and measure what they call, which takes half as long again
 	@$(MAKE) --no-print-directory test ARGS='--cov --cov-report=term $(ARGS)'
 
 long: install ## run the tests that take half a minute or more each
 	@$(PYTHON) tools/install.py --qlib
-	@cd backend && QUANTLAB_LONG=full ../.venv/bin/pytest -n $(WORKERS) --dist loadfile -m long $(ARGS)
+	@cd backend && QUANTLAB_LONG=full ../.venv/bin/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m long $(ARGS)
 
 lint: install ## check style, types, layers, docker-compose.yml and Dockerfile
 	@$(RUN)/ruff check . ../tools ../benchmarks ../client

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import cache
 from typing import Any
 
 import httpx
@@ -37,5 +38,11 @@ class Web:
 
 @pytest.fixture
 def web(platform: Platform) -> Web:
-    """The web application over the test's own servers."""
-    return Web(create_app(get_settings()))
+    """The web application over the test's own servers, which it looks up with each request: it is made once."""
+    return Web(usual_app())
+
+
+@cache
+def usual_app() -> FastAPI:
+    """With its routes made, which takes longer than most tests do."""
+    return create_app(get_settings())
