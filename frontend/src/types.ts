@@ -50,7 +50,7 @@ export interface Run {
   paused_by: string | null
   retry_of: string | null
   counts: Counts
-  progress: { done: number; total: number; what: string } | null
+  progress: { done: number; total: number; what: string; said: Said | null } | null
   error_type: string | null
   error: string | null
 }

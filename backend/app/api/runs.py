@@ -46,6 +46,11 @@ class ProgressRow(BaseModel):
     total: int
     what: str = Field(examples=["daily_bars TWSE 2026-11-20"])
 
+    @computed_field
+    def said(self) -> SaidField:
+        """What it says."""
+        return said(self.what)
+
 
 class RunRow(BaseModel):
     """One execution of a task."""

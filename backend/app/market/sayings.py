@@ -115,6 +115,13 @@ SAYINGS: Mapping[str, str] = {
     "cannot_check": "{subject} cannot be checked: {why}",
     "promise_broken": "{subject}: {lacks}. Promised {when}.",
     "of_unit": "{dataset} {venue} {scope}: {why}",
+    # What a run does at this moment.
+    "lists_first": "securities lists, for none is held yet",
+    "export_looks": "looking at what is held",
+    "export_publishes": "publishing",
+    "bars_of": "bars of {year}",
+    "sessions_from": "sessions from {day}",
+    "unit": "{dataset} {venue} {scope}",
 }
 
 _DAY, _CLOCK, _COUNT = r"\d{4}-\d\d-\d\d", r"\d\d:\d\d", r"-?[\d,]+"
@@ -131,7 +138,7 @@ _FORMS = {
     "among": ".*?",
 }
 _PLAIN = ("among", "asked", "by", "folder", "holes", "host", "length", "named", "others", "queues", "rule", "source")
-_WHOLE = frozenset((*_FORMS, *_PLAIN, "symbols", "version"))
+_WHOLE = frozenset((*_FORMS, *_PLAIN, "symbols", "version", "year"))
 """Facts of such a name are no sentences."""
 
 

@@ -21,6 +21,7 @@ from app.export.publish import building, publish, read_manifest, remove_old
 from app.export.snapshots import holes, why_held
 from app.market.adjustment import Adjustment, Direction, Method, factors_of
 from app.market.bar import BAR_FIELDS
+from app.market.sayings import say
 from app.services.alone import alone
 from app.services.context import Context, Progress
 from app.services.export_reports import nothing_held, unchanged
@@ -67,7 +68,7 @@ def export_parquet(context: Context, *, keep: int, force: bool = False) -> Repor
     """
     root = context.data_dir / "exports" / "parquet"
     began = time.monotonic()
-    context.progress(0, 1, "looking at what is held")
+    context.progress(0, 1, say("export_looks"))
     with alone(context, root), snapshot(context.engine) as connection:
         if not force and (reason := why_held(root)):
             return Report("SKIPPED", reason)
@@ -106,12 +107,12 @@ def _build(connection: Connection, held: HeldPanel, tables: Tables, folder: Path
     for year in range(held.calendar[0].year, held.calendar[-1].year + 1):
         bars = sum(count for session, count in by_session.items() if session.year == year)
         if bars:
-            progress(done, held.bars, f"bars of {year}")
+            progress(done, held.bars, say("bars_of", year=year))
             _write_year(connection, held, split_only, folder, year=year, bars=bars)
             done += bars
     if done != held.bars:
         raise ExportError(f"The database counts {held.bars} bars and {done} were read; the previous export stays.")
-    progress(done, held.bars, "publishing")
+    progress(done, held.bars, say("export_publishes"))
 
 
 def _write_year(

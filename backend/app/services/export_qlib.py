@@ -16,6 +16,7 @@ from app.export.publish import CURRENT, building, is_whole, manifest_of, publish
 from app.export.qlib.layout import FIELDS, size_of
 from app.export.snapshots import holes, why_held
 from app.market.adjustment import Adjustment, Direction, Method
+from app.market.sayings import say
 from app.services.alone import alone
 from app.services.context import Context
 from app.services.export_reports import nothing_held, unchanged
@@ -62,7 +63,7 @@ def export_qlib(context: Context, *, keep: int, force: bool = False) -> Report:
     """
     root = context.data_dir / "exports" / "qlib"
     began = time.monotonic()
-    context.progress(0, 1, "looking at what is held")
+    context.progress(0, 1, say("export_looks"))
     with alone(context, root), snapshot(context.engine) as connection:
         if not force and (reason := why_held(root)):
             return Report("SKIPPED", reason)
@@ -98,7 +99,7 @@ def _build(
     form = json.dumps([FORMAT, FIELDS, NOTES])
     with building(root, context.run_id or uuid.uuid4().hex, size=size_of(held.instruments), reuse=reuse) as folder:
         read = build(connection, held, universes, folder, form=form, progress=context.progress)
-        context.progress(read, read, "publishing")
+        context.progress(read, read, say("export_publishes"))
         manifest = _manifest(context, held, universes, fingerprint)
         with context.writing():  # an attempt that lost its lease publishes nothing
             return publish(root, folder, manifest, at=context.clock()), read

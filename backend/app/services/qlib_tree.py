@@ -15,6 +15,7 @@ from app.export.qlib.reader import TreeReader
 from app.export.qlib.record import Made, read_record, write_record
 from app.export.qlib.verify import verify_block, verify_lists
 from app.export.qlib.writer import TreeWriter, blocks
+from app.market.sayings import say
 from app.services.held_panel import HeldPanel
 from app.store.bar_columns import ABSENT, EPOCH
 from app.store.bar_ranges import HeldRange, held_ranges
@@ -103,7 +104,7 @@ def build(
     spans += [(span, None) for span in blocks(range(todo.cut, count), len(held.ranges), cells=CELLS)]
     # With nothing new at all the files are still read back once, for their checksums.
     for span, numbers in spans if todo.cut < count else [*spans, (range(count, count), None)]:
-        progress(done, todo.bars, f"sessions from {held.calendar[min(span.start, count - 1)]}")
+        progress(done, todo.bars, say("sessions_from", day=held.calendar[min(span.start, count - 1)]))
         block = _read(connection, held, span, numbers)
         writer.write(block, numbers)
         grown = todo.grown if numbers is None else {}

@@ -189,7 +189,7 @@ def count_listed(securities: Sequence[HeldSecurity], session: date) -> int:
 def ensure_securities(context: Context) -> None:
     """Fetch the securities lists if none is held: on a new database nothing else could be resolved or expected."""
     if lacks_securities(context):
-        context.progress(0, 1, "securities lists, for none is held yet")
+        context.progress(0, 1, say("lists_first"))
         sync_securities(replace(context, show_progress=no_progress))  # a step of the work, not its units
 
 

@@ -32,7 +32,7 @@ class Unit:
     session: date | None = None
 
     def __str__(self) -> str:
-        return f"{self.dataset} {self.venue} {self.scope}"
+        return say("unit", dataset=self.dataset, venue=self.venue, scope=self.scope)
 
     def say(self, why: object) -> str:
         """What became of it, in a sentence of the whole run."""
