@@ -10,7 +10,7 @@ import uvicorn
 from fastapi import FastAPI
 from fastapi.responses import RedirectResponse
 from loguru import logger
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Scope
 
 from app import admin, api
 from app.api.access import Reader
@@ -21,6 +21,7 @@ from app.api.live import make_feed
 from app.api.patience import PatientForAWhile
 from app.core.config import Settings, get_settings
 from app.core.logging import configure_logging
+from app.core.tracing import start_tracing
 from app.core.version import VERSION
 from app.core.watching import watched_web
 
@@ -42,6 +43,12 @@ class Web(FastAPI):
         return Guard(super().build_middleware_stack(), names=self.state.names, prices=self.state.prices)
 
 
+def _is_unseen(scope: Scope) -> bool:
+    """Whether a request is left out of traces: what asks all the time, and a connection that stays open for hours."""
+    path: str = scope["path"]
+    return scope["type"] == "websocket" or path.startswith(("/health", "/metrics", "/admin"))
+
+
 def create_app(settings: Settings) -> Web:
     """The application for these settings."""
 
@@ -53,6 +60,7 @@ def create_app(settings: Settings) -> Web:
         async with watched_web(settings):
             yield
 
+    tracing = start_tracing("web")
     notice = "" if settings.prices == "real" else _SYNTHETIC.format(prices=settings.prices)
     web = Web(
         title="QuantLab",
@@ -62,6 +70,16 @@ def create_app(settings: Settings) -> Web:
         redoc_url=None,
         lifespan=lifespan,
         dependencies=[KnownParameters],
+        # FastAPI would send by itself, and metrics and logs as well, where its variables ask for it.
+        telemetry={
+            "tracing": tracing is not None,
+            "tracer_provider": tracing.provider if tracing else None,
+            "metrics": False,
+            "logs": False,
+            "operation_spans": False,
+            "auto_configure": False,
+            "exclude": _is_unseen,
+        },
         license_info={"name": "MIT"},
     )
     web.state.names = [*settings.quantlab_hosts.split(","), settings.host]

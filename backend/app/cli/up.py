@@ -10,6 +10,7 @@ import typer
 from loguru import logger
 
 from app.core.config import PROJECT, Settings, default_home, load_settings, read_home
+from app.core.tracing import check_tracing
 from app.errors import ConfigurationError, QuantLabError
 from app.runtime.bring_up import run_platform
 from app.runtime.layout import Layout
@@ -46,6 +47,7 @@ def up(
 def _layout(source: str, port: int | None) -> Layout:
     if source not in ("sandbox", "exchange"):
         raise ConfigurationError(f"SOURCE is sandbox or exchange; there is no source named {source}.")
+    check_tracing()
     # Of a platform that was killed there may be a running.json; what it says must not be taken for a setting.
     given: dict[str, object] = {"quantlab_source": source, "quantlab_home": read_home()}
     if port is not None:

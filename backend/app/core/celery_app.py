@@ -16,6 +16,7 @@ from celery.schedules import crontab, maybe_schedule
 from kombu.entity import Exchange, Queue
 from kombu.exceptions import OperationalError
 
+from app import spans
 from app.core import sending
 from app.core.config import get_settings
 from app.core.held_calendar import held_calendar
@@ -155,8 +156,14 @@ class _QuantLabCelery(Celery):
         return get_platform().engine
 
     def publish(self, name: str, *args: Any, **kwargs: Any) -> Any:
-        """Hand the message to the broker, and do no more."""
-        return super().send_task(name, *args, **kwargs)
+        """Hand the message to the broker, with the trace that it belongs to, and do no more."""
+        if not (spans.is_on() and name.startswith(sending.OURS)):
+            return super().send_task(name, *args, **kwargs)
+        task = name.removeprefix(sending.OURS)
+        told = {"quantlab.run_id": str(kwargs.get("task_id")), "quantlab.task": task}
+        with spans.begin(f"send {task}", "PRODUCER", told):
+            kwargs["headers"] = {**(kwargs.get("headers") or {}), **spans.carried()}
+            return super().send_task(name, *args, **kwargs)
 
 
 def _arguments(

@@ -359,6 +359,11 @@ def load_settings(**overrides: Any) -> Settings:
         raise ConfigurationError(message) from None
 
 
+def otel(name: str) -> str:
+    """One of OpenTelemetry's own variables, without its prefix; empty when it is not set."""
+    return os.environ.get(f"OTEL_{name}", "").strip()
+
+
 def refuse_unknown(environment: Collection[str]) -> None:
     """Raise ConfigurationError for a variable that nobody reads: a misspelt setting would be left out in silence."""
     known = {name.upper() for name in Settings.model_fields}

@@ -31,6 +31,8 @@ _QUIETER = {
     # The base task says when a run starts, how it ends and why it failed, with its id in each line.
     "celery.worker.strategy": logging.WARNING,
     "celery.app.trace": logging.CRITICAL,
+    # A collector that is away would be told of several times a minute; core/otlp.py says it once.
+    "opentelemetry": logging.CRITICAL,
 }
 
 

@@ -14,6 +14,7 @@ from celery.utils.time import maybe_iso8601
 from kombu.exceptions import OperationalError
 from loguru import logger
 
+from app import spans
 from app.core.config import get_settings
 from app.errors import InvalidParameter
 from app.store.runs import Run
@@ -81,6 +82,7 @@ def send(
         sent=at_once,
         retry_of=headers.get("retry_of"),
     )
+    spans.note({"quantlab.run_id": fulfils, "quantlab.task": name.removeprefix(OURS)})
     if fulfils != run_id:
         logger.info("{} with these parameters is under way as {}", name, fulfils)
     elif at_once:

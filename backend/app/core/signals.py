@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from celery import Task, signals
+from celery.concurrency.prefork import TaskPool as ProcessPool
 from celery.exceptions import TimeLimitExceeded, WorkerLostError
 from loguru import logger
 
@@ -16,7 +17,8 @@ from app.core.config import get_settings
 from app.core.logging import configure_logging
 from app.core.sending import OURS
 from app.core.stopping import ask_to_stop
-from app.errors import QuantLabError
+from app.core.tracing import Program, check_tracing, start_tracing, stop_tracing
+from app.errors import ConfigurationError, QuantLabError
 from app.ops.scheduler import LedgerScheduler
 
 if TYPE_CHECKING:
@@ -45,6 +47,30 @@ def _at_best_effort(run_id: str) -> Iterator[None]:
         yield
     except QuantLabError as error:
         logger.error("The end of the run {} could not be written down: {}", run_id, error)
+
+
+def _trace(program: Program | None) -> None:
+    """Begin to trace; None: only see that it can be done. Celery goes on after all else that a receiver raises."""
+    try:
+        if program:
+            start_tracing(program)
+        else:
+            check_tracing()
+    except ConfigurationError as error:
+        raise SystemExit(str(error)) from None
+
+
+def _connect_tracing() -> None:
+    def _trace_in_one_process(sender: Any = None, **_: Any) -> None:
+        # A pool of threads; processes begin by themselves, and what forks them shall have no thread more than it needs.
+        if not isinstance(sender.pool, ProcessPool):
+            _trace("worker")
+
+    signals.worker_init.connect(lambda **_: _trace(None), weak=False)
+    signals.worker_process_init.connect(lambda **_: _trace("worker"), weak=False)
+    signals.beat_init.connect(lambda **_: _trace("beat"), weak=False)
+    signals.worker_ready.connect(_trace_in_one_process, weak=False)
+    signals.worker_process_shutdown.connect(lambda **_: stop_tracing(), weak=False)
 
 
 def connect_signals() -> None:
@@ -103,6 +129,7 @@ def connect_signals() -> None:
             sender.scheduler.outbox = partial(caretaker.wake, "outbox")
         caretaker.start()
 
+    _connect_tracing()
     signals.worker_ready.connect(_take_care_in_worker, weak=False)
     signals.beat_init.connect(_take_care_in_beat, weak=False)
     signals.task_failure.connect(_on_failure, weak=False)

@@ -19,6 +19,7 @@ from tenacity import (
 )
 from tenacity.stop import stop_base
 
+from app import spans
 from app.errors import (
     ConfigurationError,
     RateLimited,
@@ -107,7 +108,8 @@ class Client:
         for attempt in retrying:
             # Outside of the attempt: what these raise is their own verdict, not worth trying again here.
             self._breaker.check(request.site)
-            self._quota.acquire(request.site)
+            with spans.within(f"quota of {request.site}", "INTERNAL", {}):
+                self._quota.acquire(request.site)
             with attempt:
                 return self._once(dataset, query, request)
         raise AssertionError("Retrying ends by returning or raising")  # pragma: no cover

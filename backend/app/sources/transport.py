@@ -8,10 +8,11 @@ import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import httpx
 
+from app import spans
 from app.errors import ConfigurationError, RateLimited, SourceChanged, SourceRefused, SourceUnavailable
 from app.sources.base import Reply, Request, Site
 from app.sources.body import Body
@@ -91,6 +92,7 @@ class Transport:
         try:
             url = self._bases[site] + request.path
             with (
+                spans.within(f"GET {site}", "CLIENT", _told(url, request)),
                 self._deadline.within(self._total_timeout),
                 self._client.stream(
                     "GET",
@@ -124,6 +126,7 @@ class Transport:
 
     def _judge(self, answer: httpx.Response) -> None:
         site, status = answer.request.extensions["quantlab_site"], answer.status_code
+        spans.note({"http.response.status_code": status})
         if status == 200:
             return
         retry_after = _retry_after(answer.headers.get("retry-after"), self._clock())
@@ -155,6 +158,16 @@ class Transport:
             if time.monotonic() > deadline:
                 raise SourceUnavailable(f"{site} sends too slowly: {len(body)} bytes so far.", site=site)
         return body.whole()
+
+
+def _told(url: str, request: Request) -> dict[str, str]:
+    """Of a request, for its span: no header, and of the base address, which may hold a password, the host alone."""
+    return {
+        "http.request.method": "GET",
+        "server.address": urlsplit(url).hostname or "",
+        "url.path": request.path,
+        "url.query": urlencode(request.params or {}),
+    }
 
 
 def _base(site: Site, url: str) -> str:

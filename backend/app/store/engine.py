@@ -13,8 +13,10 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, DisconnectionError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from app import spans
 from app.errors import ConfigurationError, InvalidParameter, StoreUnavailable
 from app.store.bounded import BoundedConnection
+from app.store.traced import TracedCursor
 
 __all__ = ["CONNECT_TIMEOUT", "Connection", "Engine", "if_it_can", "make_engine", "snapshot", "transaction"]
 # Connection and Engine are passed on for annotations: only the store imports SQLAlchemy itself.
@@ -94,6 +96,8 @@ def make_engine(
         nonlocal silent_until
         if monotonic() < silent_until:
             raise psycopg.errors.ConnectionTimeout("the server did not answer a moment ago")
+        if spans.is_on():
+            parameters["cursor_factory"] = TracedCursor
         try:
             connection = BoundedConnection.connect(**parameters)
         except psycopg.errors.ConnectionTimeout:

@@ -17,6 +17,7 @@ from celery.exceptions import Ignore, Reject, Retry
 from loguru import logger
 from pydantic import BaseModel, ValidationError, create_model
 
+from app import spans
 from app.core.wiring import get_platform, now
 from app.errors import RETRIABLE, Cancelled, GivenBack, InvalidParameter, LeaseLost, QuantLabError, RunSignal, storable
 from app.market.sayings import say
@@ -158,7 +159,10 @@ class QuantLabTask(Task):
         run_id = self.request.id
         if run_id is None:
             return self.run(**self.check_parameters(args, kwargs))
-        with logger.contextualize(run=run_id, task=self.name.removeprefix("app.tasks.")):
+        task = self.name.removeprefix("app.tasks.")
+        told = {"quantlab.run_id": run_id, "quantlab.task": task}
+        asked = {"traceparent": str(self.request.get("traceparent") or "")}
+        with logger.contextualize(run=run_id, task=task), spans.begin(f"run {task}", "CONSUMER", told, carried=asked):
             lease = _keeper.hold(run_id, self._begin(run_id, args, kwargs))
             self.request.lease = lease
             try:
@@ -254,6 +258,7 @@ class QuantLabTask(Task):
 
     def _finish(self, lease: Lease, result: Any) -> Any:
         report = result if isinstance(result, Report) else Report()
+        spans.note({"quantlab.state": report.state})
         answer = result.as_json() if isinstance(result, Report) else result
         json.dumps(answer)  # what cannot be sent as a result must fail before the run stands as done
         ended = partial(

@@ -21,6 +21,7 @@ VIOLATIONS = {
     "SQL has one home": ("services/report.py", "import sqlalchemy"),
     "Only sources ask": ("services/report.py", "import httpx"),
     "Only channels know": ("services/report.py", "import apprise"),
+    "OpenTelemetry is": ("services/report.py", "import opentelemetry.trace"),
     "Passwords are hashed": ("services/report.py", "import argon2"),
     "Celery is known": ("services/report.py", "from celery import Celery"),
     "The web framework": ("services/report.py", "import fastapi"),
