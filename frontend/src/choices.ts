@@ -1,10 +1,12 @@
-/** What a person chose for this browser: language and theme. */
+/** What a person chose for this browser: language, theme, and whether to see the first steps. */
 import { computed, ref, watchEffect } from 'vue'
 
 export type Language = 'zh' | 'en'
 export type Theme = 'auto' | 'light' | 'dark'
 
 export const language = ref<Language>(localStorage.getItem('language') === 'en' ? 'en' : 'zh')
+/** The newcomer's list is not to be shown here any more. */
+export const stepsHidden = ref(localStorage.getItem('first-steps') === 'hidden')
 export const theme = ref<Theme>((localStorage.getItem('theme') as Theme | null) ?? 'auto')
 
 const system = window.matchMedia('(prefers-color-scheme: dark)')
@@ -20,3 +22,4 @@ watchEffect(() => {
   localStorage.setItem('theme', theme.value)
   document.documentElement.dataset.theme = dark.value ? 'dark' : 'light'
 })
+watchEffect(() => stepsHidden.value && localStorage.setItem('first-steps', 'hidden'))

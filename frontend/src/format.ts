@@ -91,6 +91,9 @@ export function ago(text: string): string {
 
 export const shortName = (task: string): string => task.replace('app.tasks.', '')
 export const taskName = (task: string): string => maybe(`n_${shortName(task)}`, shortName(task))
+/** Parameters in a line: `天數 3 · 股票組合 popular_10`. */
+export const inLine = (parameters: Record<string, unknown>): string =>
+  Object.entries(parameters).map(([name, value]) => `${maybe(`p_${name}`, name)} ${Array.isArray(value) ? value.join(', ') : String(value)}`).join(' · ')
 export const datasetName = (dataset: string): string => maybe(`d_${dataset}`, dataset)
 /** What an incident or a promise is about, in the page's language. */
 export function subjectName(subject: string): string {

@@ -132,6 +132,12 @@ export interface Incident {
   closed_at: string | null
 }
 
+/** Whether people can be told, without any address. */
+export interface Channels {
+  channels: string[]
+  wrong: string[]
+}
+
 export interface Covered {
   dataset: string
   venue: Venue

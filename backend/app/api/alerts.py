@@ -9,10 +9,10 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field, computed_field
 
-from app.api.access import TheChanger
+from app.api.access import TheChanger, TheUser
 from app.api.replies import Reply, ThePlatform, TheSettings, failures
 from app.api.said import SaidField, said
-from app.core.alerts import send_test
+from app.core.alerts import channels_of, send_test
 from app.store import incidents
 from app.store.engine import transaction
 
@@ -44,6 +44,13 @@ class IncidentsReply(Reply):
     incidents: list[IncidentRow]
 
 
+class ChannelsReply(Reply):
+    """Who is told, without any address: those are secret."""
+
+    channels: list[str] = Field(description="position and kind of each that can be used", examples=[["1 (tgram)"]])
+    wrong: list[str] = Field(description="a sentence for each address that cannot be used")
+
+
 class ChannelRow(BaseModel):
     """What became of the test message in one channel."""
 
@@ -72,6 +79,14 @@ def list_incidents(
         found = incidents.list_open(connection) if state == "open" else incidents.list_recent(connection, limit=limit)
     rows = [IncidentRow.model_validate(asdict(one)) for one in found]
     return IncidentsReply(source=platform.settings.quantlab_source, incidents=rows)
+
+
+@router.get("/channels", summary="List channels", responses=failures(401))
+def list_channels(settings: TheSettings, _: TheUser) -> ChannelsReply:
+    """Who is told of incidents. Nothing is sent: POST /api/v1/alerts/test does that."""
+    found = channels_of(settings)
+    names = [one.name for one in found.usable]
+    return ChannelsReply(source=settings.quantlab_source, channels=names, wrong=list(found.wrong))
 
 
 @router.post("/test", summary="Send a test message", responses=failures(401, 403))

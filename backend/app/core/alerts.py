@@ -68,6 +68,11 @@ def find_now(platform: Platform) -> Looked:
     return look_at(RULES, facts_of(platform, _Keeper(platform.settings).channels))
 
 
+def channels_of(settings: Settings) -> Channels:
+    """Who would be told now, and a sentence for each address that cannot be used; nothing is sent."""
+    return _Keeper(settings).channels()
+
+
 def send_test(settings: Settings) -> list[tuple[str, str | None]]:
     """Send a test message to each channel; returns its name and why it was not taken, None when it was.
 

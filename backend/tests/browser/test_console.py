@@ -198,6 +198,49 @@ def test_a_closure_is_marked_and_taken_back(console: Console) -> None:
     expect(said).to_have_count(0)
 
 
+def test_a_schedules_parameters_are_edited_with_the_form_of_a_run(console: Console) -> None:
+    page = console.page()
+    console.open(page, "schedules")
+    page.get_by_role("button", name="編輯 sync-daily-prices").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("天數").fill("3")
+    expect(dialog).to_contain_text("預設: 無參數")
+    dialog.get_by_role("button", name="儲存").click()
+    row = page.get_by_role("row").filter(has_text="sync-daily-prices")
+    expect(row).to_contain_text("天數 3")
+    held = console.api("GET", "schedules/sync-daily-prices")["schedule"]
+    assert held["overrides"] == {"parameters": {"days": 3}}  # and nothing that was not changed
+    newest = console.api("GET", "audit?action=schedule")["rows"][0]
+    assert (newest["before"], newest["after"]) == ({}, held["overrides"])
+    page.get_by_role("button", name="編輯 sync-daily-prices").click()
+    dialog.get_by_role("button", name="還原預設").click()
+    dialog.get_by_role("button", name="儲存").click()
+    expect(row).not_to_contain_text("天數 3")
+    assert console.api("GET", "schedules/sync-daily-prices")["schedule"]["overrides"] == {}
+
+
+def test_a_newcomers_list_ticks_what_the_platform_knows_until_it_is_hidden(console: Console) -> None:
+    page, viewer = console.page(), console.page("vic")
+    console.open(page, "overview")
+    steps = page.get_by_role("region", name="開始使用").get_by_role("listitem")
+    expect(steps).to_have_count(4)
+    expect(steps.filter(has_text="2330")).to_contain_text("已完成")
+    expect(steps.filter(has_text="通知管道")).not_to_contain_text("已完成")
+    addresses = console.up.home / "sandbox" / "alerts"
+    addresses.touch(0o600)
+    addresses.write_text("json://127.0.0.1:9/\n")
+    page.reload()
+    # The first to ask loads the library that reads addresses.
+    expect(steps.filter(has_text="通知管道")).to_contain_text("已完成", timeout=30_000)
+    addresses.unlink()
+    console.open(viewer, "overview")  # who may change nothing has nothing to do
+    expect(viewer.get_by_role("region", name="開始使用")).to_have_count(0)
+    page.get_by_role("button", name="不再顯示").click()
+    page.reload()
+    expect(page.get_by_role("heading", name="各資料集最新一日")).to_be_visible()
+    expect(steps).to_have_count(0)
+
+
 def test_candles_are_drawn_of_what_is_held(console: Console) -> None:
     page = console.page()
     console.open(page, "data")

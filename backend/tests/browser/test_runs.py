@@ -44,6 +44,9 @@ VALUES ('of-a-test-works', 'app.tasks.catch_up', '{}', 'manual', 'STARTED', now(
        ('of-a-test-waits', 'app.tasks.catch_up', '{}', 'manual', 'QUEUED', now() - interval '5 min', NULL, NULL, 0,
         NULL, now(), true)
 """
+_IS_HALF_DONE = """
+UPDATE runs SET progress = '{"done": 60, "total": 120, "what": "a day"}' WHERE id = 'of-a-test-works'
+"""
 _BOTH_END = """
 UPDATE runs SET state = 'CANCELLED', finished_at = now(), lease_until = NULL WHERE id LIKE 'of-a-test-%'
 """
@@ -185,6 +188,29 @@ def test_a_run_that_works_grows_and_one_that_waits_has_a_lane(console: Console) 
     )
     expect(page.get_by_role("region", name="等待中").get_by_role("link")).to_have_count(1)
     write(console, (_BOTH_END, {}))
+
+
+def test_monitoring_shows_what_runs_now_however_long_ago_it_began(console: Console, many: None) -> None:
+    write(console, (_WORKS_AND_WAITS, {}), (_IS_HALF_DONE, {}))
+    page, viewer = console.page(), console.page("vic")
+    console.open(page, "monitoring")
+    running = page.get_by_role("region", name="正在執行").get_by_role("listitem")
+    expect(running).to_have_count(1)  # and none that waits
+    expect(running).to_contain_text("celery@busy")
+    expect(running).to_contain_text("9 分鐘前開始")
+    expect(running).to_contain_text(re.compile(r"60/120 .*9m"))
+    expect(running.get_by_role("progressbar")).to_have_attribute("aria-valuenow", "50")
+    expect(running.get_by_role("link")).to_have_attribute("href", "/admin/runs/of-a-test-works")
+    console.open(viewer, "monitoring")
+    theirs = viewer.get_by_role("region", name="正在執行").get_by_role("listitem")
+    expect(theirs).to_have_count(1)
+    expect(theirs.get_by_role("button")).to_have_count(0)
+    running.get_by_role("button", name="取消執行").click()
+    page.get_by_role("button", name="取消執行", exact=True).last.click()
+    expect(running.get_by_role("button")).to_contain_text("已要求取消")
+    write(console, (_BOTH_END, {}))
+    expect(page.get_by_text("目前沒有任務在執行")).to_be_visible()
+    expect(theirs).to_have_count(0)
 
 
 def test_keys_walk_along_a_lane(console: Console, asked: tuple[Page, list[str]]) -> None:

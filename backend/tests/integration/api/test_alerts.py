@@ -54,6 +54,18 @@ def test_who_may_send_a_test(web: Web, platform: Platform) -> None:
     assert body["channels"] == [{"channel": "1 (json)", "told": False, "why": "its server did not take it"}]
 
 
+def test_the_channels_are_named_without_their_addresses(web: Web, platform: Platform) -> None:
+    assert web.get(f"{PATH}/channels").status_code == 401
+    assert web.get(f"{PATH}/channels", headers=ADMIN).json()["channels"] == []
+    file = platform.settings.alerts_file
+    file.write_text("json://someone:hunter2@127.0.0.1:9/\nno-such-kind://hunter2\n")
+    file.chmod(0o600)
+    reply = web.get(f"{PATH}/channels", headers=ADMIN)
+    assert reply.json()["channels"] == ["1 (json)"]
+    assert "position 2" in reply.json()["wrong"][0]
+    assert "hunter2" not in reply.text
+
+
 def test_health_and_the_list_that_the_console_shows_tell_of_them(web: Web, two: Platform) -> None:
     found = next(one for one in health.find_all(two) if one.name == "incidents")
     assert (found.level, found.detail) == ("warning", "1 open: twse is not asked: <b>a ban page</b>.")
