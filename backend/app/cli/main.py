@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Annotated
 
 import typer
 from loguru import logger
@@ -30,8 +31,21 @@ app = typer.Typer(
 )
 
 
+def _version(*, asked: bool) -> None:
+    if asked:
+        from app.cli.version import version  # noqa: PLC0415 - as every command: only who asks waits for it
+
+        version()
+        raise typer.Exit
+
+
 @app.callback()
-def quantlab() -> None:
+def quantlab(
+    *,
+    asked: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print which QuantLab this is.")
+    ] = False,
+) -> None:
     """Taiwan market data: complete, correct and fresh."""
 
 

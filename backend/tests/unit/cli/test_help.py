@@ -10,8 +10,11 @@ from typing import Any
 
 import pytest
 from typer.core import TyperGroup
+from typer.testing import CliRunner
 
 from app.cli.lazily import COMMANDS, load
+from app.cli.main import app
+from app.core.version import VERSION
 
 HEAVY = ("celery", "exchange_calendars", "pandas", "polars", "pydantic_settings", "sqlalchemy")
 
@@ -43,7 +46,7 @@ def test_the_list_of_commands_says_what_their_own_help_does(name: str) -> None:
     assert " ".join(first.split()).startswith(COMMANDS[name].sentence)
 
 
-@pytest.mark.parametrize("words", [["version"], ["--help"], []])
+@pytest.mark.parametrize("words", [["version"], ["--version"], ["--help"], []])
 def test_small_answers_load_nothing_heavy(words: list[str]) -> None:
     program = (
         "import sys, resource\n"
@@ -59,6 +62,11 @@ def test_small_answers_load_nothing_heavy(words: list[str]) -> None:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=environment)
     assert "LOADED []" in done.stdout, done.stdout + done.stderr
     assert float(done.stdout.split("CPU ")[1]) < 1.0  # 0.25 s on a quiet machine
+
+
+def test_the_version_as_a_command_and_as_the_flag_that_people_expect() -> None:
+    said = [CliRunner().invoke(app, [word]) for word in ("version", "--version")]
+    assert [(one.exit_code, one.output) for one in said] == [(0, f"{VERSION}\n")] * 2
 
 
 def test_a_mistyped_command_is_refused_with_the_likely_one() -> None:
