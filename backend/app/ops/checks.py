@@ -124,6 +124,9 @@ def check_archive(files: Files) -> Finding:
             return Finding("archive", Level.ERROR, str(error), "Correct QUANTLAB_ARCHIVE or its credentials.")
         return Finding("archive", Level.OK, f"{files.root} answers.")
     folder = files.root
+    if folder.with_name(f"{folder.name}.replaced").exists():
+        detail = f"A restore was killed: the replies in {folder} may not be those of the database."
+        return Finding("archive", Level.ERROR, detail, "Run `quantlab restore` again; it first mends that.")
     there = next(path for path in (folder, *folder.parents) if path.exists())
     if os.access(there, os.W_OK | os.X_OK):
         return Finding("archive", Level.OK, f"{folder} can be written.")

@@ -54,10 +54,10 @@ def back_up(origin: Origin, path: Path, *, at: datetime, told: Told) -> Made:
 
     Raises:
         InvalidParameter: there is such a file already, or it cannot be written there.
-        ConfigurationError: the disk has no room for it; nothing was written.
+        ConfigurationError: the disk has no room for it, or refuses it; nothing is left of it.
         StoreError: pg_dump failed, or a reply cannot be read; nothing is left of it.
     """
-    if path.exists():
+    if os.path.lexists(path):
         raise InvalidParameter(f"{path} is there already: name another file.")
     aside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
@@ -71,6 +71,11 @@ def back_up(origin: Origin, path: Path, *, at: datetime, told: Told) -> Made:
         os.link(aside, path)  # unlike a rename it does not replace what came there meanwhile
     except FileExistsError:
         raise InvalidParameter(f"{path} is there already: name another file.") from None
+    except OSError as error:
+        raise ConfigurationError(
+            f"{path} could not be written ({error.strerror or error}), and nothing is left of it: make room, or name "
+            "a file on another disk."
+        ) from error
     finally:
         with contextlib.suppress(OSError):
             aside.unlink()

@@ -103,13 +103,14 @@ def checked(path: Path, told: Told) -> Manifest:
                 raise InvalidParameter(f"{path} is damaged: its SHA-256 is not the one it was made with.")
         found: dict[str, Any] = json.loads(b"".join(read(path, MANIFEST)))
         form = found["format"]
+        manifest = Manifest(**{**found, "secrets": tuple(found["secrets"])}) if form == FORMAT else None
     except (tarfile.TarError, ValueError, KeyError, TypeError) as error:
         raise InvalidParameter(f"{path} is no backup of QuantLab ({error}).") from error
     except OSError as error:
         raise InvalidParameter(f"{path} cannot be read ({error.strerror or error}).") from error
-    if form != FORMAT:
+    if manifest is None:
         raise InvalidParameter(f"{path} has the form {form}, this QuantLab reads {FORMAT}: take a newer one.")
-    return Manifest(**{**found, "secrets": tuple(found["secrets"])})
+    return manifest
 
 
 def read(path: Path, name: str) -> Iterator[bytes]:

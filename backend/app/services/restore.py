@@ -55,19 +55,20 @@ def restore(path: Path, to: Destination, *, pg_restore: Path, replace: bool, by:
             f"{path} was made by QuantLab {manifest.version}, whose tables this one does not know: update it first."
         )
     with Server(to.url).alone() as server:
+        _Replies(to.archive, server).settle()
         if not replace and (what := _held(server, to.archive)):
             raise InvalidParameter(
                 f"This platform holds {what}: say --replace to put the backup in its place for good."
             )
         _check_room(manifest, to)
-        with _staged_replies(path, manifest, to.archive, told) as replies:
-            try:
+        try:
+            with _staged_replies(path, manifest, to.archive, server, told) as replies:
                 server.load(_database(path, manifest, told), pg_restore=pg_restore)
                 _prepare(server.url_of(server.new), manifest, path.name, to.source, by)
-                with replies.in_place():
-                    server.take_place()
-            finally:
-                server.discard()
+                replies.take_place()
+                server.take_place()
+        finally:
+            server.discard()  # last: while the replaced database is there, everybody sees that it was replaced
     for name, content, _ in backup_file.below(path, backup_file.SECRETS):
         _write_private(to.data_dir / name.name, content)
     return manifest
@@ -131,42 +132,50 @@ def _prepare(url: str, manifest: Manifest, name: str, source: str, by: Identity)
 class _Replies:
     """Raw replies that lie beside the archive until it is time."""
 
-    def __init__(self, archive: Path | None) -> None:
-        self._archive = archive
+    def __init__(self, archive: Path | None, server: Server) -> None:
+        self._archive, self._server = archive, server
         if archive:
             self.staged = archive.with_name(f"{archive.name}.restoring")
             self.replaced = archive.with_name(f"{archive.name}.replaced")
 
-    @contextmanager
-    def in_place(self) -> Iterator[None]:
-        """They are the archive, and stay so unless the block raises."""
-        if self._archive is None:
-            yield
-            return
-        if self._archive.exists():
+    def take_place(self) -> None:
+        """They are the archive, for as long as it takes to replace the database, too."""
+        if self._archive:
+            self._archive.mkdir(parents=True, exist_ok=True)
             self._archive.rename(self.replaced)
-        self.staged.rename(self._archive)
-        try:
-            yield
-        except BaseException:
-            self._archive.rename(self.staged)
-            if self.replaced.exists():
-                self.replaced.rename(self._archive)
-            raise
+            self.staged.rename(self._archive)
 
-    def clear(self) -> None:
+    def settle(self) -> None:
+        """Leave the replies that belong to the database, whoever was killed between the two, and nothing beside them.
+
+        The database decides: unless it was replaced, what was the archive is so again, with what came since.
+        """
         if self._archive is None:
             return
-        if self.replaced.exists() and not self._archive.exists():
-            self.replaced.rename(self._archive)  # a restore was killed between its two renames
+        if self.replaced.exists() and not (self._archive.exists() and self._server.has_taken_place()):
+            if self._archive.exists():
+                self._take_back_since(self._archive)
+            self.replaced.rename(self._archive)
         for folder in (self.staged, self.replaced):
             shutil.rmtree(folder, ignore_errors=True)
 
+    def _take_back_since(self, archive: Path) -> None:
+        """Out of the way with the backup's replies; those that a worker wrote in between are kept."""
+        began = self.replaced.stat().st_ctime
+        for path in list(archive.rglob("*.*")):
+            if path.is_file() and path.stat().st_mtime >= began:
+                kept = self.replaced / path.relative_to(archive)
+                kept.parent.mkdir(parents=True, exist_ok=True)
+                path.rename(kept)
+        shutil.rmtree(self.staged, ignore_errors=True)
+        archive.rename(self.staged)
+
 
 @contextmanager
-def _staged_replies(path: Path, manifest: Manifest, archive: Path | None, told: Told) -> Iterator[_Replies]:
-    replies = _Replies(archive if manifest.replies is not None else None)
-    replies.clear()
+def _staged_replies(
+    path: Path, manifest: Manifest, archive: Path | None, server: Server, told: Told
+) -> Iterator[_Replies]:
+    replies = _Replies(archive if manifest.replies is not None else None, server)
     try:
         if archive and manifest.replies is not None:
             replies.staged.mkdir(parents=True)
@@ -179,7 +188,7 @@ def _staged_replies(path: Path, manifest: Manifest, archive: Path | None, told: 
             os.sync()  # once, for all of them: they are to outlast a power cut as the database does
         yield replies
     finally:
-        replies.clear()
+        replies.settle()
 
 
 def _write_private(path: Path, content: bytes) -> None:

@@ -155,6 +155,12 @@ class Server:
             "try again."
         )
 
+    def has_taken_place(self) -> bool:
+        """Whether the current database is one that took another's place, and that one is still there."""
+        query = "SELECT EXISTS (SELECT FROM pg_database WHERE datname = %s)"
+        (there,) = self._admin.execute(query, [self._aside]).fetchone() or (False,)
+        return bool(there)
+
     def discard(self) -> None:
         """Remove what is left of a restore: a new database that was not wanted, and the one that was replaced."""
         for name in (self.new, self._aside):

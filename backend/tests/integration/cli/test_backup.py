@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import resource
+import signal
 import stat
 import subprocess
 import sys
@@ -23,7 +26,8 @@ from app.cli import backup as command
 from app.core.wiring import Platform
 from app.errors import ConfigurationError, InvalidParameter, QuantLabError, StoreError, StoreUnavailable
 from app.runtime.own_postgres import own_postgres
-from app.services import back_up, restore
+from app.services import back_up, backup_file, restore
+from app.services.identity import operator
 from app.sources.archive import Archive
 from app.sources.base import Reply, Request, SessionQuery, Site
 from app.store import dumps
@@ -33,6 +37,20 @@ Run = Callable[..., Result]
 QUANTLAB = Path(sys.executable).with_name("quantlab")
 LINE = "INSERT INTO log_lines (at, level, host, program, pid, module, message) VALUES (now(), 20, 'h', 'p', 1, 'm', %s)"
 PAIRED = "INSERT INTO readings VALUES ('pair', %s, now(), 1)"
+
+
+BY = operator("somebody")
+
+
+def _silent(*_: object) -> None:
+    """Nobody looks at the progress."""
+
+
+def _destination(platform: Platform) -> restore.Destination:
+    settings = platform.settings
+    return restore.Destination(
+        url_of(platform), "sandbox", settings.data_dir, settings.data_dir / "archive", own_server=False
+    )
 
 
 def url_of(platform: Platform) -> str:
@@ -315,6 +333,83 @@ def test_what_a_killed_restore_left_is_no_hindrance(file: Path, held: Platform, 
     assert databases(url) == before
     assert files(archive) == replies
     assert sorted(path.name for path in archive.parent.glob("archive*")) == ["archive"]
+
+
+def test_a_restore_killed_before_the_database_was_replaced_costs_no_reply(
+    file: Path, held: Platform, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed between replies and database, and another one fails: the replies are those of the database that stayed."""
+    url, archive = url_of(held), held.settings.data_dir / "archive"
+    (archive / "twse/later.gz").write_bytes(b"came after the backup")
+    before, replies = tables(url), files(archive)
+
+    class KilledError(BaseException):
+        pass
+
+    def kill(*_: object) -> None:
+        raise KilledError
+
+    with monkeypatch.context() as killed:  # of a process that is killed nothing cleans up
+        killed.setattr(dumps.Server, "take_place", kill)
+        killed.setattr(dumps.Server, "discard", lambda _: None)
+        killed.setattr(restore.shutil, "rmtree", lambda *_, **__: None)
+        settle, calls = restore._Replies.settle, []
+        killed.setattr(restore._Replies, "settle", lambda self: calls.append(1) or len(calls) > 1 or settle(self))
+        with pytest.raises(KilledError):
+            restore.restore(
+                file, _destination(held), pg_restore=command.pg_tool("pg_restore"), replace=True, by=BY, told=_silent
+            )
+    assert files(archive) != replies
+    told = run("doctor", "--check", "archive").output
+    assert "A restore was killed" in told
+    (archive / "twse/meanwhile.gz").write_bytes(b"a worker went on")
+
+    monkeypatch.setattr(command, "pg_tool", lambda _: Path("/bin/false"))
+    assert isinstance(run("restore", str(file), "--replace").exception, StoreError)
+    kept = files(archive)
+    assert kept.pop("twse/meanwhile.gz")[0] == b"a worker went on"
+    assert kept == replies
+    assert tables(url) == before
+    assert sorted(path.name for path in archive.parent.glob("archive*")) == ["archive"]
+
+
+def test_a_restore_killed_after_the_database_was_replaced_keeps_the_new_replies(
+    file: Path, held: Platform, run: Run
+) -> None:
+    url, archive = url_of(held), held.settings.data_dir / "archive"
+    replies, server = files(archive), dumps.Server(url)
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{server.current}_replaced"')  # type: ignore[call-overload]
+    (archive.with_name("archive.replaced") / "twse").mkdir(parents=True)
+    assert isinstance(run("restore", str(file)).exception, InvalidParameter)
+    assert files(archive) == replies
+    assert sorted(path.name for path in archive.parent.glob("archive*")) == ["archive"]
+
+
+def test_a_disk_that_is_full_midway_is_said_in_a_sentence(held: Platform, run: Run, tmp_path: Path) -> None:
+    """By the kernel itself: no file may be longer than 20 kB, which is found while the database is written."""
+    plain, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
+    try:
+        done = run("backup", str(tmp_path / "big.backup"))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (plain, hard))
+        signal.signal(signal.SIGXFSZ, before)
+    assert isinstance(done.exception, ConfigurationError), (done.output, done.exception)
+    assert "could not be written (File too large), and nothing is left of it" in str(done.exception)
+    assert not list(tmp_path.glob("*big.backup*"))
+    assert isinstance(run("backup", str(tmp_path / ("x" * 300))).exception, InvalidParameter)
+
+
+def test_a_manifest_that_is_none_is_no_backup(file: Path, run: Run) -> None:
+    """As a fork may write it: with a word more, of the same form and with a right checksum."""
+    body = file.read_bytes().replace(b'"format": 1,', b'"forma_": 1,')[: -backup_file._TRAILER]
+    file.write_bytes(body + backup_file._MARK + hashlib.sha256(body).hexdigest().encode() + b"\n")
+    assert isinstance(run("restore", str(file), "--dry-run").exception, InvalidParameter)
+    body = body.replace(b'"forma_": 1,', b'"format": 1,').replace(b'"secrets":', b'"secrats":')
+    file.write_bytes(body + backup_file._MARK + hashlib.sha256(body).hexdigest().encode() + b"\n")
+    assert isinstance(run("restore", str(file), "--dry-run").exception, InvalidParameter)
 
 
 def test_two_restores_do_not_meet(file: Path, held: Platform, run: Run) -> None:
