@@ -31,6 +31,8 @@ Source = Literal["sandbox", "exchange"]
 
 OUR_PREFIXES = ("QUANTLAB_", "CELERYD_")
 """Nobody else reads variables that begin so."""
+_FOREVER = 36_500
+"""Days: beyond a hundred years a calendar ends, and with it whatever counts back from today."""
 _WITH_HOST = frozenset({"redis", "rediss", "sentinel", "amqp", "amqps", "pyamqp"})
 NOT_SETTINGS = frozenset({"QUANTLAB_CHAOS", "QUANTLAB_FUZZ", "QUANTLAB_LONG", "QUANTLAB_NPM", "QUANTLAB_TRUTH"})
 """What tests and tools read, and the platform does not."""
@@ -101,7 +103,9 @@ class Settings(BaseSettings):
     quantlab_alive_file: Path | None = Field(None, description="touched by worker and beat while their loop turns")
 
     database_url: SecretStr = Field(SecretStr("postgresql://127.0.0.1:5432/quantlab"), description="PostgreSQL")
-    redis_url: SecretStr = Field(SecretStr("redis://127.0.0.1:6379/0"), description="Redis of caches and quota")
+    redis_url: SecretStr = Field(
+        SecretStr("redis://127.0.0.1:6379/0"), min_length=1, description="Redis of caches and quota"
+    )
     celery_broker_url: SecretStr | None = Field(None, description="Celery's broker; default: redis_url")
     celery_result_backend: SecretStr | None = Field(None, description="Celery's results; default: redis_url")
     celery_sentinel_master: str | None = Field(None, description="master name for sentinel:// addresses")
@@ -111,7 +115,9 @@ class Settings(BaseSettings):
     celeryd_max_memory_per_child: int = Field(400_000, ge=50_000, description="KiB at which a process is renewed")
     celeryd_prefetch_multiplier: int = Field(1, ge=0, description="messages a worker process reserves ahead")
     celeryd_concurrency: int = Field(2, ge=1, description="worker processes")
-    celery_result_expires: int = Field(86_400, ge=60, description="seconds that results stay in Redis")
+    celery_result_expires: int = Field(
+        86_400, ge=60, le=86_400 * _FOREVER, description="seconds that results stay in Redis"
+    )
     celery_redis_max_connections: int = Field(1_100, ge=20, description="above --concurrency of a gevent pool")
 
     twse_url: str = Field("https://www.twse.com.tw", description="TWSE")
@@ -120,7 +126,10 @@ class Settings(BaseSettings):
     mis_url: str = Field("https://mis.twse.com.tw", description="quotes")
     isin_url: str = Field("https://isin.twse.com.tw", description="securities lists")
     source_seconds_per_request: float = Field(
-        2.5, gt=0, description="the shared quota: one request a site in so many seconds (ban is at 3 in 5 s)"
+        2.5,
+        gt=0,
+        allow_inf_nan=False,
+        description="the shared quota: one request a site in so many seconds (ban is at 3 in 5 s)",
     )
     backfill_at_once: int = Field(
         1, ge=1, description="runs of the queue backfill that are under way at once, on all machines together"
@@ -128,31 +137,40 @@ class Settings(BaseSettings):
     finmind_url: str = Field("https://api.finmindtrade.com/api/v4", description="FinMind, to compare with")
     finmind_token: SecretStr | None = Field(None, description="FinMind's token; without one it answers half as often")
     finmind_seconds_per_request: float | None = Field(
-        None, gt=0, description="one request to FinMind in so many seconds; default: 6 with a token, 12 without"
+        None,
+        gt=0,
+        allow_inf_nan=False,
+        description="one request to FinMind in so many seconds; default: 6 with a token, 12 without",
     )
     finlab_api_token: SecretStr | None = Field(None, description="FinLab's token, for the optional package finlab")
     catch_up_days: int = Field(
         30, ge=1, le=366, description="calendar days within which missing sessions are fetched by themselves"
     )
     catch_up_requests: int = Field(200, ge=1, description="requests that a site gets in one run of catching up")
-    source_connect_timeout: float = Field(10, gt=0, description="seconds")
-    source_read_timeout: float = Field(60, gt=0, description="seconds")
-    archive_quote_days: int = Field(7, ge=1, description="days that raw quote replies are kept")
+    source_connect_timeout: float = Field(10, gt=0, allow_inf_nan=False, description="seconds")
+    source_read_timeout: float = Field(60, gt=0, allow_inf_nan=False, description="seconds")
+    archive_quote_days: int = Field(7, ge=1, le=_FOREVER, description="days that raw quote replies are kept")
     archive_days: int | None = Field(
-        None, ge=31, description="days that other raw replies are kept, by whole months; default: for ever"
+        None, ge=31, le=_FOREVER, description="days that other raw replies are kept, by whole months; default: for ever"
     )
     run_days: int = Field(
-        400, ge=30, description="days that ended runs are kept, with their units; more than CATCH_UP_DAYS"
+        400, ge=30, le=_FOREVER, description="days that ended runs are kept, with their units; more than CATCH_UP_DAYS"
     )
-    incident_days: int = Field(400, ge=1, description="days that incidents are kept that are over")
-    log_days: int = Field(30, ge=1, description="days that lines of the logs are kept, in files and in PostgreSQL")
-    log_lines: int = Field(1_000_000, ge=1_000, description="lines of the logs that PostgreSQL keeps at most")
-    reading_days: int = Field(30, ge=1, description="days that readings of memory, queues and disk are kept")
-    quantlab_audit_days: int = Field(730, ge=1, description="days that rows of the audit are kept")
-    export_keep: int = Field(3, ge=1, description="snapshots of an export that are kept")
+    incident_days: int = Field(400, ge=1, le=_FOREVER, description="days that incidents are kept that are over")
+    log_days: int = Field(
+        30, ge=1, le=_FOREVER, description="days that lines of the logs are kept, in files and in PostgreSQL"
+    )
+    log_lines: int = Field(
+        1_000_000, ge=1_000, le=1_000_000_000, description="lines of the logs that PostgreSQL keeps at most"
+    )
+    reading_days: int = Field(
+        30, ge=1, le=_FOREVER, description="days that readings of memory, queues and disk are kept"
+    )
+    quantlab_audit_days: int = Field(730, ge=1, le=_FOREVER, description="days that rows of the audit are kept")
+    export_keep: int = Field(3, ge=1, le=10_000, description="snapshots of an export that are kept")
 
     port: int = Field(3000, ge=1, le=65_535, description="port of the web console and API")
-    host: str = Field("127.0.0.1", description="address that the web binds to")
+    host: str = Field("127.0.0.1", min_length=1, description="address that the web binds to")
     flower_port: int = Field(5555, ge=1, le=65_535, description="port of Flower")
     quantlab_hosts: str = Field("", description="names, by commas, under which the web answers besides loopback's")
     quantlab_proxies: str = Field(
@@ -178,7 +196,25 @@ class Settings(BaseSettings):
         if not value.get_secret_value().startswith(("postgresql://", "postgresql+psycopg://", "postgres://")):
             message = "DATABASE_URL must be a postgresql:// address"
             raise ValueError(message)
+        # Whoever resolves the name later says it, and it is then a piece of the password.
+        if value.get_secret_value().partition("?")[0].count("@") > 1:
+            message = "write what is special in the password of DATABASE_URL as %40, %2F and the like"
+            raise ValueError(message)
         return value
+
+    @field_validator("quantlab_home", mode="before")
+    @classmethod
+    def _one_home(cls, value: object) -> object:
+        """As ``read_home`` reads it: a program in another folder must not have another home."""
+        return (Path(value).expanduser().resolve() if value else read_home()) if isinstance(value, str) else value
+
+    @field_validator("quantlab_archive")
+    @classmethod
+    def _one_archive(cls, value: str | None) -> str | None:
+        """Likewise, where it is a folder; no address is none."""
+        if not value or not value.strip() or "://" in value:
+            return (value or "").strip() or None
+        return str(Path(value).expanduser().resolve())
 
     @field_validator("quantlab_proxies")
     @classmethod

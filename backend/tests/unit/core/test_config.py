@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from app.core.config import default_home, load_settings, refuse_unknown
+from app.core.config import default_home, load_settings, read_home, refuse_unknown
 from app.errors import ConfigurationError
 from tests.conftest import PROJECT
 
@@ -50,7 +50,18 @@ def test_broker_and_results_may_live_elsewhere(monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("PORT", "99999"), ("PORT", "web"), ("CELERYD_MAX_TASKS_PER_CHILD", "0"), ("QUANTLAB_SOURCE", "both")],
+    [
+        ("PORT", "99999"),
+        ("PORT", "web"),
+        ("CELERYD_MAX_TASKS_PER_CHILD", "0"),
+        ("QUANTLAB_SOURCE", "both"),
+        ("LOG_DAYS", "1000000"),  # before the calendar began: nothing could count back so far
+        ("RUN_DAYS", "99999999999"),
+        ("LOG_LINES", "99999999999999999999"),
+        ("SOURCE_SECONDS_PER_REQUEST", "inf"),
+        ("HOST", ""),  # would be every address of the machine
+        ("REDIS_URL", ""),
+    ],
 )
 def test_a_wrong_setting_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     monkeypatch.setenv(name, value)
@@ -142,3 +153,29 @@ def test_every_name_of_ours_that_the_project_uses_is_known() -> None:
             used |= set(re.findall(r"\b(?:QUANTLAB|CELERYD)_[A-Z_]+[A-Z]\b", path.read_text(encoding="utf-8")))
     refuse_unknown(used)
     assert {"QUANTLAB_HOME", "QUANTLAB_SOURCE"} <= used
+
+
+@pytest.mark.parametrize("given", ["", "~/somewhere", "some/where", "."])
+def test_there_is_one_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, given: str) -> None:
+    """Who reads the settings and who looks for the running platform mean the same folder, from wherever they start."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("QUANTLAB_HOME", given)
+    home = load_settings().quantlab_home
+    assert home == read_home()
+    assert home.is_absolute()
+    monkeypatch.setenv("QUANTLAB_ARCHIVE", given)
+    archive = Path(load_settings().archive_address)
+    assert archive == (read_home() / "exchange" / "archive" if not given else read_home() / "exchange")
+
+
+@pytest.mark.parametrize("password", ["one@TAIL", "one@TAIL/x", "a@b@TAIL"])
+def test_an_unquoted_password_of_postgresql_is_refused_without_a_piece_of_it(
+    monkeypatch: pytest.MonkeyPatch, password: str
+) -> None:
+    """Its end was taken for the name of the host, and said by who could not resolve that."""
+    monkeypatch.setenv("DATABASE_URL", f"postgresql://u:{password}@127.0.0.1:5/x")
+    with pytest.raises(ConfigurationError, match="DATABASE_URL") as refused:
+        load_settings()
+    assert "TAIL" not in str(refused.value)
+    monkeypatch.setenv("DATABASE_URL", "postgresql://u:one%40TAIL@127.0.0.1:5/x?application_name=a@b")
+    assert load_settings()
