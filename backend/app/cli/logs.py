@@ -127,10 +127,10 @@ def _instant(text: str | None) -> datetime | None:
     """An age before now, or an instant, Taipei's where it says no zone."""
     if text is None:
         return None
-    if age := re.fullmatch(r"([0-9]{1,6})([smhd])", text):
-        return now() - timedelta(**{_AGES[age[2]]: int(age[1])})
     try:
+        if age := re.fullmatch(r"([0-9]{1,6})([smhd])", text):
+            return now() - timedelta(**{_AGES[age[2]]: int(age[1])})
         found = datetime.fromisoformat(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         raise InvalidParameter(f"{text!r} is neither an age (30m, 2h, 1d) nor an instant (2026-11-20T21:00).") from None
     return found if found.tzinfo else found.replace(tzinfo=TAIPEI)

@@ -32,6 +32,8 @@ from app.store.runs import Run, TaskStats
 
 MOST_ACTIVE = 20
 MOST_FAILURES = 10
+MOST_HOURS = 1_000_000
+"""A hundred years: no calendar goes back for ever."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,7 @@ def monitor(
     *,
     once: Annotated[bool, typer.Option("--once", help="print once as plain text and end")] = False,
     every: Annotated[float, typer.Option(min=0.5, help="seconds between two looks")] = 2,
-    hours: Annotated[int, typer.Option(min=1, help="how far statistics and failures look back")] = 24,
+    hours: Annotated[int, typer.Option(min=1, max=MOST_HOURS, help="how far statistics and failures look back")] = 24,
 ) -> None:
     """Services, workers, what runs now and how far it is, queues, statistics of each task, failures.
 

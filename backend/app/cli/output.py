@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console, JustifyMethod
+from rich.console import Console, ConsoleOptions, JustifyMethod, RenderableType
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
@@ -19,6 +22,8 @@ from app.store.counts import Counts
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON, for scripts")]
 
 _NO_WIDTH = 1_000
+_COMMANDS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+"""Control characters but tab and newline, and those that turn the direction of what follows."""
 
 COLOURS = {
     "SUCCESS": "green",
@@ -42,10 +47,21 @@ COLOURS = {
 }
 
 
+class _Console(Console):
+    """Shows what others wrote, and never obeys it: a log line may quote what commands a terminal, or turns a line."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        for segment in super().render(renderable, options):
+            if segment.control or not _COMMANDS.search(segment.text):
+                yield segment
+            else:
+                yield Segment(_COMMANDS.sub("\N{REPLACEMENT CHARACTER}", segment.text), segment.style)
+
+
 def console() -> Console:
     """The terminal, or whatever stands in its place now: a file or a pipe has no width, and nothing is cut there."""
-    made = Console(highlight=False)
-    return made if made.is_terminal or "COLUMNS" in os.environ else Console(highlight=False, width=_NO_WIDTH)
+    made = _Console(highlight=False)
+    return made if made.is_terminal or "COLUMNS" in os.environ else _Console(highlight=False, width=_NO_WIDTH)
 
 
 def print_json(value: Any) -> None:

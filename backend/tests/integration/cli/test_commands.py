@@ -305,3 +305,7 @@ def test_monitor_celery_sh(platform: Platform) -> None:
     done = subprocess.run([script], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 1
     assert "No worker runs" in done.stdout
+
+
+def test_monitor_looks_no_further_back_than_the_calendar(run: Run, seeded: Platform) -> None:
+    assert run("monitor", "--once", "--hours", "20000000").exit_code == 2
