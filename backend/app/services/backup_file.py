@@ -91,6 +91,8 @@ def checked(path: Path, told: Told) -> Manifest:
     Raises:
         InvalidParameter: it is no backup, cut, altered, or of a newer QuantLab.
     """
+    if path.exists() and not path.is_file():
+        raise InvalidParameter(f"{path} is no file: nothing of a pipe or a folder can be read twice.")
     try:
         with path.open("rb") as file:
             size = file.seek(0, io.SEEK_END) - _TRAILER

@@ -210,6 +210,12 @@ def test_a_cut_file_is_refused_before_anything_is_done(file: Path, held: Platfor
     _refused(file, held, run, "is no backup of QuantLab, or its end is missing")
 
 
+def test_a_pipe_is_refused_and_not_waited_for(file: Path, held: Platform, run: Run) -> None:
+    file.unlink()
+    os.mkfifo(file)
+    _refused(file, held, run, "is no file")
+
+
 @pytest.mark.parametrize("place", [0.0, 0.3, 0.6, 0.9, 1.0])
 def test_an_altered_file_is_refused_before_anything_is_done(file: Path, held: Platform, run: Run, place: float) -> None:
     content = bytearray(file.read_bytes())
