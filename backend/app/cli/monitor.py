@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Annotated
 
 import typer
+from rich.columns import Columns
 from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
@@ -62,12 +63,13 @@ def monitor(
 ) -> None:
     """Services, workers, what runs now and how far it is, queues, statistics of each task, failures.
 
-    Live until Ctrl-C. With --once the exit code is 1 when a check found something wrong, for cron.
+    Live until Ctrl-C. With --once the exit code is 1 when a check found something wrong, for cron; so it is in a pipe
+    or a file, which nobody watches.
 
-    Example: `quantlab monitor --once --hours 24`.
+    Examples: `quantlab monitor`, `quantlab monitor --once --hours 24`.
     """
     platform = get_platform()
-    if once:
+    if once or not console().is_terminal:
         print_source()
         picture = look(platform, hours=hours)
         console().print(draw(picture, hours=hours))
@@ -75,7 +77,7 @@ def monitor(
             raise typer.Exit(1)
         return
     try:
-        with Live(console=console(), screen=console().is_terminal, auto_refresh=False) as live:
+        with Live(console=console(), screen=True, auto_refresh=False) as live:
             while True:
                 live.update(draw(look(platform, hours=hours), hours=hours), refresh=True)
                 time.sleep(every)
@@ -131,12 +133,8 @@ def draw(picture: Picture, *, hours: int) -> RenderableType:
 
 
 def _services(findings: Sequence[Finding]) -> RenderableType:
-    """A word each in one line; below, those that are not well, with what to do."""
-    words = Text()
-    for one in findings:
-        words.append(f"{one.name} ")
-        words.append_text(coloured(one.level.value))
-        words.append("   ")
+    """A word each, in one line where there is room; below, those that are not well, with what to do."""
+    words = Columns([Text.assemble(f"{one.name} ", coloured(one.level.value)) for one in findings], padding=(0, 3))
     unwell = [one for one in findings if one.level is not Level.OK]
     return Group(words, findings_table(unwell)) if unwell else words
 

@@ -41,6 +41,9 @@ class Finding:
 
 Check = Callable[[], Finding]
 
+# A cron job or another terminal does not know the home: then the platform runs, and nothing answers here.
+_START = "Start the platform with `make up`, say where its home is (`export QUANTLAB_HOME=…`)"
+
 
 def find_within(seconds: float, checks: Mapping[str, Check]) -> list[Finding]:
     """Do all *checks* at once; one that has not ended within *seconds*, or raises, is an ERROR. In the given order."""
@@ -73,7 +76,7 @@ def find_within(seconds: float, checks: Mapping[str, Check]) -> list[Finding]:
 
 def check_postgresql(make_engine: Callable[[], Engine], *, source: str) -> Finding:
     """PostgreSQL answers and holds this source's data."""
-    remedy = "Start the platform with `make up`, or correct DATABASE_URL."
+    remedy = f"{_START}, or correct DATABASE_URL."
     try:
         with transaction(make_engine()) as connection:
             version, held = state.server_version(connection), provenance.held_source(connection)
@@ -95,7 +98,7 @@ def check_postgresql(make_engine: Callable[[], Engine], *, source: str) -> Findi
 
 def check_redis(client: redis.Redis) -> Finding:
     """Redis or Valkey answers and lets us in."""
-    remedy = "Start the platform with `make up`, or correct REDIS_URL."
+    remedy = f"{_START}, or correct REDIS_URL."
     try:
         with redis_errors():
             server = cast("dict[str, Any]", client.info("server"))

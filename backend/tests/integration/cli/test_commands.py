@@ -9,13 +9,16 @@ import subprocess
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
+from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
+from rich.console import Console
 from typer.testing import Result
 
 from app.cli import data, diagnosis
+from app.cli.monitor import Picture, draw
 from app.core.wiring import Platform
 from app.errors import InvalidParameter, QuantLabError, UnknownRun, UnknownTask
 from app.ops.health import Finding, Level
@@ -204,6 +207,16 @@ def test_monitor_shows_how_far_a_run_is_and_what_waits(run: Run, platform: Platf
     assert any(line.split()[:2] == ["data_sync", "1"] for line in lines)
 
 
+def test_monitor_keeps_a_check_and_its_word_in_one_line() -> None:
+    names = ("postgresql", "redis", "worker", "beat", "web", "canary", "incidents")
+    at = datetime(2026, 11, 26, tzinfo=UTC)
+    picture = Picture(at, [Finding(name, Level.OK, "It is.") for name in names], None, None, None, None, None)
+    screen = Console(file=StringIO(), width=80)
+    screen.print(draw(picture, hours=24))
+    drawn = cast("StringIO", screen.file).getvalue()
+    assert all(f"{name} ok" in drawn for name in names)
+
+
 def test_doctor_names_what_is_wrong_and_the_remedy(run: Run, platform: Platform) -> None:
     platform.breaker.open(Site.TWSE, "a ban page.")
     platform.settings.admin_token_file.chmod(0o644)
@@ -292,9 +305,10 @@ def test_the_program_without_a_database(
     looked = quantlab("status")
     assert looked.returncode == 1
     assert "No bars yet" not in looked.stdout  # nobody knows
-    watched = quantlab("monitor", "--once")
+    watched = quantlab("monitor")  # into a pipe: once, without being told so
     assert watched.returncode == 1
     assert "postgresql error" in watched.stdout
+    assert "QUANTLAB_HOME" in watched.stdout  # cron does not know it
     assert "Nothing failed" not in watched.stdout
     assert f"No platform runs from {os.environ['QUANTLAB_HOME']}" in done.stderr
     assert "export QUANTLAB_HOME=" in done.stderr
