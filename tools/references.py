@@ -239,6 +239,8 @@ def performance() -> str:
         if rows:
             head = ["| What ÷ what | Beside | Ours | Value | Bar | |", "|---|---|---|---|---|---|"]
             lines += [f"## {name}", "\n".join(head + rows), f"{entry['day']}, {entry['machine']}."]
+    if not kept:
+        lines.append("**No values are kept yet**: `make bench ARGS=--keep`, then `make docs`.")
     return "\n\n".join(lines) + "\n"
 
 

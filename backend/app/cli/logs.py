@@ -70,6 +70,8 @@ def logs(
     try:
         lines, last = _ask(wanted, limit=count)
         _show(lines, as_json=as_json)
+        if not (lines or follow):  # an empty answer might be a mistyped word, or nothing asked
+            typer.echo("No line is kept that fits.", err=True)
         while follow:
             lines, last = _ask(wanted, limit=AT_ONCE, after=last)
             _show(lines, as_json=as_json)

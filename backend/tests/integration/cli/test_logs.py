@@ -47,6 +47,9 @@ def test_the_newest_lines_oldest_first(run: Run, platform: Platform) -> None:
     assert run("logs", "--symbol", "2330").output.count("\n") == 1
     assert "long ago" not in run("logs", "--since", "1h").output
     assert "long ago" in run("logs", "--until", "1h", "--task", "sync_daily_prices").output
+    none = run("logs", "--host", "elsewhere")
+    assert (none.exit_code, none.stdout) == (0, "")
+    assert "No line is kept that fits." in none.stderr
     told = [json.loads(one) for one in run("logs", "--json", "--text", "FIRST").output.splitlines()]
     assert [(one["message"], one["level"], one["program"]) for one in told] == [("first", "INFO", "worker")]
 
