@@ -134,7 +134,7 @@ def draw(picture: Picture, *, hours: int) -> RenderableType:
 
 def _services(findings: Sequence[Finding]) -> RenderableType:
     """A word each, in one line where there is room; below, those that are not well, with what to do."""
-    words = Columns([Text.assemble(f"{one.name} ", coloured(one.level.value)) for one in findings], padding=(0, 3))
+    words = Columns([Text.assemble(f"{one.name} ", coloured(one.level.value)) for one in findings], padding=(0, 2))
     unwell = [one for one in findings if one.level is not Level.OK]
     return Group(words, findings_table(unwell)) if unwell else words
 
