@@ -10,7 +10,7 @@ import importlib
 import sys
 from pathlib import Path
 
-ALL = ("ingest", "keys", "ledger", "day", "backfill", "reads", "export", "runs", "console", "start")
+ALL = ("ingest", "keys", "ledger", "day", "backfill", "reads", "load", "export", "runs", "console", "start")
 PROJECT = Path(__file__).resolve().parents[1]
 # `make bench` starts this from any folder, and the package `app` need not be installed.
 sys.path[:0] = [str(PROJECT), str(PROJECT / "backend")]

@@ -1,7 +1,7 @@
 """Reading: a whole panel, one security's history over the API, and all latest quotes over the API.
 
 Each beside its limit, in turn on the same servers: the panel beside PostgreSQL's own COPY to /dev/null, the history
-beside the bare SQL that has its rows, the quotes beside the bare Redis read of their hash. The web is a uvicorn
+beside the bare SQL that has its rows, the quotes beside the bare Redis read of their hash. The web is a
 process of its own, asked over a connection that stays.
 """
 
@@ -44,7 +44,7 @@ def main() -> list[Claim]:
         with web(engine, url) as port:
             one = getting(port, f"/api/v1/bars/{SYMBOL}?limit={BARS}")
             history, sql = side_by_side(one, _history_sql(engine), times=TIMES)
-            _save_quotes(cache, panel.symbols)
+            save_quotes(cache, panel.symbols)
             every = getting(port, "/api/v1/quotes")
             latest, bare = side_by_side(every, lambda: cache.hgetall(QUOTES.pattern), times=TIMES)
     print(f"Reading {rows:,} bars of {len(panel.symbols):,} securities in {len(panel.days):,} sessions")
@@ -107,7 +107,8 @@ def _history_sql(engine: Engine) -> Callable[[], object]:
     return ask
 
 
-def _save_quotes(cache: redis.Redis, symbols: list[str]) -> None:
+def save_quotes(cache: redis.Redis, symbols: list[str]) -> None:
+    """A quote of each, as the sync leaves them in Redis."""
     at = datetime.now(UTC)
     book = ((100_0000, 5_000),) * 5
     made = [

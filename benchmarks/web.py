@@ -1,4 +1,4 @@
-"""The web as a uvicorn process of its own, asked over a connection that stays, side by side with its limit."""
+"""The web as a process of its own, asked over a connection that stays, side by side with its limit."""
 
 from __future__ import annotations
 
@@ -34,9 +34,15 @@ def side_by_side(one: Callable[[], object], other: Callable[[], object], *, time
 
 def getting(port: int, path: str) -> Callable[[], bytes]:
     """Asks the web for *path* over a connection that stays."""
+    ask = asking(port)
+    return lambda: ask(path)
+
+
+def asking(port: int) -> Callable[[str], bytes]:
+    """Asks the web for a path over a connection that stays."""
     connection = http.client.HTTPConnection("127.0.0.1", port)
 
-    def ask() -> bytes:
+    def ask(path: str) -> bytes:
         connection.request("GET", path)
         reply = connection.getresponse()
         body = reply.read()
@@ -55,20 +61,13 @@ def web(engine: Engine, redis_url: str) -> Iterator[int]:
         environment = {
             **os.environ,
             "QUANTLAB_HOME": home,
+            "PORT": str(port),
+            "LOG_LEVEL": "WARNING",
             "QUANTLAB_SOURCE": "sandbox",
             "DATABASE_URL": engine.url.set(drivername="postgresql").render_as_string(hide_password=False),
             **dict.fromkeys(("REDIS_URL", "CELERY_BROKER_URL", "CELERY_RESULT_BACKEND"), redis_url),
         }
-        words = [
-            sys.executable,
-            "-m",
-            "uvicorn",
-            "app.main:app",
-            "--port",
-            str(port),
-            "--no-access-log",
-        ]
-        words += ["--log-level", "warning"]
+        words = [sys.executable, "-m", "app.main"]
         with subprocess.Popen(words, cwd=BACKEND, env=environment, stdout=subprocess.DEVNULL) as server:
             try:
                 _wait(port, server)

@@ -115,8 +115,10 @@ def look(platform: Platform, *, hours: int) -> Picture:
 
 def draw(picture: Picture, *, hours: int) -> RenderableType:
     """All of it, what matters first: a terminal that is too low cuts the end off."""
+    prices = f" · {get_settings().prices} prices"
     parts: list[RenderableType] = [
-        Text(f"QuantLab {local(picture.at)} Taipei · {get_settings().prices} prices", "bold"),
+        # Where no platform answers, nobody knows whose prices it has.
+        Text(f"QuantLab {local(picture.at)} Taipei{'' if picture.seen is None else prices}", "bold"),
         _services(picture.findings),
     ]
     if picture.active is not None:

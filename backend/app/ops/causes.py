@@ -44,8 +44,11 @@ def check_code(look: Callable[[], Seen], *, own: str) -> Finding:
     programs = _living(look())
     other = [one.name for one in programs if one.facts.get("code") != own]
     if other:
-        detail = f"{', '.join(other)} runs other code than what lies here ({own}): it started before that changed."
-        remedy = "Restart it: `quantlab workers restart --all`; beat and web with `make up` or their container."
+        detail = f"Other code than what lies here ({own}) runs in {', '.join(other)}, since before that changed."
+        remedy = (
+            "Restart workers by `quantlab workers restart --all`; beat and web by ending `make up` and starting it "
+            "again, or with their container."
+        )
         return Finding(name, Level.ERROR, detail, remedy)
     if not programs:
         return Finding(name, Level.UNKNOWN, "No program lives that could say which code it runs.")

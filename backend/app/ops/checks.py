@@ -6,6 +6,7 @@ import os
 import shutil
 import stat
 from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,6 +19,7 @@ from app.cache.breaker import SharedBreaker
 from app.cache.quota import resting
 from app.errors import ConfigurationError, StoreUnavailable
 from app.files import Files, LocalFiles
+from app.market.calendar import TAIPEI
 from app.ops.alerts.channels import open_channels
 from app.ops.health import Finding, Level
 from app.ops.liveness import registered_tasks
@@ -71,7 +73,7 @@ def check_registered(app: Celery, *, code: Collection[str]) -> Finding:
         if missing:
             detail = f"{worker} does not know {', '.join(missing)}: it started before they were written."
             return Finding(name, Level.ERROR, detail, "Restart the worker.")
-    return Finding(name, Level.OK, f"All {len(code)} tasks are registered with {len(workers)} workers.")
+    return Finding(name, Level.OK, f"All {len(code)} tasks are registered with each worker ({len(workers)}).")
 
 
 def check_backlog(lengths: Mapping[str, Mapping[int | None, int]]) -> Finding:
@@ -102,7 +104,11 @@ def check_breakers(breaker: SharedBreaker, client: redis.Redis, sites: Collectio
         return Finding("breakers", Level.WARNING, " ".join(rests), "Wait: what wanted it is tried again by itself.")
     if not shut:
         return Finding("breakers", Level.OK, "Every site may be asked.")
-    detail = " ".join(f"{site} is not asked until {state['until']}: {state['reason']}" for site, state in shut.items())
+    detail = " ".join(
+        f"{site} is not asked until {datetime.fromisoformat(state['until']).astimezone(TAIPEI):%H:%M} Taipei: "
+        f"{state['reason']}"
+        for site, state in shut.items()
+    )
     return Finding("breakers", Level.ERROR, detail, f"Look why, then `quantlab breaker close {next(iter(shut))}`.")
 
 

@@ -62,6 +62,8 @@ def back_up(origin: Origin, path: Path, *, at: datetime, told: Told) -> Made:
     aside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         descriptor = os.open(aside, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileNotFoundError:
+        raise InvalidParameter(f"There is no folder {path.parent}: make it first.") from None
     except OSError as error:
         raise InvalidParameter(f"{path} cannot be written ({error.strerror}).") from error
     try:

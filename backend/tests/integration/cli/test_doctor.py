@@ -537,7 +537,7 @@ def _worker_and_code(told: Any, platform: Platform, tree: Tree) -> None:
         assert f'File "{late}", line 1' in found["task modules"].detail
         assert (found["tasks"].level, found["last runs"].level) == ("unknown", "unknown")
         assert found["code"].level == "error"
-        assert "w@tree runs other code" in found["code"].detail
+        assert "runs in w@tree" in found["code"].detail
 
         late.write_text(TASKS)
         tree.change(
