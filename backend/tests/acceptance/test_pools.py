@@ -105,6 +105,7 @@ def test_a_task_that_kills_its_process_ends_as_failed_after_four_of_them(platfor
         )
 
 
+@pytest.mark.long
 def test_backfill_makes_room_for_fresh_data(platform: Platform, tmp_path: Path) -> None:
     """One process, taken by backfill: what is fresher need not wait for its end."""
     with worker(platform, tmp_path / "room.log", "--concurrency=1"):
@@ -118,6 +119,7 @@ def test_backfill_makes_room_for_fresh_data(platform: Platform, tmp_path: Path) 
     assert (attempts, losses) == (2, 0)
 
 
+@pytest.mark.long
 def test_a_worker_that_stops_gives_back_what_it_has_in_hand(platform: Platform, tmp_path: Path) -> None:
     send(platform, "dig", parts=60)
     with worker(platform, tmp_path / "stops.log", "--concurrency=1"):

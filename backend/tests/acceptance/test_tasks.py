@@ -85,12 +85,10 @@ def test_a_wrong_parameter_is_a_failure_with_a_sentence(
     run_id = platform.call(f"app.tasks.{task}", **parameters)
     run = platform.run_of(run_id)
     assert (run["state"], run["error_type"]) == ("FAILED", error)
-    assert sentence in run["error"]
-    result = platform.celery("result", run_id)
-    assert sentence in result.stdout + result.stderr
+    assert sentence in run["error"]  # and `celery result` says it: the guide's own command for it runs in test_guide
 
 
-def test_inspect_status_and_result(platform: Platform) -> None:
+def test_inspect_tells_what_the_worker_knows_and_does(platform: Platform) -> None:
     registered = json.loads(platform.celery("inspect", "registered", "-j").stdout)
     assert set(next(iter(registered.values()))) >= TASKS
 
@@ -104,11 +102,6 @@ def test_inspect_status_and_result(platform: Platform) -> None:
     assert settings["worker_prefetch_multiplier"] == 1
     assert settings["worker_max_tasks_per_child"] == 100
     assert settings["timezone"] == "Asia/Taipei"
-    assert "1 node online" in platform.celery("status").stdout
-
-    run_id = platform.call("app.tasks.cleanup_old_cache")
-    platform.run_of(run_id)
-    assert "'state': 'SUCCESS'" in platform.celery("result", run_id).stdout
 
 
 def test_an_unknown_task_is_refused_where_it_is_called(platform: Platform) -> None:

@@ -34,6 +34,7 @@ def state_of(platform: Platform, run_id: str) -> str:
     return str(state)
 
 
+@pytest.mark.long
 def test_a_drained_worker_takes_nothing_until_it_resumes(platform: Platform) -> None:
     name = worker(platform)["name"]
     assert "data_sync" in quantlab(platform, "workers", "drain", name)

@@ -39,16 +39,16 @@ WHERE id = :id
 _WORKS_AND_WAITS = """
 INSERT INTO runs (id, task, parameters, trigger, state, queued_at, started_at, worker, attempts, lease_until, sent_at,
                   forced)
-VALUES ('of-a-test-works', 'app.tasks.catch_up', '{}', 'manual', 'STARTED', now() - interval '9 min',
+VALUES (:of || '-works', 'app.tasks.catch_up', '{}', 'manual', 'STARTED', now() - interval '9 min',
         now() - interval '9 min', 'celery@busy', 1, now() + interval '5 min', now(), true),
-       ('of-a-test-waits', 'app.tasks.catch_up', '{}', 'manual', 'QUEUED', now() - interval '5 min', NULL, NULL, 0,
+       (:of || '-waits', 'app.tasks.catch_up', '{}', 'manual', 'QUEUED', now() - interval '5 min', NULL, NULL, 0,
         NULL, now(), true)
 """
 _IS_HALF_DONE = """
-UPDATE runs SET progress = '{"done": 60, "total": 120, "what": "a day"}' WHERE id = 'of-a-test-works'
+UPDATE runs SET progress = '{"done": 60, "total": 120, "what": "a day"}' WHERE id = :of || '-works'
 """
 _BOTH_END = """
-UPDATE runs SET state = 'CANCELLED', finished_at = now(), lease_until = NULL WHERE id LIKE 'of-a-test-%'
+UPDATE runs SET state = 'CANCELLED', finished_at = now(), lease_until = NULL WHERE id LIKE :of || '-%'
 """
 _SYMBOLS = """
 INSERT INTO securities (symbol, name, venue, kind, on_list, first_seen_at, updated_at)
@@ -59,10 +59,12 @@ SELECT 'Z' || lpad(n::text, 4, '0'), '測試' || n, 'TWSE', 'stock', true, now()
 def write(console: Console, *statements: tuple[str, dict[str, object]]) -> None:
     """Into the platform's own database, what it would take hours to come by."""
     engine = make_engine(console.up.environment()["DATABASE_URL"], application_name="test")
-    with transaction(engine) as connection:
-        for statement, values in statements:
-            connection.execute(text(statement), values)
-    engine.dispose()
+    try:
+        with transaction(engine) as connection:
+            for statement, values in statements:
+                connection.execute(text(statement), values)
+    finally:
+        engine.dispose()
 
 
 @pytest.fixture(scope="module")
@@ -175,7 +177,7 @@ def test_the_timeline_draws_a_thousand_at_most_and_says_so(
 
 
 def test_a_run_that_works_grows_and_one_that_waits_has_a_lane(console: Console) -> None:
-    write(console, (_WORKS_AND_WAITS, {}))
+    write(console, (_WORKS_AND_WAITS, {"of": "of-a-test"}))
     page = console.page()
     console.open(page, "runs?view=timeline&span=1h&search=of-a-test")
     bar = page.get_by_role("region", name="celery@busy").get_by_role("link", name=re.compile("執行中"))
@@ -187,11 +189,11 @@ def test_a_run_that_works_grows_and_one_that_waits_has_a_lane(console: Console) 
         arg=["of-a-test-works", was["width"]],
     )
     expect(page.get_by_role("region", name="等待中").get_by_role("link")).to_have_count(1)
-    write(console, (_BOTH_END, {}))
+    write(console, (_BOTH_END, {"of": "of-a-test"}))
 
 
 def test_monitoring_shows_what_runs_now_however_long_ago_it_began(console: Console, many: None) -> None:
-    write(console, (_WORKS_AND_WAITS, {}), (_IS_HALF_DONE, {}))
+    write(console, (_WORKS_AND_WAITS, {"of": "of-monitoring"}), (_IS_HALF_DONE, {"of": "of-monitoring"}))
     page, viewer = console.page(), console.page("vic")
     console.open(page, "monitoring")
     running = page.get_by_role("region", name="正在執行").get_by_role("listitem")
@@ -200,7 +202,7 @@ def test_monitoring_shows_what_runs_now_however_long_ago_it_began(console: Conso
     expect(running).to_contain_text("9 分鐘前開始")
     expect(running).to_contain_text(re.compile(r"60/120 .*9m"))
     expect(running.get_by_role("progressbar")).to_have_attribute("aria-valuenow", "50")
-    expect(running.get_by_role("link")).to_have_attribute("href", "/admin/runs/of-a-test-works")
+    expect(running.get_by_role("link")).to_have_attribute("href", "/admin/runs/of-monitoring-works")
     console.open(viewer, "monitoring")
     theirs = viewer.get_by_role("region", name="正在執行").get_by_role("listitem")
     expect(theirs).to_have_count(1)
@@ -208,7 +210,7 @@ def test_monitoring_shows_what_runs_now_however_long_ago_it_began(console: Conso
     running.get_by_role("button", name="取消執行").click()
     page.get_by_role("button", name="取消執行", exact=True).last.click()
     expect(running.get_by_role("button")).to_contain_text("已要求取消")
-    write(console, (_BOTH_END, {}))
+    write(console, (_BOTH_END, {"of": "of-monitoring"}))
     expect(page.get_by_text("目前沒有任務在執行")).to_be_visible()
     expect(theirs).to_have_count(0)
 

@@ -28,7 +28,7 @@ from app.main import create_app
 from tests.integration.api.served import Served, served
 
 ADMIN = {"Authorization": "Bearer correct-horse-battery"}
-EXAMPLES = 200 if os.environ.get("QUANTLAB_FUZZ") == "full" else 10
+EXAMPLES = 200 if os.environ.get("QUANTLAB_FUZZ") == "full" else 6
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 
 pytestmark = pytest.mark.timeout(3600 if EXAMPLES > 100 else 300)

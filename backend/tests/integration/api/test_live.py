@@ -99,7 +99,7 @@ def test_a_change_comes_within_two_seconds_to_all_who_want_it(server: Served, me
         assert time.monotonic() - start < 2
         assert told[0] == told[1]
         assert (told[0][0]["id"], told[0][0]["state"]) == ("run-3", "STARTED")
-        assert told[0][0]["progress"] == {"done": 1, "total": 4, "what": "2330"}
+        assert told[0][0]["progress"] == {"done": 1, "total": 4, "what": "2330", "said": None}
         with pytest.raises(TimeoutError):
             other.recv(timeout=1.5)
 
