@@ -11,6 +11,8 @@ PORT ?= 3000
 WORKERS ?= $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2); [ $$n -gt 2 ] && echo $$n || echo 2)
 # Passed on to the command: make test ARGS='-k calendar -x'
 ARGS ?=
+# In which process a test runs: tests/conftest.py. In their order, so that the long ones come first.
+PYTEST := pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 RUN := cd backend && exec ../.venv/bin
 LOCK := $(RUN)/uv pip compile --quiet --universal --generate-hashes --no-strip-extras --python-version 3.11 \
 	--no-emit-index-url --no-emit-find-links --no-header
@@ -27,17 +29,16 @@ install: ## install what the tests and checks need, and build the console's page
 	@$(PYTHON) tools/install.py --dev
 	@$(PYTHON) tools/build_page.py
 
-# In which process a test runs: tests/conftest.py. In their order, so that the long ones come first.
 test: install ## run the tests (ARGS='-k name' for some of them)
 	@$(PYTHON) tools/install.py --qlib
-	@$(RUN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(RUN)/$(PYTEST) $(ARGS)
 
 coverage: install ## run the tests and measure what they call, which takes half as long again
 	@$(MAKE) --no-print-directory test ARGS='--cov --cov-report=term $(ARGS)'
 
 long: install ## run the tests that take half a minute or more each
 	@$(PYTHON) tools/install.py --qlib
-	@cd backend && QUANTLAB_LONG=full ../.venv/bin/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m long $(ARGS)
+	@cd backend && QUANTLAB_LONG=full ../.venv/bin/$(PYTEST) -m long $(ARGS)
 
 lint: install ## check style, types, layers, docker-compose.yml and Dockerfile
 	@$(RUN)/ruff check . ../tools ../benchmarks ../client

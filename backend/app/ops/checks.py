@@ -6,7 +6,6 @@ import os
 import shutil
 import stat
 from collections.abc import Callable, Collection, Mapping, Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,8 +18,8 @@ from app.cache.breaker import SharedBreaker
 from app.cache.quota import resting
 from app.errors import ConfigurationError, StoreUnavailable
 from app.files import Files, LocalFiles
-from app.market.calendar import TAIPEI
 from app.ops.alerts.channels import open_channels
+from app.ops.alerts.rules.breaker_open import clock
 from app.ops.health import Finding, Level
 from app.ops.liveness import registered_tasks
 from app.store import migrate
@@ -105,9 +104,7 @@ def check_breakers(breaker: SharedBreaker, client: redis.Redis, sites: Collectio
     if not shut:
         return Finding("breakers", Level.OK, "Every site may be asked.")
     detail = " ".join(
-        f"{site} is not asked until {datetime.fromisoformat(state['until']).astimezone(TAIPEI):%H:%M} Taipei: "
-        f"{state['reason']}"
-        for site, state in shut.items()
+        f"{site} is not asked until {clock(state['until'])} Taipei: {state['reason']}" for site, state in shut.items()
     )
     return Finding("breakers", Level.ERROR, detail, f"Look why, then `quantlab breaker close {next(iter(shut))}`.")
 

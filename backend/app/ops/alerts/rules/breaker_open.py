@@ -19,14 +19,15 @@ def find(facts: Facts) -> list[Breach]:
             say(
                 "site_not_asked",
                 site=site,
-                clock=_clock(state["since"]),
+                clock=clock(state["since"]),
                 why=state["reason"],
-                until=_clock(state["until"]),
+                until=clock(state["until"]),
             ),
         )
         for site, state in facts.breakers().items()
     ]
 
 
-def _clock(instant: str) -> str:
+def clock(instant: str) -> str:
+    """The time of day in Taipei of an instant that a breaker keeps as text."""
     return f"{datetime.fromisoformat(instant).astimezone(TAIPEI):%H:%M}"
