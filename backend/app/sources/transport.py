@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import ssl
 import time
@@ -24,8 +25,11 @@ _REFUSALS = frozenset({401, 403, 451})
 _LONGEST_WISH = 86_400.0
 
 
+@functools.cache
 def tls_context() -> ssl.SSLContext:
     """Certificates and host names are checked; only the strict flag of Python ≥ 3.13 is cleared.
+
+    One for all clients of a process: to read the authorities' certificates takes as long as storing a market's day.
 
     The exchanges' certificate chains lack the Subject Key Identifier extension that it insists on.
     """
