@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
@@ -28,6 +27,7 @@ class Shared:
     """What several workers came to together."""
 
     seconds: float
+    """From the first that was sent to the last that ended."""
     workers: Set[str]
     units: frozenset[Row]
     bars: frozenset[Row]
@@ -52,18 +52,19 @@ def shared_backfill(stage: Stage, *, hosts: int, pace: float = PACE) -> Shared:
         for child in stage.children.values():
             child.wait_until_ready()
         stage.extra["BACKFILL_AT_ONCE"] = str(hosts)
-        begun = time.monotonic()
         # The copied ledger says that all is held, whose bars were taken away.
-        runs = [stage.call("backfill_bars", start=str(first), end=str(last), again=True) for first, last in _ranges()]
+        runs = stage.call_each(
+            "backfill_bars", *({"start": str(a), "end": str(b), "again": True} for a, b in _ranges())
+        )
         for run_id in runs:
             end_of(stage, run_id, within=120)
-        seconds = time.monotonic() - begun
         asked = _asked(stage)
+    took = "SELECT extract(epoch FROM max(finished_at) - min(queued_at)) FROM runs WHERE id::text = ANY(%s)"
     workers = stage.rows("SELECT DISTINCT split_part(worker, '@', 1) FROM runs WHERE id::text = ANY(%s)", [runs])
     units = stage.rows("SELECT dataset, venue, scope, state, stored FROM units WHERE run_id::text = ANY(%s)", [runs])
     assert len(units) == len(set(units))
     return Shared(
-        seconds=seconds,
+        seconds=float(stage.rows(took, [runs])[0][0]),
         workers={name for (name,) in workers},
         units=frozenset(units),
         bars=frozenset(stage.rows(BARS)),

@@ -189,6 +189,24 @@ class Stage:
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
 
+    def call_each(self, task: str, *each: Mapping[str, Any]) -> list[str]:
+        """The task with each of these parameters, all within a moment: from one program. Returns the runs' ids."""
+        program = (
+            "import json, sys; from tests.chaos.tasks import app\n"
+            "for given in json.loads(sys.argv[2]): print(app.send_task(sys.argv[1], kwargs=given).id)"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", program, f"app.tasks.{task}", json.dumps(each)],
+            cwd=BACKEND,
+            env=self.environment(),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout.split()
+
     def celery(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Another ``celery`` command, to its end."""
         argv = [BIN / "celery", "-A", "tests.chaos.tasks", *words]
