@@ -156,6 +156,7 @@ def test_a_wrong_range_is_refused(start: date, end: date, venue: Venue | None, s
         Wanted(start, end, venue)
 
 
+@pytest.mark.unlisted
 def test_the_archive_alone_gives_the_same_tables(bench: Any) -> None:
     backfill_bars(bench.context, WEEK)
     sync_figures(bench.context, start=FRIDAY, end=FRIDAY, datasets=["institutional", "valuation"])

@@ -95,6 +95,7 @@ def test_off_for_three_sessions_exactly_the_missing_cells_are_fetched_once(bench
     assert asked(bench) == (0, 0)
 
 
+@pytest.mark.unlisted
 def test_figures_are_caught_up_with_the_bars_and_only_those_that_lack(late: Any, begin: Begin) -> None:
     limits = replace(LIMITS, days=2, datasets=(BARS, "margin", "indices"))
     plan = plan_catch_up(late.context, limits)
@@ -117,6 +118,7 @@ def test_figures_are_caught_up_with_the_bars_and_only_those_that_lack(late: Any,
     assert catch_up(begin("run-3"), limits).state == "SKIPPED"
 
 
+@pytest.mark.unlisted
 def test_an_empty_database_is_filled_as_far_as_the_window_reaches(late: Any) -> None:
     plan = plan_catch_up(late.context, LIMITS)
     assert plan.requests == {Site.TWSE: 3, Site.TPEX: 3, Site.ISIN: 3}  # the lists too

@@ -35,6 +35,7 @@ ZERO_CLOSES = [date(2026, 6, 15), date(2026, 6, 17), date(2026, 6, 18)]
 
 
 @pytest.mark.needs_shared
+@pytest.mark.unlisted
 def test_the_dirty_cells_of_the_dirty_panel(make_bench: Any, start_sandbox: Any, shared_data: Path) -> None:
     path = shared_data / "panels/whole_market_daily_2024-12_2026-08.parquet"
     bench = make_bench(start_sandbox(replay=path, now=datetime(2026, 6, 22, 22, 0, tzinfo=TAIPEI)))
@@ -164,6 +165,7 @@ def bar(symbol: str = "2330", session: date = DAY, close: int = 8_000_000, chang
     return Bar(symbol, session, close, close, close, close, change, 1_000, close // 10, 1)
 
 
+@pytest.mark.unlisted
 def test_on_an_ex_date_the_ledgers_reference_counts(judge: Any) -> None:
     assert judge(bar(change=None)) == []
     assert judge(bar(close=8_800_000, change=None)) == []
@@ -171,6 +173,7 @@ def test_on_an_ex_date_the_ledgers_reference_counts(judge: Any) -> None:
     assert judge(bar(close=9_810_000, session=date(2024, 5, 3), change=None)) == []  # no ex-date: nothing to compare
 
 
+@pytest.mark.unlisted
 def test_limits_of_the_time_and_of_the_security(judge: Any) -> None:
     assert judge(bar(close=800_000, change=66_000)) == []
     assert judge(bar(close=800_000, change=66_000, session=date(2015, 5, 29))) == [("price-limit", "warning")]
@@ -182,11 +185,13 @@ def test_limits_of_the_time_and_of_the_security(judge: Any) -> None:
     assert judge(bar("8888", close=800_100, change=300_000)) == []
 
 
+@pytest.mark.unlisted
 def test_ticks_of_the_time(judge: Any) -> None:
     assert judge(bar(close=800_100)) == [("tick-size", "blocking")]
     assert judge(bar(close=800_100, session=date(2005, 2, 25))) == []
 
 
+@pytest.mark.unlisted
 def test_days_on_which_there_is_no_session(judge: Any) -> None:
     blocked = [("session-bounds", "blocking")]
     assert judge(bar(session=date(2024, 5, 1))) == blocked  # Labour Day

@@ -45,6 +45,7 @@ def due_cells(bench: Any, venue: Venue, panel: pl.DataFrame) -> pl.DataFrame:
 
 @pytest.mark.long
 @pytest.mark.needs_shared
+@pytest.mark.unlisted
 @pytest.mark.timeout(400)
 def test_every_cell_of_the_panel_is_accounted_for(make_bench: Any, start_sandbox: Any, shared_data: Path) -> None:
     path = shared_data / "panels/twse_daily_2023-03_2024-07.parquet"
@@ -84,6 +85,7 @@ def test_every_cell_of_the_panel_is_accounted_for(make_bench: Any, start_sandbox
 
 
 @pytest.mark.needs_shared
+@pytest.mark.unlisted
 @pytest.mark.timeout(1800)
 @pytest.mark.skipif(os.environ.get("QUANTLAB_TRUTH") != "full", reason="takes minutes: make truth")
 def test_the_whole_market_of_the_dirty_panel(make_bench: Any, start_sandbox: Any, shared_data: Path) -> None:

@@ -29,6 +29,8 @@ from app.store.bars import write_bars
 from app.store.engine import transaction
 from app.store.securities import HeldSecurity, find_many, save_list
 
+pytestmark = pytest.mark.unlisted
+
 TAIPEI = ZoneInfo("Asia/Taipei")
 MONDAY, FRIDAY = date(2026, 11, 16), date(2026, 11, 20)
 WEEK = [MONDAY + timedelta(days=number) for number in range(5)]

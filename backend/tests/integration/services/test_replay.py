@@ -17,6 +17,7 @@ START, END = date(2024, 5, 31), date(2024, 7, 1)
 
 
 @pytest.mark.needs_shared
+@pytest.mark.unlisted
 def test_a_month_of_the_real_panel(make_bench: Any, start_sandbox: Any, shared_data: Path) -> None:
     panel = shared_data / "panels/twse_daily_2023-03_2024-07.parquet"
     now = datetime(2024, 7, 1, 21, 0, tzinfo=ZoneInfo("Asia/Taipei"))

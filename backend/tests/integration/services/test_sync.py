@@ -35,6 +35,7 @@ def choose(bench: Any, *symbols: str) -> list[HeldSecurity]:
         return list(find_many(connection, symbols).values())
 
 
+@pytest.mark.unlisted
 def test_a_week_of_the_whole_market_is_two_requests_a_session(bench: Any) -> None:
     report = sync_daily_bars(bench.context, start=MONDAY, end=FRIDAY)
 
@@ -209,6 +210,7 @@ def test_quotes_are_cached_in_batches(bench: Any) -> None:
     assert quotes.load(bench.context.redis, now=now + timedelta(minutes=5)) == []
 
 
+@pytest.mark.unlisted
 def test_the_list_says_what_is_new_and_is_cached(bench: Any) -> None:
     report = sync_securities(bench.context)
     assert {venue: change["new"] for venue, change in report.details["changes"].items()} == {

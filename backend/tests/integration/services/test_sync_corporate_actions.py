@@ -28,6 +28,8 @@ from app.store.securities import find, save_list
 from tests.integration.services.conftest import Bench
 from tests.integration.store.samples import listed
 
+pytestmark = pytest.mark.unlisted
+
 JUNE = (date(2025, 6, 1), date(2025, 6, 30))
 SPLIT = CorporateAction("0050", date(2025, 6, 18), ActionKind.SPLIT, 1_886_500, 471_600)
 DIVIDEND = CorporateAction("2330", date(2025, 6, 12), ActionKind.DIVIDEND, 10_550_000, 10_500_000)

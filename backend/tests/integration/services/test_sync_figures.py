@@ -71,6 +71,7 @@ def test_two_days_of_every_dataset_are_a_request_each(bench: Any) -> None:
     assert bench.rows("SELECT xmin::text, * FROM figures ORDER BY 2, 3, 5") == before
 
 
+@pytest.mark.unlisted
 def test_the_indices_are_figures_and_no_securities(bench: Any) -> None:
     sync_figures(bench.context, start=THURSDAY, end=FRIDAY, datasets=["indices"])
     rows = read(bench, "indices", symbols=["TAIEX", "TPEX"])
