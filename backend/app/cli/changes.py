@@ -5,14 +5,15 @@ from __future__ import annotations
 import getpass
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from app.core import queue
-from app.core.queue import Started
 from app.core.wiring import get_platform
 from app.services import audited
 from app.services.audited import Row
 from app.services.identity import operator
+
+if TYPE_CHECKING:
+    from app.core.queue import Started
 
 
 @contextmanager
@@ -24,6 +25,8 @@ def change(action: str, subject: str, *, before: Mapping[str, Any] | None = None
 
 def start_task(name: str, parameters: Mapping[str, Any], *, force: bool = False) -> Started:
     """Queue a run by hand; raises as ``core.queue.start_task`` does."""
+    from app.core import queue  # noqa: PLC0415 - it brings Celery, for which who only changes a row does not wait
+
     task = queue.full_name(name)
     with change("run.start", task) as row:
         started = queue.start_task(task, parameters, trigger="manual", force=force)
