@@ -17,11 +17,11 @@ from tests.chaos.stage import BIN, Stage
 from tests.chaos.verdict import judge, start_sync
 from tests.conftest import wait_until
 
-pytestmark = pytest.mark.chaos(short=True)
+pytestmark = pytest.mark.chaos
 FAILS_OVER_WITHIN = 60.0
 
 
-@pytest.mark.chaos
+@pytest.mark.chaos(short=True)
 def test_a_master_that_dies_amid_a_sync_is_replaced_and_nothing_is_lost(chaos: Prepared, stage: Stage) -> None:
     with sentinels(stage) as watchers:
         bring_up(stage, ["w1", "beat1"])
@@ -54,6 +54,7 @@ def quantlab(stage: Stage, *words: str) -> str:
     return done.stdout
 
 
+@pytest.mark.chaos(short=True)
 def test_rabbitmq_carries_a_sync_whose_worker_is_killed(chaos: Prepared, stage: Stage) -> None:
     with rabbitmq(stage):
         bring_up(stage, ["w1", "beat1"])

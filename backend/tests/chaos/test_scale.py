@@ -11,6 +11,7 @@ from tests.chaos.stage import Stage
 pytestmark = pytest.mark.chaos
 
 
+@pytest.mark.chaos(short=True)
 def test_two_hosts_share_a_backfill_within_the_quota_of_one(chaos: Prepared, stage: Stage) -> None:
     seen = shared_backfill(stage, hosts=2)
     assert seen.workers == {"w1", "w2"}  # both took part
