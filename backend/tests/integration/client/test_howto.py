@@ -90,9 +90,3 @@ def test_every_block_runs(complete: Platform, url: str, monkeypatch: pytest.Monk
     assert ",0.25\n" in (tmp_path / "bars-adjusted.csv").read_text()
     for word in ("2317 2026-08-03 0.01", "'台積電'", "SYNTHETIC", "249.625", "┌", "998.5"):
         assert word in python, word
-
-
-def test_the_chinese_page_has_blocks_of_the_english_one() -> None:
-    short, whole = blocks("read-data.zh-TW.md"), blocks("read-data.md")
-    assert short
-    assert set(short) <= set(whole)
