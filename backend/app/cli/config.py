@@ -16,6 +16,8 @@ from app.core.config import Settings, get_settings, read_home, read_running
 
 _USERINFO = re.compile(r"(\w://)[^/?#\s]*@")
 """A name and password in an address: some reach an exchange through a proxy of their own."""
+_ROOMY = 120
+"""Cells below which a setting's purpose would be a pillar of words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,7 @@ def config(
     if as_json:
         print_json([asdict(one) for one in found])
         return
-    made = table("setting", "value", "from", "for")
+    made = table("setting", "value", "from", "for", roomy=_ROOMY)
     for one in found:
         style = "" if one.source == "default" else "bold"
         made.add_row(Text(one.name, style), Text(one.value, style), one.source, Text(one.description, "dim"))

@@ -4,27 +4,31 @@ from __future__ import annotations
 
 import json
 import os
-import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
+from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, JustifyMethod, RenderableType
+from rich.measure import Measurement
+from rich.padding import Padding
 from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
 from app.core.config import get_settings
 from app.market.calendar import TAIPEI
+from app.shown import harmless
 from app.store.counts import Counts
 
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON, for scripts")]
 
 _NO_WIDTH = 1_000
-_COMMANDS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-"""Control characters but tab and newline, and those that turn the direction of what follows."""
-
+_GAP = 2
+"""Between two columns, and before what stands below the first."""
+_FOLDED = 16
+"""Cells to which a column of sentences may shrink; a number, a time or a state is never folded within."""
 COLOURS = {
     "SUCCESS": "green",
     "PARTIAL": "yellow",
@@ -52,10 +56,7 @@ class _Console(Console):
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         for segment in super().render(renderable, options):
-            if segment.control or not _COMMANDS.search(segment.text):
-                yield segment
-            else:
-                yield Segment(_COMMANDS.sub("\N{REPLACEMENT CHARACTER}", segment.text), segment.style)
+            yield segment if segment.control else Segment(harmless(segment.text), segment.style)
 
 
 def console() -> Console:
@@ -69,12 +70,63 @@ def print_json(value: Any) -> None:
     typer.echo(json.dumps(value, ensure_ascii=False, indent=2, default=str))
 
 
-def table(*columns: str, title: str | None = None) -> Table:
+class _Table(Table):
+    """A table that is a list where its columns have no room: a row's first cell, and the others with their names below.
+
+    That is so below *roomy* cells, and wherever a number or a word that is not long would be folded.
+    """
+
+    def __init__(self, *, roomy: int, title: str | None) -> None:
+        super().__init__(
+            title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, header_style="dim"
+        )
+        self._roomy = roomy
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterable[Any]:
+        if max(self._roomy, self._least(console, options)) <= options.max_width:
+            yield from super().__rich_console__(console, options)
+            return
+        if self.title:
+            yield Text(str(self.title), "bold")
+        for row in zip(*(column.cells for column in self.columns), strict=True):
+            yield from self._listed(console, options.max_width - _GAP, row)
+
+    def _least(self, console: Console, options: ConsoleOptions) -> int:
+        """Cells that it takes."""
+        wide = options.update_width(_NO_WIDTH)
+        least = _GAP * (len(self.columns) - 1)
+        for number, column in enumerate(self.columns):
+            sizes = [Measurement.get(console, wide, cell) for cell in (column.header, *column.cells)]
+            if number == 0:
+                least += max(one.maximum for one in sizes)
+            else:
+                least += min(_FOLDED, max(one.minimum for one in sizes))
+        return least
+
+    def _listed(self, console: Console, width: int, row: Sequence[RenderableType]) -> Iterable[RenderableType]:
+        first, *others = row
+        yield first
+        line = Text()
+        for column, cell in zip(self.columns[1:], others, strict=True):
+            value = console.render_str(cell) if isinstance(cell, str) else cell
+            if not isinstance(value, Text) or not value.plain:
+                continue  # a bar says in a picture what the next cell says in numbers
+            piece = Text.assemble((f"{column.header} " if column.header else "", "dim"), value)
+            if line.plain and cell_len(line.plain) + _GAP + cell_len(piece.plain) > width:
+                yield Padding(line, (0, 0, 0, _GAP))
+                line = Text()
+            line = Text.assemble(line, " " * _GAP if line.plain else "", piece)
+        if line.plain:
+            yield Padding(line, (0, 0, 0, _GAP))
+
+
+def table(*columns: str, title: str | None = None, roomy: int = 0) -> Table:
     """A plain table whose columns starting with ``>`` are numbers.
 
     On a narrow terminal a text goes on below and is never cut; the first column, by which a row is known, stays whole.
+    Where that would fold numbers, or on less than *roomy* cells, it is a list.
     """
-    made = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, header_style="dim")
+    made = _Table(roomy=roomy, title=title)
     for number, column in enumerate(columns):
         justify: JustifyMethod = "right" if column.startswith(">") else "left"
         made.add_column(column.removeprefix(">"), justify=justify, overflow="fold", no_wrap=number == 0)

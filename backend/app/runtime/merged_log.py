@@ -9,6 +9,8 @@ from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import TextIO
 
+from app.shown import harmless
+
 OURS = "quantlab"
 COLOURS = (36, 33, 35, 34, 32, 96, 93, 95)
 FILE_BYTES, FILES_KEPT = 5_000_000, 4
@@ -56,9 +58,13 @@ class MergedLog:
             if len(rest) > LONGEST_LINE:
                 lines, rest = [*lines, rest], b""
             for line in lines:
-                self.line(name, line.decode(errors="replace"))
+                self._told(name, line)
         if rest:
-            self.line(name, rest.decode(errors="replace"))
+            self._told(name, rest)
+
+    def _told(self, name: str, line: bytes) -> None:
+        """A line of a program: it may quote what an exchange or a client sent to command a terminal."""
+        self.line(name, harmless(line.decode(errors="replace").rstrip()))
 
     def close(self) -> None:
         """Close the files."""

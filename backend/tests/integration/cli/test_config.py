@@ -37,6 +37,8 @@ def test_every_setting_with_its_source_and_no_secret(
     assert "hunter2" not in run("config").output
     assert "s3cret-token" not in result.output + run("config").output
     assert "EXPORT_KEEP" not in run("config", "--changed").output
+    monkeypatch.setenv("COLUMNS", "80")
+    assert "LOG_DAYS\n  value 12  from environment" in run("config").output
 
 
 @pytest.mark.parametrize(

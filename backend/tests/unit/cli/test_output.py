@@ -3,6 +3,8 @@
 import io
 
 import pytest
+from rich.progress_bar import ProgressBar
+from rich.table import Table
 from rich.text import Text
 
 from app.cli.logs import _instant
@@ -24,6 +26,24 @@ def test_what_commands_a_terminal_is_shown_as_one_sign() -> None:
         assert command not in said
     assert "\x1b[31m" in said  # our own colour
     assert "line" in said
+
+
+def drawn(rows: Table, width: int) -> str:
+    out = io.StringIO()
+    _Console(file=out, width=width, highlight=False).print(rows)
+    return "\n".join(line.rstrip() for line in out.getvalue().splitlines())
+
+
+def test_a_table_without_room_for_its_numbers_is_a_list() -> None:
+    rows = table("task", ">runs", ">failed", "", ">mean", "last", title="Last 24 h")
+    rows.add_row("sync_daily_prices", "1,204", "0", ProgressBar(width=16), "13.9 s", Text("11-27 05:40:46"))
+    assert drawn(rows, 100).count("\n") == 2
+    assert drawn(rows, 40) == (
+        "Last 24 h\nsync_daily_prices\n  runs 1,204  failed 0  mean 13.9 s\n  last 11-27 05:40:46"
+    )
+    sentences = table("what", "found")
+    sentences.add_row("redis", "Redis answers, from a place with averylongnamewithoutaspace.example")
+    assert drawn(sentences, 40).startswith("what   found\nredis  Redis answers"), "a sentence may be folded"
 
 
 @pytest.mark.parametrize("age", ["999999d", "yesterday", ""])

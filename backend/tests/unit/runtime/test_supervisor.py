@@ -289,6 +289,23 @@ def test_log_files_hold_what_the_terminal_showed(tmp_path: Path, terminal: io.St
     assert log.tail("quantlab", 1) == ["lines"]
 
 
+def test_what_a_program_quotes_commands_no_terminal(
+    supervisor: Supervisor, fake: Fake, terminal: io.StringIO, log: MergedLog
+) -> None:
+    text = "print('\\x1b[2J\\x1b]0;mine\\x07 \\u202eturned\\ta tab', flush=True)\n" + SERVE
+
+    async def scenario() -> None:
+        await supervisor.start([fake("worker", text)])
+        await until(lambda: "a tab" in terminal.getvalue())
+        await supervisor.stop()
+
+    run(scenario)
+    said = "\ufffd[2J\ufffd]0;mine\ufffd \ufffdturned\ta tab"
+    assert f"worker   | {said}\n" in terminal.getvalue()
+    assert "\x1b" not in terminal.getvalue()
+    assert said in log.tail("worker")
+
+
 def test_log_colours_the_prefix_on_a_terminal_only() -> None:
     class Terminal(io.StringIO):
         def isatty(self) -> bool:
