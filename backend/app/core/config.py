@@ -20,7 +20,7 @@ from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from app.errors import ConfigurationError
 
@@ -71,6 +71,13 @@ def read_running(home: Path) -> dict[str, Any]:
             f"{home / 'running.json'} is not what `quantlab up` writes; stop it and start it again."
         )
     return running
+
+
+class _InCapitals(EnvSettingsSource):
+    """The environment's variables; `host` in small letters is another one than HOST, and somebody else's."""
+
+    def _load_env_vars(self) -> dict[str, str | None]:
+        return {name.lower(): value for name, value in os.environ.items() if name.isupper()}
 
 
 class _RunningPlatform(PydanticBaseSettingsSource):
@@ -266,12 +273,12 @@ class Settings(BaseSettings):
         cls,
         settings_cls: type[BaseSettings],
         init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Environment over running platform over defaults."""
-        return init_settings, env_settings, _RunningPlatform(settings_cls)
+        return init_settings, _InCapitals(settings_cls), _RunningPlatform(settings_cls)
 
     @property
     def data_dir(self) -> Path:
@@ -401,13 +408,16 @@ def otel(name: str) -> str:
 
 
 def refuse_unknown(environment: Collection[str]) -> None:
-    """Raise ConfigurationError for a variable that nobody reads: a misspelt setting would be left out in silence."""
+    """Raise ConfigurationError for a variable that nobody reads: a misspelt setting would be left out in silence.
+
+    In small letters, too: only those in capitals are read.
+    """
     known = {name.upper() for name in Settings.model_fields}
-    ours = [name for name in sorted(environment) if name.startswith(OUR_PREFIXES)]
+    ours = [name for name in sorted(environment) if name.upper().startswith(OUR_PREFIXES)]
     sentences = []
     for name in ours:
         if name not in known | NOT_SETTINGS:
-            close = difflib.get_close_matches(name, sorted(known), n=1)
+            close = difflib.get_close_matches(name.upper(), sorted(known), n=1)
             sentences.append(f"{name} is no setting" + (f"; did you mean {close[0]}?" if close else "."))
     if sentences:
         raise ConfigurationError(f"{' '.join(sentences)} `quantlab config` lists every setting.")

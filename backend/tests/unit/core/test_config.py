@@ -129,6 +129,9 @@ def test_home_is_where_the_servers_account_can_go(tmp_path: Path, monkeypatch: p
     ("name", "hint"),
     [
         ("QUANTLAB_HOSTT", "did you mean QUANTLAB_HOST"),
+        ("quantlab_sourse", "did you mean QUANTLAB_SOURCE"),
+        ("quantlab_source", "did you mean QUANTLAB_SOURCE"),
+        ("Celeryd_Concurrency", "did you mean CELERYD_CONCURRENCY"),
         ("CELERYD_CONCURENCY", "did you mean CELERYD_CONCURRENCY"),
         ("QUANTLAB_XYZZY_PLUGH", "quantlab config"),
     ],
@@ -137,6 +140,14 @@ def test_a_name_that_nobody_reads_is_refused(monkeypatch: pytest.MonkeyPatch, na
     monkeypatch.setenv(name, "1")
     with pytest.raises(ConfigurationError, match=f"{name} is no setting.*{hint}"):
         load_settings()
+
+
+def test_small_letters_are_somebody_elses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("host", "0.0.0.0")
+    monkeypatch.setenv("Port", "80")
+    monkeypatch.setenv("LOG_DAYS", "12")
+    settings = load_settings()
+    assert (settings.host, settings.port, settings.log_days) == ("127.0.0.1", 3000, 12)
 
 
 def test_names_of_tests_and_of_others_pass(monkeypatch: pytest.MonkeyPatch) -> None:
