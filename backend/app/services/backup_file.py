@@ -16,7 +16,9 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path, PurePosixPath
-from typing import IO, Any, cast
+from typing import IO, Annotated, Any, cast
+
+from pydantic import Field, TypeAdapter, ValidationError
 
 from app.errors import InvalidParameter
 
@@ -26,6 +28,7 @@ _MARK = b"\nquantlab backup, sha256 "
 _TRAILER = len(_MARK) + 64 + 1
 _CHUNK = 1 << 20
 
+Count = Annotated[int, Field(ge=0)]
 Told = Callable[[str, int, int], None]
 """What is done, how much of it, of how much."""
 
@@ -39,13 +42,16 @@ class Manifest:
     version: str
     source: str
     revision: str
-    database_bytes: int
+    database_bytes: Count
     """Of the database itself, with its indexes; the dump is smaller."""
-    rows: Mapping[str, int]
-    replies: int | None
+    rows: Mapping[str, Count]
+    replies: Count | None
     """Files of the archive of raw replies; None: it lies in object storage, and is not in the backup."""
-    reply_bytes: int
+    reply_bytes: Count
     secrets: tuple[str, ...]
+
+
+_MANIFEST = TypeAdapter(Manifest)
 
 
 class Writer:
@@ -105,8 +111,13 @@ def checked(path: Path, told: Told) -> Manifest:
                 raise InvalidParameter(f"{path} is damaged: its SHA-256 is not the one it was made with.")
         found: dict[str, Any] = json.loads(b"".join(read(path, MANIFEST)))
         form = found["format"]
-        manifest = Manifest(**{**found, "secrets": tuple(found["secrets"])}) if form == FORMAT else None
-    except (tarfile.TarError, ValueError, KeyError, TypeError) as error:
+        manifest = _MANIFEST.validate_python(found) if form == FORMAT else None
+        if manifest:
+            _check_members(path)
+    except ValidationError as error:  # its checksum is right: somebody wrote it by hand
+        wrong = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
+        raise InvalidParameter(f"{path} is no backup of QuantLab ({MANIFEST} is wrong: {wrong[:500]}).") from None
+    except (tarfile.TarError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise InvalidParameter(f"{path} is no backup of QuantLab ({error}).") from error
     except OSError as error:
         raise InvalidParameter(f"{path} cannot be read ({error.strerror or error}).") from error
@@ -118,23 +129,35 @@ def checked(path: Path, told: Told) -> Manifest:
 def read(path: Path, name: str) -> Iterator[bytes]:
     """The content of one member, piece by piece."""
     with tarfile.open(path, "r:") as tar:
-        file = cast("IO[bytes]", tar.extractfile(name))
+        if (file := tar.extractfile(name)) is None:
+            raise InvalidParameter(f"{path} holds {name}, which no backup does: take another one.")
         while chunk := file.read(_CHUNK):
             yield chunk
 
 
-def below(path: Path, folder: str) -> Iterator[tuple[PurePosixPath, bytes, float]]:
-    """The members below *folder*: their names there, contents, and when they were written.
+def _check_members(path: Path) -> None:
+    """See that each is a file, the database is among them, and none lies elsewhere or in another: all can be read."""
+    with tarfile.open(path, "r:") as tar:
+        names = set()
+        for member in tar:
+            name = PurePosixPath(member.name)
+            alone = len(name.parts) == 1 and member.name not in (DATABASE, SETTINGS, MANIFEST)
+            if not member.isreg() or ".." in name.parts or name.is_absolute() or name in names or alone:
+                raise InvalidParameter(f"{path} holds {member.name}, which no backup does: take another one.")
+            names.add(name)
+    if PurePosixPath(DATABASE) not in names:
+        raise InvalidParameter(f"{path} holds no {DATABASE}: take another backup.")
+    if inside := next((name for name in sorted(names) if names & set(name.parents)), None):
+        raise InvalidParameter(f"{path} holds {inside}, which no backup does: take another one.")
 
-    Raises InvalidParameter for one that would lie elsewhere.
-    """
+
+def below(path: Path, folder: str) -> Iterator[tuple[PurePosixPath, bytes, float]]:
+    """The members below *folder* of a checked file: their names there, contents, and when they were written."""
     with tarfile.open(path, "r:") as tar:
         for member in tar:
             name = PurePosixPath(member.name)
             if name.parts[:1] != (folder,):
                 continue
-            if not member.isreg() or ".." in name.parts:
-                raise InvalidParameter(f"{path} holds {member.name}, which no backup does: take another one.")
             content = cast("IO[bytes]", tar.extractfile(member)).read()
             yield name.relative_to(folder), content, float(member.mtime)
 

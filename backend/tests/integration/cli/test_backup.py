@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import resource
@@ -16,7 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 import psycopg
 import pytest
@@ -408,14 +409,52 @@ def test_a_disk_that_is_full_midway_is_said_in_a_sentence(held: Platform, run: R
     assert isinstance(run("backup", str(tmp_path / ("x" * 300))).exception, InvalidParameter)
 
 
-def test_a_manifest_that_is_none_is_no_backup(file: Path, run: Run) -> None:
-    """As a fork may write it: with a word more, of the same form and with a right checksum."""
-    body = file.read_bytes().replace(b'"format": 1,', b'"forma_": 1,')[: -backup_file._TRAILER]
-    file.write_bytes(body + backup_file._MARK + hashlib.sha256(body).hexdigest().encode() + b"\n")
-    assert isinstance(run("restore", str(file), "--dry-run").exception, InvalidParameter)
-    body = body.replace(b'"forma_": 1,', b'"format": 1,').replace(b'"secrets":', b'"secrats":')
-    file.write_bytes(body + backup_file._MARK + hashlib.sha256(body).hexdigest().encode() + b"\n")
-    assert isinstance(run("restore", str(file), "--dry-run").exception, InvalidParameter)
+def forge(file: Path, member: str, name: str, change: Callable[[bytes], bytes]) -> None:
+    """The backup with one member changed, and a right checksum: as a fork may write it, or who means ill."""
+    with tarfile.open(file) as tar:
+        members = [(one.name, cast("IO[bytes]", tar.extractfile(one)).read()) for one in tar]
+    body = io.BytesIO()
+    writer = backup_file.Writer(body)
+    for old, content in members:
+        writer.add(*((name, change(content)) if old == member else (old, content)))
+    body.write(b"\0" * 1024)
+    text = body.getvalue()
+    file.write_bytes(text + backup_file._MARK + hashlib.sha256(text).hexdigest().encode() + b"\n")
+
+
+def with_values(**values: object) -> Callable[[bytes], bytes]:
+    """Of a manifest; None takes one away."""
+    return lambda content: json.dumps(
+        {name: value for name, value in {**json.loads(content), **values}.items() if value is not None}
+    ).encode()
+
+
+@pytest.mark.parametrize(
+    ("place", "change", "why"),
+    [
+        ("manifest.json", with_values(format=None), "'format'"),
+        ("manifest.json", with_values(secrets=None), "secrets: Field required"),
+        ("manifest.json", with_values(secrets=7), "secrets: Input should be a valid tuple"),
+        ("manifest.json", with_values(database_bytes=-1), "database_bytes: Input should be greater"),
+        ("manifest.json", with_values(rows={"bars": "many"}), "rows.bars: Input should be"),
+        ("manifest.json", with_values(revision=[9]), "revision: Input should be a valid string"),
+        ("manifest.json", lambda _: b"[" * 100_000, "no backup"),
+        ("manifest.json", lambda _: b"\xff{", "no backup"),
+        ("manifest.json > manifesto.json", bytes, "no backup"),
+        ("database.dump > a.dump", bytes, "a.dump, which no backup does"),
+        ("database.dump > replies/a.gz/b.gz", bytes, "no database.dump"),
+        ("settings.json > replies/../../settings.json", bytes, "settings.json, which no backup does"),
+        ("settings.json > replies", bytes, "replies, which no backup does"),
+        ("settings.json > database.dump/it", bytes, "database.dump/it, which no backup does"),
+    ],
+)
+def test_a_forged_backup_is_none(file: Path, run: Run, place: str, change: Callable[[bytes], bytes], why: str) -> None:
+    member, _, name = place.partition(" > ")
+    forge(file, member, name or member, change)
+    for words in (["--dry-run"], ["--replace"]):
+        refused = run("restore", str(file), *words)
+        assert isinstance(refused.exception, InvalidParameter), refused.exception
+        assert why in str(refused.exception)
 
 
 def test_two_restores_do_not_meet(file: Path, held: Platform, run: Run) -> None:
