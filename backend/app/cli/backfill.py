@@ -175,17 +175,22 @@ def wait_ready(
 
     Exit code 0 when it is (or when there was no session), 3 when the time is over first. Complete is a day of which at
     least 98 % of each venue is held or explained; the sentence names what is not, and --strict waits for it, too.
+    What it waits for it says at once, and each time that changes, on the standard error.
 
     Examples: `quantlab wait-ready --date today --timeout 7200 && python strategy.py`, `quantlab wait-ready --symbols
     2330,0050`.
     """
     only = [one.strip() for one in symbols.split(",") if one.strip()] if symbols else []
     context, session, start = get_platform().context(), read_day(day), time.monotonic()
+    said = ""
     while True:
         found = look(context, session, dataset=dataset, strict=strict, symbols=only)
         left = timeout - (time.monotonic() - start)
         if found.ready or left <= 0:
             break
+        if found.reason != said:  # beside the answer, for who watches it wait
+            said = found.reason
+            typer.echo(f"Waiting, {_long(left)} at most: {said}", err=True)
         time.sleep(min(POLL, left))
     typer.echo(found.reason)
     raise typer.Exit(0 if found.ready else 3)

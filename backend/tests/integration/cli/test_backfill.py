@@ -40,6 +40,10 @@ def accounted(seeded: Platform) -> Platform:
 
 def test_wait_ready_is_an_exit_code(accounted: Platform, run: Run) -> None:
     late = run("wait-ready", "--date", "2026-11-19", "--timeout", "0")
+    assert late.stderr == "", "it did not wait"
+    waited = run("wait-ready", "--date", "2026-11-19", "--timeout", "0.3")
+    assert (waited.exit_code, waited.stdout) == (late.exit_code, late.stdout)
+    assert waited.stderr == f"Waiting, 1 s at most: {late.stdout}"
     assert (late.exit_code, "50.0% of TWSE" in late.output) == (3, True)
     only = run("wait-ready", "--date", "2026-11-19", "--timeout", "0", "--symbols", "2330")
     assert (only.exit_code, "1 traded" in only.output) == (0, True)
