@@ -9,7 +9,7 @@ import typer
 from loguru import logger
 
 from app.cli.lazily import LazyGroup
-from app.errors import QuantLabError, StoreUnavailable
+from app.errors import InvalidParameter, QuantLabError, StoreUnavailable
 
 _EPILOG = (
     "Examples:\n\n"
@@ -46,11 +46,18 @@ def quantlab(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print which QuantLab this is.")
     ] = False,
 ) -> None:
-    """Taiwan market data: complete, correct and fresh."""
+    """Taiwan market data: complete, correct and fresh.
+
+    Exit code 0 when it is done, 2 when what was asked for is wrong and nothing was done, 1 when it failed; some
+    commands have more, which their help tells.
+    """
 
 
 def main() -> None:
-    """Run the command line; our own errors are one sentence and exit code 1, never a traceback."""
+    """Run the command line; our own errors are one sentence, never a traceback.
+
+    Exit code 2, as of an option that cannot be read, where what was asked for is wrong and nothing was done; else 1.
+    """
     if not (len(sys.argv) > 1 and sys.argv[1] in ("up", "sandbox")):
         # What these commands have to say is their output; the log is for programs that stay.
         logger.remove()
@@ -61,7 +68,7 @@ def main() -> None:
         typer.echo(str(error), err=True)
         if isinstance(error, StoreUnavailable):
             _say_where()
-        sys.exit(1)
+        sys.exit(2 if isinstance(error, InvalidParameter) else 1)
 
 
 def _say_where() -> None:

@@ -125,13 +125,13 @@ def test_all_restart_one_at_a_time_and_lose_nothing(platform: Platform) -> None:
         assert {platform.run_of(one, within=120)["state"] for one in ids} == {"SUCCESS"}
     wait_until(lambda: "second@here" not in living(), within=60)
     wrong = platform.run(str(BIN / "quantlab"), "workers", "restart")
-    assert wrong.returncode == 1
+    assert wrong.returncode == 2
     assert "say --all" in wrong.stderr
 
 
 def test_a_name_that_no_worker_has(platform: Platform) -> None:
     done = platform.run(str(BIN / "quantlab"), "workers", "drain", "celery@nowhere")
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "No worker 'celery@nowhere' answers" in done.stderr
 
 

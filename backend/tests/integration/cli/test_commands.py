@@ -288,7 +288,8 @@ def test_the_program_itself(quantlab: Quantlab, platform: Platform, tmp_path: Pa
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["id"] == queued(platform)[0].id
     wrong = quantlab("sync", "bars", "--days", "0")
-    assert (wrong.returncode, wrong.stdout) == (1, "")
+    assert (wrong.returncode, wrong.stdout) == (2, ""), "as of an option that cannot be read"
+    assert quantlab("logs", "--since", "yesterday").returncode == 2
     assert wrong.stderr.strip() == (
         "app.tasks.sync_daily_prices: days is 0: Input should be greater than or equal to 1."
     )
