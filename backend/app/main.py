@@ -16,6 +16,7 @@ from app import admin, api
 from app.api.access import Reader
 from app.api.errors import answer_errors
 from app.api.guard import Guard
+from app.api.heads import HeadAsGet
 from app.api.known_parameters import KnownParameters
 from app.api.live import make_feed
 from app.api.patience import PatientForAWhile
@@ -40,7 +41,7 @@ class Web(FastAPI):
 
     def build_middleware_stack(self) -> ASGIApp:
         """As Starlette builds it, guarded."""
-        return Guard(super().build_middleware_stack(), names=self.state.names, prices=self.state.prices)
+        return Guard(HeadAsGet(super().build_middleware_stack()), names=self.state.names, prices=self.state.prices)
 
 
 def _is_unseen(scope: Scope) -> bool:

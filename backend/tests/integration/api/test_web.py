@@ -48,6 +48,15 @@ def turn_away(monkeypatch: pytest.MonkeyPatch, server: str, port: int) -> None:
     wiring.reset_platform()
 
 
+@pytest.mark.parametrize("path", ["/health", "/health/live", "/metrics", "/openapi.json", "/"])
+def test_probes_may_ask_for_the_head_alone(web: Web, path: str) -> None:
+    whole, head = web.get(path), web.ask("HEAD", path)
+    assert (head.status_code, head.content) == (whole.status_code, b"")
+    assert head.status_code in (200, 307)
+    assert head.headers.get("content-type") == whole.headers.get("content-type")
+    assert web.ask("HEAD", "/api/v1/tasks").status_code == 405, "an answer would be made for nothing"
+
+
 def test_health_without_a_worker_is_degraded(web: Web) -> None:
     reply = web.get("/health")
     body = reply.json()
