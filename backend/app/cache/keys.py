@@ -28,9 +28,12 @@ QUOTES_SAVED = CacheKey("quantlab:quotes:saved", 24 * 3600, "instant at which qu
 BREAKER_OPEN = CacheKey("quantlab:breaker:*:open", 1800, "JSON reason why a site is not asked")
 BREAKER_FAILURES = CacheKey("quantlab:breaker:*:failures", 3600, "failures of a site in a row")
 QUOTA_REST = CacheKey("quantlab:quota:*:rest", 24 * 3600, "reason why a site that asked for it is left alone")
+RESTARTING = CacheKey(
+    "quantlab:workers:restarting", 30, "JSON: who restarts all workers one by one, since when; renewed meanwhile"
+)
 PROBE = CacheKey("quantlab:probe", 10, "nothing: whether a key can be written (quantlab doctor)")
 
-KEYS = (SECURITIES, BARS, OHLCV, QUOTES, QUOTES_SAVED, BREAKER_OPEN, BREAKER_FAILURES, QUOTA_REST, PROBE)
+KEYS = (SECURITIES, BARS, OHLCV, QUOTES, QUOTES_SAVED, BREAKER_OPEN, BREAKER_FAILURES, QUOTA_REST, RESTARTING, PROBE)
 """All of ours. The shared quota's keys (``throttled:*``) are written, with a life each, by throttled-py."""
 
 

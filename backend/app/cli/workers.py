@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
@@ -94,7 +95,7 @@ def restart(
     """Let it end when its tasks have; its supervisor starts it again, with the newest code. Nothing is lost.
 
     With --all one worker after the other, so that the rest go on with what waits; it stops at one that does not come
-    back.
+    back. While somebody does so, another --all is refused, and told who it is.
 
     Examples: `quantlab workers restart celery@host`, `quantlab workers restart --all`.
     """
@@ -103,13 +104,15 @@ def restart(
     if name is not None:
         _tell(name, "worker.restart", lambda: control.restart(name))
         return
-    found = control.list_living()
-    if not found:
-        raise UnknownWorker("No worker lives. Start one: `make up`")
-    for one in found:
-        _tell(one.name, "worker.restart", partial(control.restart, one.name))
-        back = control.wait_until_back(one, within=within)
-        typer.echo(f"{back.name} is back (pid {back.pid}).")
+    with control.sole_restart_of_all(getpass.getuser()) as hold:
+        found = control.list_living()
+        if not found:
+            raise UnknownWorker("No worker lives. Start one: `make up`")
+        for one in found:
+            hold()
+            _tell(one.name, "worker.restart", partial(control.restart, one.name))
+            back = control.wait_until_back(one, within=within, meanwhile=hold)
+            typer.echo(f"{back.name} is back (pid {back.pid}).")
 
 
 def _tell(name: str, action: str, command: Callable[[], str]) -> None:

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import time
-from typing import Any
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, cast
 
+from app.cache.client import redis_errors
+from app.cache.keys import RESTARTING
 from app.core.celery_app import app
 from app.core.sending import BROKER_AWAY
-from app.core.wiring import get_platform
-from app.errors import InvalidParameter, StoreUnavailable, UnknownOutcome, UnknownWorker
+from app.core.wiring import get_platform, now
+from app.errors import AlreadyRunning, InvalidParameter, StoreUnavailable, UnknownOutcome, UnknownWorker
+from app.market.written import in_taipei
 from app.ops.liveness import LIVING, tell
 from app.store import heartbeats
 from app.store.engine import transaction
@@ -65,8 +72,53 @@ def list_living() -> list[Heartbeat]:
     return [one for one in seen.programs if one.kind == "worker" and tell(one, seen) in LIVING]
 
 
-def wait_until_back(before: Heartbeat, *, within: float = BACK_WITHIN) -> Heartbeat:
+@contextmanager
+def sole_restart_of_all(by: str) -> Iterator[Callable[[], None]]:
+    """Nobody else restarts all workers within the block: each of two would take the other's restarts for lost workers.
+
+    Call what it gives at least every RESTARTING.ttl seconds; who was killed holds it no longer than that.
+
+    Raises:
+        AlreadyRunning: somebody does, since when; from the call: somebody else began, for this one slept too long.
+        StoreUnavailable: Redis does not answer.
+    """
+    redis, key = get_platform().redis, RESTARTING.of()
+    mine = json.dumps({"by": by, "since": now().isoformat(timespec="seconds"), "token": uuid.uuid4().hex})
+
+    def hold() -> None:
+        with redis_errors():
+            held = cast("bytes | None", redis.get(key)) or b""
+            if held.decode() == mine:
+                redis.expire(key, RESTARTING.ttl)
+            elif not redis.set(key, mine, ex=RESTARTING.ttl, nx=True):
+                raise _under_way(held)
+
+    hold()
+    try:
+        yield hold
+    finally:
+        with suppress(StoreUnavailable), redis_errors():
+            if (cast("bytes | None", redis.get(key)) or b"").decode() == mine:
+                redis.delete(key)
+
+
+def _under_way(held: bytes) -> AlreadyRunning:
+    """Who holds it; nothing where he let go meanwhile."""
+    by, since = "somebody", "just now"
+    with suppress(ValueError, KeyError):
+        said = json.loads(held)
+        by, since = said["by"], f"since {in_taipei(said['since'])} Taipei"
+    return AlreadyRunning(
+        f"All workers are being restarted by {by}, {since}: `quantlab workers` shows how far that is."
+    )
+
+
+def wait_until_back(
+    before: Heartbeat, *, within: float = BACK_WITHIN, meanwhile: Callable[[], None] = lambda: None
+) -> Heartbeat:
     """Wait for the successor of a worker that was told to restart, by its name; returns its first sign of life.
+
+    *meanwhile* is called at each look.
 
     Raises:
         UnknownWorker: it has not come in time; its supervisor, if it has one, did not start it.
@@ -77,6 +129,7 @@ def wait_until_back(before: Heartbeat, *, within: float = BACK_WITHIN) -> Heartb
         for one in list_living():
             if one.name == before.name and (one.pid, one.started_at) != (before.pid, before.started_at):
                 return one
+        meanwhile()
         time.sleep(_LOOK_EVERY)
     raise UnknownWorker(
         f"{before.name} has not come back within {within:g} s: start it, or see why its supervisor does not. "

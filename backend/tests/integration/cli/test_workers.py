@@ -1,0 +1,59 @@
+"""``quantlab workers restart --all``: one at a time of those who ask, too."""
+
+from __future__ import annotations
+
+import getpass
+import threading
+from collections.abc import Callable
+from typing import Any, cast
+
+import pytest
+from typer.testing import Result
+
+from app.cache.keys import RESTARTING
+from app.core import workers as control
+from app.core.wiring import Platform
+from app.errors import AlreadyRunning, UnknownWorker
+from tests.conftest import wait_until
+
+Run = Callable[..., Result]
+
+
+def test_two_do_not_restart_all_at_once(
+    platform: Platform, run: Run, pulses: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first waits for a worker that is not back yet; the second is told of him and tells no worker anything."""
+    told: list[str] = []
+    monkeypatch.setattr(control, "restart", lambda name: told.append(name) or "ends when its tasks have")
+    before = pulses("worker", "celery@one")
+    first: list[Result] = []
+    thread = threading.Thread(target=lambda: first.append(run("workers", "restart", "--all")))
+    thread.start()
+    wait_until(lambda: told == ["celery@one"], what="the first restart")
+
+    refused = run("workers", "restart", "--all")
+    assert isinstance(refused.exception, AlreadyRunning)
+    assert f"are being restarted by {getpass.getuser()}, since " in str(refused.exception)
+    assert told == ["celery@one"]
+
+    platform.redis.pexpire(RESTARTING.of(), 1_500)
+    wait_until(lambda: cast("int", platform.redis.pttl(RESTARTING.of())) > 1_500, what="that he holds on to it")
+    before.stop()
+    pulses("worker", "celery@one")
+    thread.join(30)
+    assert "celery@one is back" in first[0].output, first[0].exception
+    assert platform.redis.get(RESTARTING.of()) is None
+
+
+def test_who_was_killed_or_found_nobody_holds_nobody_up(platform: Platform, run: Run) -> None:
+    with control.sole_restart_of_all("mei") as hold:
+        platform.redis.delete(RESTARTING.of())  # mei's machine slept for longer than that lasts
+        hold()
+        platform.redis.set(RESTARTING.of(), '{"by": "tom", "since": "2026-11-20T21:00:00+08:00"}')
+        with pytest.raises(AlreadyRunning, match="by tom, since 2026-11-20 21:00 Taipei"):
+            hold()
+    assert platform.redis.get(RESTARTING.of()) is not None, "tom's"
+    platform.redis.delete(RESTARTING.of())
+    assert isinstance(run("workers", "restart", "--all").exception, UnknownWorker)
+    assert platform.redis.get(RESTARTING.of()) is None
+    assert run("workers").exit_code == 0
