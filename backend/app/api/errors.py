@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 
 from app.errors import (
     AlreadyDecided,
+    AlreadyRunning,
     ChangedMeanwhile,
     ConfigurationError,
     InvalidParameter,
@@ -53,6 +54,7 @@ STATUS: tuple[tuple[type[QuantLabError], int], ...] = (
     (NotStorable, 409),
     (ChangedMeanwhile, 409),
     (LastAdmin, 409),
+    (AlreadyRunning, 409),
     (InvalidParameter, 422),
     (NotAuthorised, 401),
     (NotAllowed, 403),

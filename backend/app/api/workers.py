@@ -24,6 +24,12 @@ class SaidReply(Reply):
     said: str = Field(examples=["takes nothing more from data_sync, export"])
 
 
+class RestartingReply(Reply):
+    """Whom it concerns."""
+
+    workers: list[str] = Field(examples=[["celery@host"]], description="in the order in which they restart")
+
+
 class Size(BaseModel):
     """How many tasks it does at once."""
 
@@ -57,6 +63,20 @@ def resize(settings: TheSettings, name: Name, size: Size, changer: TheChanger) -
 def restart(settings: TheSettings, name: Name, changer: TheChanger) -> SaidReply:
     """It ends when its tasks have; its supervisor starts it again, with the newest code. Nothing is lost."""
     return _tell(settings, changer, name, "worker.restart", lambda: workers.restart(name))
+
+
+@router.post(
+    "/restart", summary="Restart all, one after the other", status_code=202, responses=failures(401, 403, 404, 409)
+)
+def restart_all(settings: TheSettings, changer: TheChanger) -> RestartingReply:
+    """Each ends when its tasks have and is waited for before the next is told, so that the rest go on meanwhile.
+
+    It stops at one that does not come back; the heartbeats show how far it is. 409 while somebody does so already.
+    """
+    with changer.change("worker.restart-all", "all") as row:
+        names = workers.begin_restart_of_all(changer.by())
+        row.after = {"workers": names}
+    return RestartingReply(source=settings.quantlab_source, workers=names)
 
 
 def _tell(settings: TheSettings, changer: TheChanger, name: str, action: str, command: Callable[[], str]) -> SaidReply:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any, cast
+
+from loguru import logger
 
 from app.cache.client import redis_errors
 from app.cache.keys import RESTARTING
 from app.core.celery_app import app
 from app.core.sending import BROKER_AWAY
 from app.core.wiring import get_platform, now
-from app.errors import AlreadyRunning, InvalidParameter, StoreUnavailable, UnknownOutcome, UnknownWorker
+from app.errors import AlreadyRunning, InvalidParameter, QuantLabError, StoreUnavailable, UnknownOutcome, UnknownWorker
 from app.market.written import in_taipei
 from app.ops.liveness import LIVING, tell
 from app.store import heartbeats
@@ -31,6 +34,8 @@ MOST_SLOTS = 64
 """Of any worker; each knows how many its own machine bears (``ops.worker_control``)."""
 BACK_WITHIN = 900.0
 """Seconds that a worker may take to finish what it has in hand and to serve again."""
+RESTART_ALL = "restart all workers"
+"""The name of the thread that does so."""
 _LOOK_EVERY = 0.5
 
 
@@ -100,6 +105,37 @@ def sole_restart_of_all(by: str) -> Iterator[Callable[[], None]]:
         with suppress(StoreUnavailable), redis_errors():
             if (cast("bytes | None", redis.get(key)) or b"").decode() == mine:
                 redis.delete(key)
+
+
+def begin_restart_of_all(by: str) -> list[str]:
+    """Restart all that live in a thread of this process, one after the other; their names, in that order.
+
+    It ends with the process; what was not told then goes on as it is.
+
+    Raises:
+        AlreadyRunning: somebody does so.
+        UnknownWorker: none lives.
+        StoreUnavailable: PostgreSQL or Redis does not answer.
+    """
+    with ExitStack() as at_end:
+        hold = at_end.enter_context(sole_restart_of_all(by))
+        found = list_living()
+        if not found:
+            raise UnknownWorker("No worker lives. Start one: `make up`")
+        arguments = (found, hold, at_end.pop_all())
+        threading.Thread(target=_restart_each, args=arguments, name=RESTART_ALL, daemon=True).start()
+    return [one.name for one in found]
+
+
+def _restart_each(found: Sequence[Heartbeat], hold: Callable[[], None], at_end: ExitStack) -> None:
+    with at_end:
+        try:
+            for one in found:
+                hold()
+                restart(one.name)
+                wait_until_back(one, meanwhile=hold)
+        except QuantLabError as error:
+            logger.warning("Not all workers are restarted: {}", error)
 
 
 def _under_way(held: bytes) -> AlreadyRunning:

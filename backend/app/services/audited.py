@@ -9,12 +9,20 @@ from typing import Any
 
 from loguru import logger
 
-from app.errors import InvalidParameter, NotAllowed, NotAuthorised, QuantLabError, TooManyAttempts, storable
+from app.errors import (
+    AlreadyRunning,
+    InvalidParameter,
+    NotAllowed,
+    NotAuthorised,
+    QuantLabError,
+    TooManyAttempts,
+    storable,
+)
 from app.services.identity import Identity
 from app.store import audit
 from app.store.engine import Connection, Engine, transaction
 
-_REFUSALS = (InvalidParameter, NotAllowed, NotAuthorised, TooManyAttempts)
+_REFUSALS = (AlreadyRunning, InvalidParameter, NotAllowed, NotAuthorised, TooManyAttempts)
 """By their meaning nothing was done."""
 _LONGEST_ERROR = 1_000
 

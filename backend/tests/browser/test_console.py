@@ -427,6 +427,9 @@ def test_a_worker_is_drained_and_takes_again(console: Console) -> None:
     expect(page.get_by_text("排空中")).to_be_visible(timeout=30_000)
     page.get_by_role("button", name="恢復接收").click()
     expect(page.get_by_text("排空中")).to_have_count(0, timeout=30_000)
+    page.get_by_role("button", name="全部重新啟動").click()
+    expect(page.get_by_text("1 個工作程序逐一重新啟動")).to_be_visible()
+    page.get_by_role("button", name="取消", exact=True).click()
     assert console.run("cleanup_old_cache")["state"] == "SUCCESS"
     actions = [row["action"] for row in console.api("GET", "audit?action=worker")["rows"]]
     assert actions[:2] == ["worker.resume", "worker.drain"]

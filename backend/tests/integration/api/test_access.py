@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
@@ -18,11 +19,13 @@ from app import admin, api
 from app.core import schedules, workers
 from app.core.celery_app import app as celery_app
 from app.core.config import get_settings
+from app.core.watching import make_pulse
 from app.core.wiring import Platform, now
 from app.export.snapshots import find_snapshot
 from app.main import create_app
 from app.market.calendar import TAIPEI
 from app.market.security import Venue
+from app.ops.pulse import Pulse
 from app.services.export_qlib import export_qlib
 from app.services.identity import operator
 from app.services.tokens import make_token
@@ -106,6 +109,7 @@ def failed_run(platform: Platform, web: Web) -> object:
 
 
 _workers: list[subprocess.Popen[bytes]] = []
+_hearts: list[Pulse] = []
 
 
 def worker(_: Platform, __: Web) -> object:
@@ -118,9 +122,22 @@ def worker(_: Platform, __: Web) -> object:
     return name
 
 
+def beating(_: Platform, __: Web) -> object:
+    """The heart of a worker that is none: nobody answers for it. It ends with the test."""
+    _hearts.append(make_pulse("worker", "celery@none"))
+    _hearts[0].start()
+    wait_until(workers.list_living)
+    return ""
+
+
 @pytest.fixture(autouse=True)
 def _end_workers() -> Iterator[None]:
     yield
+    while _hearts:
+        _hearts.pop().stop()
+    for thread in threading.enumerate():
+        if thread.name == workers.RESTART_ALL:
+            thread.join(30)  # it looks for what this test's servers hold
     while _workers:
         process = _workers.pop()
         process.terminate()
@@ -162,6 +179,7 @@ CHANGES: dict[tuple[str, str], Change] = {
     ("POST", "/api/v1/workers/{name}/resume"): Change("worker.resume", worker),
     ("PUT", "/api/v1/workers/{name}/slots"): Change("worker.resize", worker, {"slots": 2}),
     ("POST", "/api/v1/workers/{name}/restart"): Change("worker.restart", worker),
+    ("POST", "/api/v1/workers/restart"): Change("worker.restart-all", beating),
     ("PATCH", DAILY): Change("schedule.change", the("sync-daily-prices"), {"enabled": False}),
     ("DELETE", DAILY + "/override"): Change("schedule.reset", the("sync-daily-prices")),
     ("PUT", DAY): Change("calendar.override", the("2026-11-24"), {"state": "closed", "reason": "颱風"}),

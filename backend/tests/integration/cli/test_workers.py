@@ -45,6 +45,27 @@ def test_two_do_not_restart_all_at_once(
     assert platform.redis.get(RESTARTING.of()) is None
 
 
+def test_the_page_restarts_all_in_the_background(
+    platform: Platform, pulses: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One at a time, and the next when the one before is back; 409 and 404 come at once."""
+    told: list[str] = []
+    monkeypatch.setattr(control, "restart", lambda name: told.append(name) or "ends when its tasks have")
+    with pytest.raises(UnknownWorker):
+        control.begin_restart_of_all("mei")
+    old = [pulses("worker", name) for name in ("celery@one", "celery@two")]
+    assert control.begin_restart_of_all("mei") == ["celery@one", "celery@two"]
+    with pytest.raises(AlreadyRunning, match="by mei"):
+        control.begin_restart_of_all("tom")
+    wait_until(lambda: told == ["celery@one"])
+    for number, name in enumerate(("celery@one", "celery@two"), 1):
+        assert len(told) == number
+        old[number - 1].stop()
+        pulses("worker", name)
+        wait_until(lambda: len(told) > number or platform.redis.get(RESTARTING.of()) is None)  # noqa: B023
+    assert told == ["celery@one", "celery@two"]
+
+
 def test_who_was_killed_or_found_nobody_holds_nobody_up(platform: Platform, run: Run) -> None:
     with control.sole_restart_of_all("mei") as hold:
         platform.redis.delete(RESTARTING.of())  # mei's machine slept for longer than that lasts
