@@ -128,6 +128,6 @@ def test_canaries_that_nobody_answers(
     assert "backfill, data_sync, export, maintenance" in told("canary").says
     assert "See that a worker lives" in told("canary").says
 
-    with real_worker(Path(checklist.__file__).parents[2], tmp_path / "worker.log"):
+    with real_worker(Path(checklist.__file__).parents[2], tmp_path / "worker.log", "-P", "solo"):
         wait_until(lambda: told("canary").level == "ok", what="the answers of the canaries")
         assert told("worker").level == "ok"
