@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence, Set
 from datetime import date
 from itertools import islice
-from typing import NoReturn, TypeGuard, TypeVar
+from typing import Any, NoReturn, TypeGuard, TypeVar
 
 from app.errors import InvalidRow
 from app.market.security import is_symbol
@@ -43,10 +43,54 @@ def table_rows(
     fields: Sequence[object], lines: Iterable[object], required: Iterable[str], *, site: str
 ) -> Iterator[Row]:
     """The lines of a table whose cells stand in the order of ``fields``. Raises SourceChanged as ``columns`` does."""
-    names = [field_name(field) for field in fields]
-    read = frozenset(required)
-    columns(fields, read, site=site)
-    return (_table_row(names, line, read) for line in lines)
+    return iter(Table(fields, list(lines), required, site=site))
+
+
+class Table(Sequence[Row]):
+    """The lines of a table whose cells stand in the order of ``fields``; each becomes a row when it is looked at."""
+
+    def __init__(self, fields: Sequence[object], lines: Sequence[object], required: Iterable[str], *, site: str):
+        """Raises SourceChanged as ``columns`` does."""
+        self.lines = lines
+        self._names = [field_name(field) for field in fields]
+        self._read = frozenset(required)
+        self._places = columns(fields, self._read, site=site)
+
+    def __len__(self) -> int:
+        return len(self.lines)
+
+    def __getitem__(self, place: Any) -> Any:
+        """The row of a line."""
+        return self.row(self.lines[place])
+
+    def row(self, line: object) -> Row:
+        """*line* as a row."""
+        return _table_row(self._names, line, self._read)
+
+    def texts(self, names: Iterable[str]) -> list[list[str]] | None:
+        """The cells of the columns *names*; None unless all lines are as wide as the header and have text there."""
+        lines = [line for line in self.lines if isinstance(line, list) and len(line) == len(self._names)]
+        if len(lines) < len(self.lines):
+            return None
+        found = [[line[place] for line in lines] for place in map(self._places.__getitem__, names)]
+        return found if all(set(map(type, column)) <= {str} for column in found) else None
+
+
+class LateRows(Sequence[Row]):
+    """Rows of tables that are made when somebody looks at one, as a gate does at those few that break a rule."""
+
+    def __init__(self, lines: Sequence[tuple[Table, object]]) -> None:
+        self._lines = lines
+
+    def __len__(self) -> int:
+        return len(self._lines)
+
+    def __getitem__(self, place: Any) -> Any:
+        """A row, or those of a slice."""
+        if isinstance(place, slice):
+            return LateRows(self._lines[place])
+        table, line = self._lines[place]
+        return table.row(line)
 
 
 def _table_row(names: Sequence[str], line: object, read: Set[str]) -> Row:

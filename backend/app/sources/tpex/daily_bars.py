@@ -5,15 +5,24 @@ from __future__ import annotations
 from typing import ClassVar
 
 from app.errors import NoData, SourceChanged
-from app.market.bar import BAR_FIELDS, Bar
+from app.market.bar import Bar
 from app.market.security import Venue
 from app.sources import parsing
-from app.sources.bars import bar, bar_key, unless_warrant
 from app.sources.base import Dataset, Parsed, Request, SessionQuery, Site
 from app.sources.envelope import body_date, json_object, list_of, require_count, require_date, require_ok, tables_of
-from app.sources.rows import Row, read_with_cells, table_rows
+from app.sources.market_table import BarLayout, read_market
+from app.sources.rows import Table
 
-COLUMNS = ("代號", "收盤", "漲跌", "開盤", "最高", "最低", "成交股數", "成交金額(元)", "成交筆數")
+LAYOUT = BarLayout(
+    symbol="代號",
+    prices=("開盤", "最高", "最低", "收盤"),
+    change=("漲跌",),
+    read_change=parsing.change,
+    volume="成交股數",
+    turnover="成交金額(元)",
+    trades="成交筆數",
+)
+COLUMNS = LAYOUT.columns
 
 _MAIN = "上櫃股票行情"
 
@@ -35,7 +44,7 @@ class DailyBars(Dataset[SessionQuery, Bar]):
         require_ok(document, site=Site.TPEX, asked=query.session)
         require_date(body_date(document.get("date"), site=Site.TPEX), query.session, site=Site.TPEX)
         tables = tables_of(document, site=Site.TPEX)
-        rows: list[Row] = []
+        read: list[Table] = []
         for table in tables:
             if table.get("date"):
                 found = body_date(table["date"], site=Site.TPEX, roc=True)
@@ -43,24 +52,9 @@ class DailyBars(Dataset[SessionQuery, Bar]):
             fields = list_of(table, "fields", site=Site.TPEX)
             lines = list_of(table, "data", site=Site.TPEX)
             require_count(table.get("totalCount"), lines, site=Site.TPEX)
-            rows.extend(table_rows(fields, lines, COLUMNS, site=Site.TPEX))
-        if not rows:
+            read.append(Table(fields, lines, COLUMNS, site=Site.TPEX))
+        if not any(read):
             if not any(_MAIN in str(table.get("title", "")) for table in tables):
                 raise SourceChanged(f"the reply of {Site.TPEX} has no table {_MAIN}", site=Site.TPEX)
             raise NoData(f"{Site.TPEX} has no data for {query.session}", site=Site.TPEX)
-
-        def read(row: Row, symbol: str) -> Bar:
-            return bar(
-                symbol,
-                query.session,
-                prices=(row["開盤"], row["最高"], row["最低"], row["收盤"]),
-                change=parsing.change(row["漲跌"]),
-                volume=parsing.integer(row["成交股數"]),
-                turnover=parsing.integer(row["成交金額(元)"]),
-                trades=parsing.integer(row["成交筆數"]),
-            )
-
-        values, cells, rejected = read_with_cells(
-            rows, unless_warrant("代號", read), key=bar_key, symbol="代號", session=query.session
-        )
-        return Parsed(rows=values, cells=cells, rejected=rejected, fields=frozenset(BAR_FIELDS))
+        return read_market(read, LAYOUT, query.session)

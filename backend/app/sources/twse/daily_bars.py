@@ -7,26 +7,24 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from app.errors import NotYetPublished, SourceChanged
-from app.market.bar import BAR_FIELDS, Bar
+from app.market.bar import Bar
 from app.market.security import Venue
 from app.sources import parsing
-from app.sources.bars import bar, bar_key, unless_warrant
 from app.sources.base import Dataset, Parsed, Request, SessionQuery, Site
 from app.sources.envelope import body_date, json_object, list_of, require_date, require_ok, title_date
-from app.sources.rows import Row, read_with_cells, table_rows
+from app.sources.market_table import BarLayout, read_market
+from app.sources.rows import Table
 
-COLUMNS = (
-    "證券代號",
-    "成交股數",
-    "成交筆數",
-    "成交金額",
-    "開盤價",
-    "最高價",
-    "最低價",
-    "收盤價",
-    "漲跌(+/-)",
-    "漲跌價差",
+LAYOUT = BarLayout(
+    symbol="證券代號",
+    prices=("開盤價", "最高價", "最低價", "收盤價"),
+    change=("漲跌(+/-)", "漲跌價差"),
+    read_change=parsing.signed_change,
+    volume="成交股數",
+    turnover="成交金額",
+    trades="成交筆數",
 )
+COLUMNS = LAYOUT.columns
 _TITLE = "每日收盤行情"
 
 
@@ -51,29 +49,11 @@ class DailyBars(Dataset[SessionQuery, Bar]):
         if printed := title_date(str(table.get("title", ""))):
             require_date(body_date(printed, site=Site.TWSE, roc=True), query.session, site=Site.TWSE)
 
-        def read(row: Row, symbol: str) -> Bar:
-            return bar(
-                symbol,
-                query.session,
-                prices=(row["開盤價"], row["最高價"], row["最低價"], row["收盤價"]),
-                change=parsing.signed_change(row["漲跌(+/-)"], row["漲跌價差"]),
-                volume=parsing.integer(row["成交股數"]),
-                turnover=parsing.integer(row["成交金額"]),
-                trades=parsing.integer(row["成交筆數"]),
-            )
-
         fields = list_of(table, "fields", site=Site.TWSE)
         lines = list_of(table, "data", site=Site.TWSE)
         if not lines:  # a closed day says so in stat; ok without a row can only be a day that is under way
             raise NotYetPublished(f"{Site.TWSE} has no closing prices of {query.session} yet", site=Site.TWSE)
-        rows, cells, rejected = read_with_cells(
-            table_rows(fields, lines, COLUMNS, site=Site.TWSE),
-            unless_warrant("證券代號", read),
-            key=bar_key,
-            symbol="證券代號",
-            session=query.session,
-        )
-        return Parsed(rows=rows, cells=cells, rejected=rejected, fields=frozenset(BAR_FIELDS))
+        return read_market([Table(fields, lines, COLUMNS, site=Site.TWSE)], LAYOUT, query.session)
 
 
 def _closing_table(document: Mapping[str, Any]) -> Mapping[str, Any]:
