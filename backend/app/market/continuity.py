@@ -73,6 +73,8 @@ def compare(bars: Sequence[Bar], beside: Beside) -> Comparison:
     broken: dict[int, Broken] = {}
     compared = 0
     prices = beside.prices
+    if not prices:  # as of the session after the newest
+        return Comparison(beside, broken, compared)
     for place, bar in enumerate(bars):
         held, close, change = prices.get(bar.symbol), bar.close, bar.change
         if held is None or close is None or (beside.before and change is None):

@@ -24,7 +24,7 @@ from app.store import runs, sessions
 from app.store import units as ledger
 from app.store.cells import read_cells
 from app.store.engine import Connection, transaction
-from app.store.securities import HeldSecurity, list_securities
+from app.store.securities import Listed, list_for_bars
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ def plan_catch_up(context: Context, limits: Limits) -> Plan:
     """What is missing at this moment; asks the store, never an exchange."""
     first = max(context.today() - timedelta(days=limits.days - 1), FIRST_DAY)
     with transaction(context.engine) as connection:
-        listed = _listed(connection)
+        listed = list_for_bars(connection, BAR_VENUES)
         gaps = _look(connection, context, first, listed, limits.datasets)
         paces = {
             name: pace for name in limits.datasets if (pace := ledger.seconds_a_unit(connection, name)) is not None
@@ -128,7 +128,7 @@ def _look(
     connection: Connection,
     context: Context,
     first: date,
-    listed: Mapping[Venue, Sequence[HeldSecurity]],
+    listed: Mapping[Venue, Sequence[Listed]],
     datasets: Collection[str],
 ) -> Gaps:
     """What is missing of the sessions from *first* on. This run's own tries do not count: its retries go on."""
@@ -197,7 +197,7 @@ def _unless_held(context: Context, first: date) -> UnitWork[Any]:
     """The work of a unit, but what another run has brought meanwhile is not asked for again."""
     bars, figures = session_work(context), figures_work(context)
     with transaction(context.engine) as connection:
-        listed = _listed(connection)
+        listed = list_for_bars(connection, BAR_VENUES)
 
     def work_of(unit: Unit) -> UnitWork[Any]:
         return bars if unit.dataset == BARS else figures
@@ -241,11 +241,7 @@ def done_by(context: Context, run_id: str, datasets: Collection[str] = (BARS,)) 
     ]
 
 
-def _listed(connection: Connection) -> dict[Venue, list[HeldSecurity]]:
-    return {venue: list_securities(connection, venue=venue) for venue in BAR_VENUES}
-
-
-def _has_lists(listed: Mapping[Venue, Sequence[HeldSecurity]]) -> bool:
+def _has_lists(listed: Mapping[Venue, Sequence[Listed]]) -> bool:
     return all(any(one.on_list for one in some) for some in listed.values())
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
-from functools import cache
+from functools import cache, lru_cache
 
 from app.market.bar import Bar
 from app.market.bar_rules import LIMITED, TICKS_SINCE, Broken, Facts, broken_by, session_fault
@@ -19,7 +19,7 @@ from app.sources.rows import kept
 from app.store import quarantine, sessions
 from app.store.corporate_actions import list_actions
 from app.store.engine import Connection
-from app.store.securities import HeldSecurity
+from app.store.securities import HeldSecurity, Listed
 
 _YOUNG = timedelta(days=4 * FREE_SESSIONS)
 """The first sessions of a share lie within so many days of its listing, whatever holidays there are."""
@@ -39,7 +39,7 @@ class Passed:
 class Gate:
     """Judges bars by what is known of their *securities*; made once for a piece of work, as it remembers a little."""
 
-    def __init__(self, securities: Iterable[HeldSecurity], calendar: TradingCalendar) -> None:
+    def __init__(self, securities: Iterable[HeldSecurity | Listed], calendar: TradingCalendar) -> None:
         self._securities = {one.symbol: one for one in securities}
         self._symbols = {one.id: one.symbol for one in self._securities.values()}
         self._listed = {one.symbol: one.listed_on for one in self._securities.values() if one.listed_on}
@@ -124,10 +124,19 @@ class Gate:
         steps = rounded.get("volume", 1), rounded.get("turnover", 1)
         if security is None or security.kind is SecurityKind.OTHER:  # seen in bars only: nobody tells what it is
             return _facts_of(None, None, *steps)
-        kind = security.kind
-        number = None if since is None else len(self._calendar.sessions_between(since, session)) - 1
+        kind, ticks = security.kind, session >= TICKS_SINCE
+        if since is None:
+            return _usual_facts(symbol, kind, ticks, session >= LIMIT_SINCE, *steps)
+        number = len(self._calendar.sessions_between(since, session)) - 1
         percent = limit_percent(symbol, kind, sessions_since_listing=number, session=session)
-        return _facts_of(kind if session >= TICKS_SINCE else None, percent if kind in LIMITED else None, *steps)
+        return _facts_of(kind if ticks else None, percent if kind in LIMITED else None, *steps)
+
+
+@lru_cache(maxsize=1 << 14)  # of all securities, in every era: the same in each run of a worker
+def _usual_facts(symbol: str, kind: SecurityKind, ticks: bool, wide: bool, *steps: int) -> Facts:
+    """What holds of a security but in its first sessions; *wide* says that the limit is the later one."""
+    percent = limit_percent(symbol, kind, session=LIMIT_SINCE if wide else TICKS_SINCE)
+    return _facts_of(kind if ticks else None, percent if kind in LIMITED else None, *steps)
 
 
 @cache

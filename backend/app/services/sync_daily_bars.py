@@ -27,7 +27,7 @@ from app.store import coverage, sessions
 from app.store.bar_columns import columns_of
 from app.store.counts import Counts
 from app.store.engine import Connection, transaction
-from app.store.securities import HeldSecurity, count_securities, ids_for, list_securities, register_unlisted
+from app.store.securities import Listed, have_lists, ids_for, list_for_bars, register_unlisted
 
 DATASET = "daily_bars"
 
@@ -53,9 +53,9 @@ def session_units(context: Context, *, start: date, end: date) -> list[Unit]:
 def session_work(context: Context) -> UnitWork[Parsed[Bar] | None]:
     """How such units are fetched and stored, whoever wants them."""
     with transaction(context.engine) as connection:
-        listed = {venue: list_securities(connection, venue=venue) for venue in BAR_VENUES}
+        listed, calendar = list_for_bars(connection, BAR_VENUES), sessions.trading_calendar(connection)
     ids = {one.symbol: one.id for some in listed.values() for one in some}
-    gate = Gate([one for some in listed.values() for one in some], context.calendar())
+    gate = Gate([one for some in listed.values() for one in some], calendar)
 
     def fetch(unit: Unit) -> Parsed[Bar] | None:
         return fetch_session(context, unit)
@@ -175,7 +175,7 @@ def _too_many(day: date, rows: int, beside: int | None, reason: str) -> tuple[Re
     return (RejectedRow("row-count", reason, raw, session=day, severity=RULES["row-count"].severity),)
 
 
-def count_listed(securities: Sequence[HeldSecurity], session: date) -> int:
+def count_listed(securities: Sequence[Listed], session: date) -> int:
     """How many of *securities* were listed on *session*, as far as the list knows."""
     return sum(
         1
@@ -196,7 +196,7 @@ def ensure_securities(context: Context) -> None:
 def lacks_securities(context: Context) -> bool:
     """Whether no list of a venue is held, so that it is asked for before anything else."""
     with transaction(context.engine) as connection:
-        return any(count_securities(connection, venue=venue, on_list=True) == 0 for venue in BAR_VENUES)
+        return not have_lists(connection, BAR_VENUES)
 
 
 def last_days(context: Context, days: int, end: date | None) -> tuple[date, date]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from sqlalchemy import Connection, Select, func, insert, literal, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
@@ -13,6 +13,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from app.errors import InvalidRow, TooManyInvalidRows
 from app.market.calendar import TAIPEI
 from app.market.security import Security, SecurityKind, Venue
+from app.store.bar_copy import driver
 from app.store.in_order import descends, place, turn
 from app.store.tables import securities
 
@@ -50,6 +51,18 @@ class HeldSecurity:
     cfi: str | None
     first_seen_at: datetime
     updated_at: datetime
+
+
+class Listed(NamedTuple):
+    """Of a security as it is held, what its bars are counted and judged by."""
+
+    id: int
+    symbol: str
+    venue: Venue
+    kind: SecurityKind
+    listed_on: date | None
+    delisted_on: date | None
+    on_list: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +215,29 @@ def list_securities(
         by = [(key, down), (symbol, down)]
         query = turn(query, by, after=place(connection, by, symbol == after) if after else None, limit=limit)
     return [_held(row) for row in connection.execute(query).all()]
+
+
+def list_for_bars(connection: Connection, venues: Collection[Venue]) -> dict[Venue, list[Listed]]:
+    """All securities of *venues*, as each whole market needs them: a fifth of the time of ``list_securities``."""
+    found: dict[Venue, list[Listed]] = {venue: [] for venue in venues}
+    rows: list[tuple[Any, ...]] = driver(connection).execute(_FOR_BARS, [[*found]], prepare=True).fetchall()
+    for number, symbol, venue, kind, *rest in rows:
+        found[_VENUES[venue]].append(Listed(number, symbol, _VENUES[venue], _KINDS[kind], *rest))
+    return found
+
+
+_FOR_BARS = f"SELECT {', '.join(Listed._fields)} FROM securities WHERE venue = ANY(%s)"
+
+
+def have_lists(connection: Connection, venues: Collection[Venue]) -> bool:
+    """Whether a list is held of each of *venues*."""
+    return bool(connection.scalar(_HAVE_LISTS, {"venues": [venue.value for venue in venues]}))
+
+
+_HAVE_LISTS = text(
+    "SELECT bool_and(EXISTS (SELECT FROM securities own WHERE own.venue = asked.venue AND own.on_list)) "
+    "FROM unnest(CAST(:venues AS text[])) AS asked(venue)"
+)
 
 
 def count_securities(

@@ -12,8 +12,10 @@ from app.store.securities import (
     count_securities,
     find,
     find_many,
+    have_lists,
     ids_for,
     known_symbols,
+    list_for_bars,
     list_securities,
     register_unlisted,
     save_list,
@@ -151,5 +153,11 @@ def test_looking_up(connection: Connection) -> None:
     assert [one.symbol for one in list_securities(connection, search="23")] == ["2317", "2330"]
     assert [one.symbol for one in list_securities(connection, search="司6488")] == ["6488"]
     assert list_securities(connection, search="%") == []
+    pair = list_for_bars(connection, [Venue.TPEX, Venue.EMERGING])
+    assert [one.symbol for one in pair[Venue.TPEX]] == ["6488"]
+    assert pair[Venue.TPEX][0][2:] == (Venue.TPEX, SecurityKind.ETF, None, None, True)
+    assert pair[Venue.EMERGING] == []
+    assert have_lists(connection, [Venue.TWSE, Venue.TPEX])
+    assert not have_lists(connection, [Venue.TWSE, Venue.EMERGING])
     assert count_securities(connection, kind=SecurityKind.ETF) == 1
     assert count_securities(connection, venue=Venue.TWSE, search="00") == 1
