@@ -18,14 +18,13 @@ from app.market.gaps import FEWEST_EXPECTED
 from app.market.security import BAR_VENUES, Venue
 from app.store import figures
 from app.store.bars import lock_writers
-from app.store.coverage_sql import ACCOUNT, CLOSED_NO_MORE, RECOUNT, UNHELD
+from app.store.coverage_sql import ACCOUNT, CLOSED_NO_MORE, RECOUNT, ROWS_BESIDE, UNHELD
 from app.store.tables import bars, coverage, quarantine, securities
 
 BARS = "daily_bars"
 REASONS = ("no_trade", "halted", "venue_closed")
 """Why the day needs no price of a security."""
 
-_DAY = timedelta(days=1)
 _NEAR = timedelta(days=14)
 """The longest closure, of the New Year, is shorter."""
 _AT_ONCE = 250
@@ -138,19 +137,10 @@ def rows_beside(connection: Connection, venue: Venue, session: date) -> int | No
 
     A fragment, such as the bars of a few securities, says nothing of how many rows a reply should have.
     """
-    counted = select(coverage).where(
-        coverage.c.dataset == BARS,
-        coverage.c.venue == venue,
-        coverage.c.held + coverage.c.quarantined > 0,
-        coverage.c.expected - coverage.c.missing >= FEWEST_EXPECTED * coverage.c.expected,
-    )
-    before = counted.where(coverage.c.session.between(session - _NEAR, session - _DAY))
-    after = counted.where(coverage.c.session.between(session + _DAY, session + _NEAR))
-    for query in (before.order_by(coverage.c.session.desc()), after.order_by(coverage.c.session)):
-        row = connection.execute(query.limit(1)).one_or_none()
-        if row is not None:
-            return int(row.held + row.quarantined + row.explained.get("no_trade", 0))
-    return None
+    near = {"first": session - _NEAR, "last": session + _NEAR}
+    asked = {"venue": venue.value, "session": session, "whole": FEWEST_EXPECTED, **near}
+    found: int | None = connection.scalar(ROWS_BESIDE, asked)
+    return found
 
 
 def read_coverage(

@@ -114,21 +114,15 @@ def mend(
     at: datetime,
 ) -> int:
     """Close the open rows from *start* to *end* (of *symbol*, if given), *but* those that were seen again."""
-    mended = (
-        update(quarantine)
-        .where(
-            quarantine.c.released_at.is_(None),
-            quarantine.c.venue == venue,
-            quarantine.c.dataset == dataset,
-            quarantine.c.session.between(start, end),
-        )
-        .values(released_at=at, decision="mended")
-    )
-    if symbol is not None:
-        mended = mended.where(quarantine.c.symbol == symbol)
-    if but:
-        mended = mended.where(quarantine.c.id.not_in(but))
-    return connection.execute(mended).rowcount
+    given = {"venue": venue.value, "dataset": dataset, "start": start, "end": end, "symbol": symbol, "at": at}
+    return connection.execute(_MEND, given | {"but": list(but)}).rowcount
+
+
+_MEND = text("""
+UPDATE quarantine SET released_at = :at, decision = 'mended'
+WHERE released_at IS NULL AND venue = :venue AND dataset = :dataset AND session BETWEEN :start AND :end
+    AND (CAST(:symbol AS text) IS NULL OR symbol = :symbol) AND id <> ALL(CAST(:but AS bigint[]))
+""")
 
 
 def mend_bars(
@@ -141,18 +135,13 @@ def mend_bars(
     if not good:
         return 0
     days = [bar.session for bar in good]
-    # Nearly always nothing waits: one look at those days, before whole markets are named in a statement.
-    waiting = select(quarantine.c.id, quarantine.c.session, quarantine.c.symbol).where(
-        quarantine.c.released_at.is_(None),
-        quarantine.c.severity == "blocking",
-        quarantine.c.venue == venue,
-        quarantine.c.dataset.in_([name for name in BAR_DATASETS if name != but]),
-        quarantine.c.session.between(min(days), max(days)),
-    )
-    if told_at is not None:
-        waiting = waiting.where(quarantine.c.last_seen_at < told_at)
+    others = [name for name in BAR_DATASETS if name != but]
+    given = {"venue": venue.value, "datasets": others, "start": min(days), "end": max(days), "told_at": told_at}
+    # Nearly always nothing waits: one look at those days, before whole markets are gone through.
+    if not (waiting := connection.execute(_WAITING, given).all()):
+        return 0
     told_well = {(bar.symbol, bar.session) for bar in good}
-    ids = [row.id for row in connection.execute(waiting) if (row.symbol, row.session) in told_well]
+    ids = [row.id for row in waiting if (row.symbol, row.session) in told_well]
     if not ids:
         return 0
     mended = (
@@ -163,6 +152,14 @@ def mend_bars(
     if told_at is not None:  # somebody may have seen it again meanwhile
         mended = mended.where(quarantine.c.last_seen_at < told_at)
     return connection.execute(mended).rowcount
+
+
+_WAITING = text("""
+SELECT id, session, symbol FROM quarantine
+WHERE released_at IS NULL AND severity = 'blocking' AND venue = :venue AND dataset = ANY(CAST(:datasets AS text[]))
+    AND session BETWEEN :start AND :end
+    AND (CAST(:told_at AS timestamptz) IS NULL OR last_seen_at < :told_at)
+""")
 
 
 def called_right(connection: Connection, rows: Sequence[Rejected], *, venue: Venue, dataset: str) -> frozenset[int]:

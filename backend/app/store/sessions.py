@@ -105,21 +105,22 @@ def observe(connection: Connection, venue: Venue, day: date, *, is_open: bool, a
     "Closed" again does where it was first said too early to be believed. "Open" takes "closed" of another venue back,
     and these are returned.
     """
-    values = {"is_open": is_open, "source": "exchange", "recorded_at": at}
-    statement = insert(sessions).values(venue=venue, session=day, **values)
-    doubted = ~sessions.c.is_open & (sessions.c.recorded_at < closure_trusted_at(day))
-    connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=["venue", "session"],
-            set_=values,
-            where=(sessions.c.source == "exchange") & ((sessions.c.is_open != is_open) | doubted),
-        )
-    )
+    given = {"venue": venue.value, "day": day, "is_open": is_open, "at": at, "trusted": closure_trusted_at(day)}
+    connection.execute(_OBSERVE, given)
     if not is_open:
         return []
-    wrong = (sessions.c.session == day) & ~sessions.c.is_open & (sessions.c.source == "exchange")
-    taken_back = connection.scalars(delete(sessions).where(wrong).returning(sessions.c.venue))
-    return sorted(Venue(one) for one in taken_back)
+    return sorted(Venue(one) for one in connection.scalars(_TAKE_BACK, {"day": day}))
+
+
+_OBSERVE = text("""
+INSERT INTO sessions AS held (venue, session, is_open, source, recorded_at)
+VALUES (:venue, :day, :is_open, 'exchange', :at)
+ON CONFLICT (venue, session) DO UPDATE
+SET is_open = excluded.is_open, source = excluded.source, recorded_at = excluded.recorded_at
+WHERE held.source = 'exchange'
+    AND (held.is_open <> excluded.is_open OR NOT held.is_open AND held.recorded_at < :trusted)
+""")
+_TAKE_BACK = text("DELETE FROM sessions WHERE session = :day AND NOT is_open AND source = 'exchange' RETURNING venue")
 
 
 def overrides(connection: Connection) -> dict[date, bool]:
