@@ -18,6 +18,7 @@ from app.core.celery_app import app
 from app.core.sending import BROKER_AWAY
 from app.core.wiring import get_platform, now
 from app.errors import AlreadyRunning, InvalidParameter, QuantLabError, StoreUnavailable, UnknownOutcome, UnknownWorker
+from app.market.sayings import say
 from app.market.written import in_taipei
 from app.ops.liveness import LIVING, tell
 from app.store import heartbeats
@@ -140,13 +141,11 @@ def _restart_each(found: Sequence[Heartbeat], hold: Callable[[], None], at_end: 
 
 def _under_way(held: bytes) -> AlreadyRunning:
     """Who holds it; nothing where he let go meanwhile."""
-    by, since = "somebody", "just now"
+    by, since = "somebody", in_taipei(now().isoformat(timespec="seconds"))
     with suppress(ValueError, KeyError):
         said = json.loads(held)
-        by, since = said["by"], f"since {in_taipei(said['since'])} Taipei"
-    return AlreadyRunning(
-        f"All workers are being restarted by {by}, {since}: `quantlab workers` shows how far that is."
-    )
+        by, since = said["by"], in_taipei(said["since"])
+    return AlreadyRunning(say("all_restarting", by=by, since=since))
 
 
 def wait_until_back(

@@ -57,6 +57,9 @@ SAYINGS: Mapping[str, str] = {
     ),
     "asked_meanwhile": "another run has asked for it meanwhile.",
     "older_run": "The run {run} of {time} UTC has not ended and does the same.",
+    "all_restarting": (
+        "All workers are being restarted by {by}, since {since} (Taipei): `quantlab workers` shows how far that is."
+    ),
     "export_under_way": "Another export is being built in {folder}.",
     "no_bars_yet": "There are no daily bars to export yet: run app.tasks.sync_daily_prices first.",
     "export_unchanged": "Nothing has changed since the export of {time} (Taipei).{holes}",

@@ -71,7 +71,7 @@ def test_who_was_killed_or_found_nobody_holds_nobody_up(platform: Platform, run:
         platform.redis.delete(RESTARTING.of())  # mei's machine slept for longer than that lasts
         hold()
         platform.redis.set(RESTARTING.of(), '{"by": "tom", "since": "2026-11-20T21:00:00+08:00"}')
-        with pytest.raises(AlreadyRunning, match="by tom, since 2026-11-20 21:00 Taipei"):
+        with pytest.raises(AlreadyRunning, match="by tom, since 2026-11-20 21:00 "):
             hold()
     assert platform.redis.get(RESTARTING.of()) is not None, "tom's"
     platform.redis.delete(RESTARTING.of())
