@@ -73,9 +73,7 @@ def parts() -> dict[str, float]:
             lambda number: ledger.queued(f"part-{number}", task=NAME, parameters={"number": -number}, **forced)
         ),
         "beginning: the lease taken, and committed": _each(
-            lambda number: ledger.started(
-                f"part-{number}", task=NAME, parameters={"number": -number}, trigger="manual", worker="benchmark"
-            )
+            lambda number: ledger.taken(f"part-{number}", worker="benchmark")
         ),
         "beginning: parameters checked": _each(lambda number: task.check_parameters((), {"number": number})),
         "under way: the lease given to its keeper and back": _each(

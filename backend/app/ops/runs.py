@@ -12,7 +12,7 @@ from loguru import logger
 from app.errors import InvalidParameter, StoreUnavailable
 from app.store import leases, outbox, runs
 from app.store.counts import Counts
-from app.store.engine import Engine, transaction
+from app.store.engine import Engine, single, transaction
 from app.store.leases import Attempt
 from app.store.runs import Run
 
@@ -32,15 +32,22 @@ class RunLedger:
 
         Returns the id of the run that fulfils it: another one's, when the same is under way and not *forced*.
         """
+        wish = {"task": task, "parameters": parameters, "trigger": trigger, "at": self._clock(), **more}
+        with single(self._engine) as connection:
+            if runs.queue_new(connection, run_id, **wish):
+                return run_id
         with transaction(self._engine) as connection:
-            return runs.queue(
-                connection, run_id, task=task, parameters=parameters, trigger=trigger, at=self._clock(), **more
-            )
+            return runs.queue(connection, run_id, **wish)
 
     def not_sent(self, run_id: str) -> None:
         """Its message could not be sent: the outbox will try."""
         with transaction(self._engine) as connection:
             outbox.put_back(connection, run_id)
+
+    def taken(self, run_id: str, *, worker: str | None, repeatable: bool = True) -> int | None:
+        """Begin an attempt of a run that is written down, waits and is due; its token. None: ask ``started``."""
+        with single(self._engine) as connection:
+            return leases.take(connection, run_id, worker=worker, at=self._clock(), repeatable=repeatable)
 
     def started(
         self,
@@ -102,9 +109,9 @@ class RunLedger:
         self, run_id: str, token: int, *, state: str, reason: str | None = None, counts: Counts | None = None
     ) -> bool:
         """End a run that did not fail. False: the lease is lost."""
-        with transaction(self._engine) as connection:
-            return leases.finish(
-                connection, run_id, token=token, state=state, reason=reason, counts=counts, at=self._clock()
+        with single(self._engine) as connection:
+            return leases.finish_held(
+                connection, run_id, token, state=state, reason=reason, counts=counts, at=self._clock()
             )
 
     def failed(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 
@@ -22,7 +22,7 @@ class Counts:
 
     def as_dict(self) -> dict[str, int | None]:
         """Column → value."""
-        return asdict(self)
+        return {name: getattr(self, name) for name in self.__slots__}  # asdict would copy deeply, at each run's end
 
 
 def _sum(left: int | None, right: int | None) -> int | None:

@@ -18,6 +18,7 @@ from sqlalchemy.exc import IntegrityError
 
 from app.errors import InvalidParameter, storable
 from app.store.counts import Counts
+from app.store.engine import Statements
 from app.store.runs import Run, from_row
 from app.store.tables import FINAL_STATES, WAITING_STATES, runs
 
@@ -40,6 +41,27 @@ _END_STUCK = text(
 
 _NOW = func.clock_timestamp()
 
+# What every run needs is in plain words: to build such a statement anew took longer than PostgreSQL takes to do it.
+_TAKE = f"""
+UPDATE runs SET
+    state = 'STARTED', started_at = coalesce(started_at, %(at)s), worker = %(worker)s, attempts = attempts + 1,
+    lease_until = clock_timestamp() + interval '{LEASE.total_seconds()} s', run_after = NULL,
+    repeatable = %(repeatable)s, reason = NULL, error_type = NULL
+WHERE id = %(id)s AND state IN ({", ".join(repr(state) for state in WAITING_STATES)})
+    AND paused_by IS NULL AND cancel_by IS NULL
+    AND (run_after IS NULL OR run_after <= clock_timestamp())
+    AND (expires_at IS NULL OR attempts > 0 OR expires_at >= clock_timestamp())
+RETURNING attempts
+"""
+
+_FINISH = f"""
+UPDATE runs SET
+    state = %(state)s, finished_at = %(at)s, reason = %(reason)s, error_type = %(error_type)s, error = %(error)s,
+    traceback = %(traceback)s, lease_until = NULL, {", ".join(f"{name} = %({name})s" for name in Counts.__slots__)}
+WHERE id = %(id)s AND attempts = %(token)s AND state = 'STARTED'
+RETURNING id
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
@@ -47,6 +69,16 @@ class Attempt:
 
     run: Run
     token: int | None
+
+
+def take(connection: Statements, run_id: str, *, worker: str | None, at: datetime, repeatable: bool) -> int | None:
+    """The lease of a run that is written down, waits and is due, in one statement; returns its token.
+
+    None: something else is to be said of it, which ``start`` knows.
+    """
+    given = {"id": run_id, "worker": worker, "at": at, "repeatable": repeatable}
+    row = connection.exec_driver_sql(_TAKE, given).fetchone()
+    return None if row is None else int(row[0])
 
 
 def start(
@@ -185,25 +217,43 @@ def finish(
 
     False: it has ended already or is somebody else's, and stays as it is.
     """
-    if state not in FINAL_STATES:
-        raise InvalidParameter(f"A run ends as {', '.join(FINAL_STATES)}, not as {state!r}.")
-    condition = [runs.c.id == run_id, runs.c.state.not_in(FINAL_STATES)]
+    said: dict[str, Any] = {"reason": reason, "error_type": error_type, "error": error, "traceback": traceback}
     if token is not None:
-        condition = _held(run_id, token)
-    elif worker is not None:
+        return finish_held(connection, run_id, token, state=state, at=at, counts=counts, **said)
+    _check_final(state)
+    condition = [runs.c.id == run_id, runs.c.state.not_in(FINAL_STATES)]
+    if worker is not None:
         condition = _held_by(run_id, worker)
     return _change(
         connection,
         condition,
         state=state,
         finished_at=at,
-        reason=reason,
-        error_type=error_type,
-        error=error,
-        traceback=traceback,
         lease_until=None,
+        **said,
         **(counts or Counts()).as_dict(),
     )
+
+
+def finish_held(
+    connection: Statements,
+    run_id: str,
+    token: int,
+    *,
+    state: str,
+    at: datetime,
+    counts: Counts | None = None,
+    reason: str | None = None,
+    error_type: str | None = None,
+    error: str | None = None,
+    traceback: str | None = None,
+) -> bool:
+    """End a run as the holder of *token*, in one statement. False: the lease is lost."""
+    _check_final(state)
+    said = {"reason": reason, "error_type": error_type, "error": error, "traceback": traceback}
+    given = {"id": run_id, "token": token, "state": state, "at": at, **_storable(said)}
+    row = connection.exec_driver_sql(_FINISH, {**given, **(counts or Counts()).as_dict()}).fetchone()
+    return row is not None
 
 
 def end_waiting(connection: Connection, run_id: str, *, state: str, reason: str, at: datetime) -> bool:
@@ -307,6 +357,15 @@ def _to_be_sent(after: timedelta | None) -> dict[str, Any]:
 
 
 def _change(connection: Connection, condition: list[ColumnElement[bool]], **values: Any) -> bool:
+    changed = update(runs).where(*condition).values(**_storable(values)).returning(runs.c.id)
+    return connection.scalar(changed) is not None
+
+
+def _storable(values: Mapping[str, Any]) -> dict[str, Any]:
     # An error may quote anything. One that could not be written down would look like the death of its worker.
-    values = {name: storable(value) if isinstance(value, str) else value for name, value in values.items()}
-    return connection.scalar(update(runs).where(*condition).values(**values).returning(runs.c.id)) is not None
+    return {name: storable(value) if isinstance(value, str) else value for name, value in values.items()}
+
+
+def _check_final(state: str) -> None:
+    if state not in FINAL_STATES:
+        raise InvalidParameter(f"A run ends as {', '.join(FINAL_STATES)}, not as {state!r}.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
@@ -33,6 +33,9 @@ class LogLine:
     module: str
     message: str
     traceback: str | None
+
+
+_COLUMNS = tuple(field.name for field in fields(LogLine))
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +81,7 @@ def kept_bytes(connection: Connection, folder: str) -> Mapping[str, int]:
 def keep(connection: Connection, folder: str, name: str, *, upto: int, lines: Sequence[LogLine]) -> None:
     """Add the lines of a file, and that the file is kept up to that byte: both or neither."""
     if lines:
-        connection.execute(insert(log_lines), [asdict(line) for line in lines])
+        connection.execute(insert(log_lines), [{name: getattr(line, name) for name in _COLUMNS} for line in lines])
     now = func.clock_timestamp()
     row = upsert(log_files).values(folder=folder, name=name, kept_bytes=upto, kept_at=now)
     connection.execute(

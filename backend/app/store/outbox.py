@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from sqlalchemy import Connection, func, or_, select, update
 
@@ -39,12 +40,24 @@ def put_back(connection: Connection, run_id: str) -> None:
     connection.execute(update(runs).where(runs.c.id == run_id, _WAITS).values(sent_at=None))
 
 
-def sent_before(connection: Connection, *, ago: timedelta, limit: int = 5_000) -> list[Run]:
+class Sent(NamedTuple):
+    """A run that waits for its message to be taken: what tells where that message lies."""
+
+    id: str
+    task: str
+    queue: str | None
+
+
+def sent_before(connection: Connection, *, ago: timedelta, limit: int = 5_000) -> list[Sent]:
     """Runs that wait although their message was sent that long ago."""
+    # No more than that of each: where many wait, this is read every few seconds beside the work.
     rows = connection.execute(
-        select(runs).where(_WAITS, runs.c.sent_at < _NOW - ago).order_by(runs.c.sent_at).limit(limit)
+        select(runs.c.id, runs.c.task, runs.c.queue)
+        .where(_WAITS, runs.c.sent_at < _NOW - ago)
+        .order_by(runs.c.sent_at)
+        .limit(limit)
     )
-    return [from_row(row) for row in rows]
+    return [Sent(*row) for row in rows]
 
 
 def send_again(connection: Connection, run_ids: Collection[str], *, ago: timedelta) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -26,6 +27,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB, insert
 
 from app.errors import UnknownRun
 from app.store.counts import Counts, split_counts
+from app.store.engine import Statements
 from app.store.in_order import place, turn
 from app.store.run_filters import RunFilters, clauses
 from app.store.tables import FINAL_STATES, UNFINISHED, WAITING_STATES, runs
@@ -37,6 +39,19 @@ SHORTEST = 4
 """Characters of an id by which a run may be asked for."""
 LATELY = 20
 """So many of the newest runs of a task tell how it fares: the console draws them, and none of them is pruned."""
+# In plain words, as in ``leases``: each start waits for it.
+_QUEUE = f"""
+INSERT INTO runs (id, task, parameters, trigger, state, queued_at, queue, priority, run_after, expires_at, forced,
+    retry_of, sent_at)
+SELECT %(id)s, %(task)s, given, %(trigger)s, 'QUEUED', %(at)s, %(queue)s, %(priority)s::int,
+    %(run_after)s::timestamptz, %(expires_at)s::timestamptz, %(forced)s, %(retry_of)s,
+    CASE WHEN %(sent)s THEN clock_timestamp() END
+FROM (SELECT %(parameters)s::jsonb AS given) AS wish
+WHERE %(forced)s OR NOT EXISTS (
+    SELECT FROM runs WHERE task = %(task)s AND md5(parameters::text) = md5(given::text) AND {UNFINISHED})
+ON CONFLICT DO NOTHING
+RETURNING id
+"""
 _TOOK = func.coalesce(runs.c.finished_at - runs.c.started_at, timedelta(seconds=-1))
 
 
@@ -100,6 +115,40 @@ class TaskStats:
     last_success_at: datetime | None
 
 
+def queue_new(
+    connection: Statements,
+    run_id: str,
+    *,
+    task: str,
+    parameters: Mapping[str, Any],
+    trigger: str,
+    at: datetime,
+    queue: str | None = None,
+    priority: int | None = None,
+    run_after: datetime | None = None,
+    expires_at: datetime | None = None,
+    forced: bool = False,
+    sent: bool = True,
+    retry_of: str | None = None,
+) -> bool:
+    """As ``queue``, in one statement, unless something stands in the way; False: ``queue`` knows what to do then."""
+    given = {
+        "id": run_id,
+        "task": task,
+        "parameters": json.dumps(dict(parameters)),
+        "trigger": trigger,
+        "at": at,
+        "queue": queue,
+        "priority": priority,
+        "run_after": run_after,
+        "expires_at": expires_at,
+        "forced": forced,
+        "sent": sent,
+        "retry_of": retry_of,
+    }
+    return connection.exec_driver_sql(_QUEUE, given).fetchone() is not None
+
+
 def queue(
     connection: Connection,
     run_id: str,
@@ -122,36 +171,28 @@ def queue(
     a later time, or behind others, it comes forward to the new wish's. With *sent* the caller sends the message as
     soon as this is committed; else the outbox does.
     """
-    if not forced and (found := _in_flight(connection, task, parameters)):
-        if found != run_id:
-            _bring_forward(connection, found, run_after=run_after, priority=priority, expires_at=expires_at)
-        return found
-    statement = insert(runs).values(
-        id=run_id,
-        task=task,
-        parameters=dict(parameters),
-        trigger=trigger,
-        state="QUEUED",
-        queued_at=at,
-        queue=queue,
-        priority=priority,
-        run_after=run_after,
-        expires_at=expires_at,
-        forced=forced,
-        retry_of=retry_of,
-        sent_at=func.clock_timestamp() if sent else None,
-    )
-    if connection.scalar(statement.on_conflict_do_nothing().returning(runs.c.id)) is not None:
+    wish: dict[str, Any] = {
+        "task": task,
+        "parameters": parameters,
+        "trigger": trigger,
+        "at": at,
+        "queue": queue,
+        "priority": priority,
+        "run_after": run_after,
+        "expires_at": expires_at,
+        "sent": sent,
+        "retry_of": retry_of,
+    }
+    if queue_new(connection, run_id, **wish, forced=forced):
         return run_id
-    # Taken: that very id, or by somebody who asked for the same in this moment.
-    if connection.scalar(select(runs.c.id).where(runs.c.id == run_id)) is not None:
-        return run_id
-    found = _in_flight(connection, task, parameters)
+    found = None if forced else _in_flight(connection, task, parameters)
     if found is None:
-        # What stood in the way has ended meanwhile. Forced, so that nothing stands in it again.
-        connection.execute(statement.values(forced=True))
+        if connection.scalar(select(runs.c.id).where(runs.c.id == run_id)) is None:
+            # What stood in the way has ended meanwhile. Forced, so that nothing stands in it again.
+            queue_new(connection, run_id, **wish, forced=True)
         return run_id
-    _bring_forward(connection, found, run_after=run_after, priority=priority, expires_at=expires_at)
+    if found != run_id:
+        _bring_forward(connection, found, run_after=run_after, priority=priority, expires_at=expires_at)
     return found
 
 

@@ -62,7 +62,7 @@ class QuantLabTask(Task):
         # Celery wraps `run` when autoretry_for is set and keeps the original in `_orig_run`.
         return getattr(self, "_orig_run", self.run)
 
-    @property
+    @cached_property
     def _signature(self) -> inspect.Signature:
         return inspect.signature(self._function)
 
@@ -172,25 +172,29 @@ class QuantLabTask(Task):
 
     def _begin(self, run_id: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> int:
         """The token of a new attempt. Raises Ignore when there is nothing to do: the message came again."""
+        ledger, worker, repeatable = get_platform().ledger, self.request.hostname, bool(self.acks_late)
         try:
-            attempt = get_platform().ledger.started(
-                run_id,
-                task=self.name,
-                parameters=self.named_parameters(args, kwargs),
-                trigger=self.request.get("trigger") or "manual",
-                worker=self.request.hostname,
-                repeatable=bool(self.acks_late),
-            )
+            token = ledger.taken(run_id, worker=worker, repeatable=repeatable)
+            if token is None:
+                attempt = ledger.started(
+                    run_id,
+                    task=self.name,
+                    parameters=self.named_parameters(args, kwargs),
+                    trigger=self.request.get("trigger") or "manual",
+                    worker=worker,
+                    repeatable=repeatable,
+                )
+                token, state = attempt.token, attempt.run.state
         except RETRIABLE as error:
             # Without the ledger nothing may run. The message goes back; the pause is for the server to come back.
             logger.warning("Cannot begin, the message goes back to its queue: {}", error)
             time.sleep(_BEFORE_GIVING_BACK)
             raise Reject(str(error), requeue=True) from error
-        if attempt.token is None:
-            logger.warning("Delivered again while {}: nothing to do", attempt.run.state)
+        if token is None:
+            logger.warning("Delivered again while {}: nothing to do", state)
             raise Ignore  # acknowledges the message and leaves the other delivery's result as it is
-        logger.info("Started, attempt {}", attempt.token)
-        return attempt.token
+        logger.info("Started, attempt {}", token)
+        return token
 
     def _attempt(self, lease: Lease, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         """One try, to its end in the ledger."""

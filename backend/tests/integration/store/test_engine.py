@@ -9,7 +9,7 @@ from sqlalchemy.exc import IntegrityError, ProgrammingError
 
 from app.errors import ConfigurationError, StoreUnavailable
 from app.market.security import Venue
-from app.store.engine import make_engine, snapshot, transaction
+from app.store.engine import make_engine, single, snapshot, transaction
 from app.store.securities import register_unlisted
 from tests.integration.store.samples import NOW
 
@@ -88,3 +88,33 @@ def test_a_snapshot_sees_one_state_and_writes_nothing(engine: Engine) -> None:
         assert reader.scalar(text("SELECT count(*) FROM securities")) == 0
     with pytest.raises(Exception, match="read-only"), snapshot(engine) as reader:
         register_unlisted(reader, Venue.TWSE, {"2317": "鴻海"}, at=NOW)
+
+
+def test_a_single_statement_is_kept_by_itself_and_leaves_the_connection_as_it_was(engine: Engine) -> None:
+    named = "INSERT INTO tried VALUES (%(name)s)"
+    with transaction(engine) as connection:
+        connection.execute(text("CREATE TEMPORARY TABLE tried (name text PRIMARY KEY)"))
+    with single(engine) as connection:
+        connection.exec_driver_sql(named, {"name": "kept"})
+        with pytest.raises(psycopg.errors.UniqueViolation):
+            connection.exec_driver_sql(named, {"name": "kept"})
+    with transaction(engine) as connection:
+        connection.execute(text("INSERT INTO tried VALUES ('rolled back')"))
+        connection.rollback()
+    with transaction(engine) as connection:
+        assert connection.scalars(text("SELECT name FROM tried")).all() == ["kept"]
+        connection.execute(text("DROP TABLE tried"))
+
+
+def test_a_connection_lost_between_single_statements(engine: Engine, database_url: str) -> None:
+    def lose() -> None:
+        with single(engine) as connection:
+            (pid,) = connection.exec_driver_sql("SELECT pg_backend_pid()", {}).fetchone()
+            with psycopg.connect(database_url, autocommit=True) as other:
+                other.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
+            connection.exec_driver_sql("SELECT 1", {})
+
+    with pytest.raises(StoreUnavailable):
+        lose()
+    with single(engine) as connection:
+        assert connection.exec_driver_sql("SELECT 1", {}).fetchone() == (1,)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,6 +12,7 @@ import pytest
 from sqlalchemy import Connection, Engine, text
 
 from app.errors import StoreUnavailable
+from app.ops.runs import RunLedger
 from app.store import leases, outbox, runs
 from app.store.engine import transaction
 from tests.conftest import wait_until
@@ -255,3 +258,61 @@ def test_an_error_with_half_a_surrogate_pair_is_written_down(connection: Connect
     assert leases.finish(connection, "a", token=1, state="FAILED", at=NOW, error="lone \udc80", traceback="\0")
     run = runs.get(connection, "a")
     assert (run.error, run.traceback) == ("lone ?", "\ufffd")
+
+
+def take(connection: Connection, run_id: str = "a") -> int | None:
+    return leases.take(connection, run_id, worker="w2", at=NOW, repeatable=True)
+
+
+def test_a_run_that_waits_is_taken_as_it_would_be_started(connection: Connection) -> None:
+    queue(connection)
+    queue(connection, "b")
+    assert (take(connection), start(connection, "b", worker="w2")) == (1, 1)
+    one, other = runs.get(connection, "a"), runs.get(connection, "b")
+    assert one.lease_until is not None
+    assert other.lease_until is not None
+    assert abs(one.lease_until - other.lease_until) < MINUTE
+    same = {"id": "", "parameters": {}, "lease_until": None, "sent_at": None}
+    assert replace(one, **same) == replace(other, **same)
+    assert take(connection) is None, "it is held"
+    leases.give_back(connection, "a", 1, reason="r")
+    assert take(connection) == 2
+    assert leases.finish_held(connection, "a", 2, state="SUCCESS", at=NOW)
+    assert take(connection) is None, "it has ended"
+    assert take(connection, "unknown") is None
+
+
+@pytest.mark.parametrize(
+    "but",
+    [
+        "paused_by = 'somebody'",
+        "cancel_by = 'somebody'",
+        "run_after = clock_timestamp() + interval '1 min'",
+        "expires_at = clock_timestamp() - interval '1 s'",
+        "state = 'STARTED', lease_until = clock_timestamp()",
+        "state = 'SKIPPED', finished_at = clock_timestamp()",
+    ],
+)
+def test_of_which_more_is_to_be_said_is_not_taken(connection: Connection, but: str) -> None:
+    queue(connection)
+    connection.execute(text(f"UPDATE runs SET {but}"))
+    before = runs.get(connection, "a")
+    assert take(connection) is None
+    assert runs.get(connection, "a") == before
+
+
+def test_what_has_begun_in_time_goes_on_after_it(connection: Connection) -> None:
+    queue(connection, expires_at=datetime.now(UTC) + MINUTE)
+    assert take(connection) == 1
+    leases.give_back(connection, "a", 1, reason="r")
+    connection.execute(text("UPDATE runs SET expires_at = clock_timestamp() - interval '1 s'"))
+    assert take(connection) == 2
+
+
+def test_of_two_who_take_at_once_one_has_it(engine: Engine) -> None:
+    with transaction(engine) as connection:
+        queue(connection)
+    with ThreadPoolExecutor(8) as pool:
+        ledger = RunLedger(engine, clock=lambda: NOW)
+        tokens = list(pool.map(lambda _: ledger.taken("a", worker="w"), range(8)))
+    assert sorted(token or 0 for token in tokens) == [0] * 7 + [1]
