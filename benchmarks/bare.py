@@ -8,6 +8,7 @@ import sys
 import time
 
 from celery import Celery
+from celery.result import denied_join_result
 from kombu import Exchange, Queue
 
 NAME = "bare.nothing"
@@ -26,8 +27,10 @@ def nothing(number: int) -> None:
 def send(count: int) -> float:
     """Send so many, each another; seconds."""
     begun = time.perf_counter()
-    for number in range(count):
-        app.send_task(NAME, kwargs={"number": number}, ignore_result=True)
+    # As ours: nobody waits for results, but the worker stores them. Without results a worker does half as much.
+    with denied_join_result():
+        for number in range(count):
+            app.send_task(NAME, kwargs={"number": number})
     return time.perf_counter() - begun
 
 
