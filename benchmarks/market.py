@@ -38,12 +38,17 @@ def list_market(engine: Engine) -> dict[str, int]:
         return ids_for(connection, symbols())
 
 
-def bars(days: Sequence[date], *, seed: int = 1) -> list[Bar]:
-    """Every security on every day, by day and symbol."""
+def bars(days: Sequence[date], *, seed: int = 1, steady: bool = False) -> list[Bar]:
+    """Every security on every day, by day and symbol.
+
+    *steady*: the gate may compare them with any other day's, for each closes where it always does.
+    """
     random = np.random.default_rng(seed)
     size = (len(days), SECURITIES)
     # Every price is on a tick and within the limits of its reference, or the gate would set the market aside.
     close = random.integers(1, 20, size) * 500_000
+    if steady:
+        close[:] = np.random.default_rng(0).integers(1, 20, SECURITIES) * 500_000
     spread = random.integers(1, 3, size) * 10_000
     volume = random.integers(1_000, 100_000_000, size)
     traded = random.random(size) >= UNTRADED
@@ -53,8 +58,9 @@ def bars(days: Sequence[date], *, seed: int = 1) -> list[Bar]:
         for symbol, price, step, shares, there in zip(symbols(), *columns, strict=True):
             if there:
                 value = shares * price // 10_000
+                change = 0 if steady else -step
                 one = Bar(
-                    symbol, day, price - step, price + step, price - step, price, -step, shares, value, shares // 1000
+                    symbol, day, price - step, price + step, price - step, price, change, shares, value, shares // 1000
                 )
             else:
                 one = Bar(symbol, day, volume=0, turnover=0, trades=0)
