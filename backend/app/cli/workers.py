@@ -14,7 +14,7 @@ from app.cli.changes import change
 from app.cli.output import AsJson, coloured, console, print_json, table
 from app.core import workers as control
 from app.core.wiring import get_platform
-from app.errors import InvalidParameter, UnknownWorker
+from app.errors import InvalidParameter
 from app.ops.liveness import tell
 from app.store import heartbeats
 from app.store.engine import transaction
@@ -102,17 +102,15 @@ def restart(
     if (name is None) != every:
         raise InvalidParameter("Name one worker, or say --all: `quantlab workers` lists them.")
     if name is not None:
-        _tell(name, "worker.restart", lambda: control.restart(name))
+        _tell_to_restart(name)
         return
     with control.sole_restart_of_all(getpass.getuser()) as hold:
-        found = control.list_living()
-        if not found:
-            raise UnknownWorker("No worker lives. Start one: `make up`")
-        for one in found:
-            hold()
-            _tell(one.name, "worker.restart", partial(control.restart, one.name))
-            back = control.wait_until_back(one, within=within, meanwhile=hold)
+        for back in control.restart_each(control.some_living(), hold, _tell_to_restart, within=within):
             typer.echo(f"{back.name} is back (pid {back.pid}).")
+
+
+def _tell_to_restart(name: str) -> None:
+    _tell(name, "worker.restart", partial(control.restart, name))
 
 
 def _tell(name: str, action: str, command: Callable[[], str]) -> None:

@@ -120,21 +120,37 @@ def begin_restart_of_all(by: str) -> list[str]:
     """
     with ExitStack() as at_end:
         hold = at_end.enter_context(sole_restart_of_all(by))
-        found = list_living()
-        if not found:
-            raise UnknownWorker("No worker lives. Start one: `make up`")
+        found = some_living()
         arguments = (found, hold, at_end.pop_all())
-        threading.Thread(target=_restart_each, args=arguments, name=RESTART_ALL, daemon=True).start()
+        threading.Thread(target=_restart_unseen, args=arguments, name=RESTART_ALL, daemon=True).start()
     return [one.name for one in found]
 
 
-def _restart_each(found: Sequence[Heartbeat], hold: Callable[[], None], at_end: ExitStack) -> None:
+def some_living() -> list[Heartbeat]:
+    """The workers that live. Raises UnknownWorker where none does, else as ``list_living``."""
+    if found := list_living():
+        return found
+    raise UnknownWorker("No worker lives. Start one: `make up`")
+
+
+def restart_each(
+    found: Sequence[Heartbeat], hold: Callable[[], None], tell_to: Callable[[str], object], *, within: float
+) -> Iterator[Heartbeat]:
+    """Tell each in turn by *tell_to*; its successor, once that is back, before the next is told.
+
+    Raises as ``restart``, ``wait_until_back`` and the *hold* of ``sole_restart_of_all`` do; the rest is not told then.
+    """
+    for one in found:
+        hold()
+        tell_to(one.name)
+        yield wait_until_back(one, within=within, meanwhile=hold)
+
+
+def _restart_unseen(found: Sequence[Heartbeat], hold: Callable[[], None], at_end: ExitStack) -> None:
     with at_end:
         try:
-            for one in found:
-                hold()
-                restart(one.name)
-                wait_until_back(one, meanwhile=hold)
+            for back in restart_each(found, hold, restart, within=BACK_WITHIN):
+                logger.info("{} is back", back.name)
         except QuantLabError as error:
             logger.warning("Not all workers are restarted: {}", error)
 
