@@ -180,39 +180,35 @@ class Stage:
         self.children[child.name] = child
         return child.start()
 
+    def run(self, *argv: str | Path) -> subprocess.CompletedProcess[str]:
+        """A command of the platform, to its end."""
+        return subprocess.run(
+            argv, cwd=BACKEND, env=self.environment(), capture_output=True, text=True, timeout=60, check=False
+        )
+
+    def python(self, script: str, *words: str) -> str:
+        """What that program says."""
+        done = self.run(sys.executable, "-c", script, *words)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def celery(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """A ``celery`` command, to its end."""
+        return self.run(BIN / "celery", "-A", "tests.chaos.tasks", *words)
+
     def call(self, task: str, **kwargs: Any) -> str:
         """``celery call``; returns the run's id."""
-        words = [BIN / "celery", "-A", "tests.chaos.tasks", "call", f"app.tasks.{task}", "--kwargs", json.dumps(kwargs)]
-        done = subprocess.run(
-            words, cwd=BACKEND, env=self.environment(), capture_output=True, text=True, timeout=60, check=False
-        )
+        done = self.celery("call", f"app.tasks.{task}", "--kwargs", json.dumps(kwargs))
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
 
     def call_each(self, task: str, *each: Mapping[str, Any]) -> list[str]:
         """The task with each of these parameters, all within a moment: from one program. Returns the runs' ids."""
-        program = (
+        script = (
             "import json, sys; from tests.chaos.tasks import app\n"
             "for given in json.loads(sys.argv[2]): print(app.send_task(sys.argv[1], kwargs=given).id)"
         )
-        done = subprocess.run(
-            [sys.executable, "-c", program, f"app.tasks.{task}", json.dumps(each)],
-            cwd=BACKEND,
-            env=self.environment(),
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout.split()
-
-    def celery(self, *words: str) -> subprocess.CompletedProcess[str]:
-        """Another ``celery`` command, to its end."""
-        argv = [BIN / "celery", "-A", "tests.chaos.tasks", *words]
-        return subprocess.run(
-            argv, cwd=BACKEND, env=self.environment(), capture_output=True, text=True, timeout=60, check=False
-        )
+        return self.python(script, f"app.tasks.{task}", json.dumps(each)).split()
 
     def rows(self, query: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Ask PostgreSQL, past the proxy; waits for it while it recovers."""

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from datetime import UTC, datetime
 
 import pytest
 
 from tests.chaos.brokers import master_port, rabbitmq, sentinels
-from tests.chaos.child import BACKEND
 from tests.chaos.ordeal import bring_up, most_fetches, tell, wait_for_units
 from tests.chaos.prepare import Prepared, end_of
 from tests.chaos.stage import BIN, Stage
@@ -41,15 +38,7 @@ def test_a_master_that_dies_amid_a_sync_is_replaced_and_nothing_is_lost(chaos: P
 
 
 def quantlab(stage: Stage, *words: str) -> str:
-    done = subprocess.run(
-        [BIN / "quantlab", *words],
-        cwd=BACKEND,
-        env=stage.environment(),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = stage.run(BIN / "quantlab", *words)
     assert done.returncode in (0, 1), done.stderr  # 1: something is not well, as where no beat runs
     return done.stdout
 
@@ -104,7 +93,7 @@ def test_what_rabbitmq_lost_is_sent_again(chaos: Prepared, stage: Stage) -> None
 
 def _call(stage: Stage, priority: int) -> str:
     call = f"app.send_task('app.tasks.cleanup_old_cache', priority={priority}).id"
-    return _python(stage, f"from app.core.celery_app import app; print({call})").strip()
+    return stage.python(f"from app.core.celery_app import app; print({call})").strip()
 
 
 def _waiting(stage: Stage) -> dict[str, int]:
@@ -113,16 +102,7 @@ def _waiting(stage: Stage) -> dict[str, int]:
         "lengths = queue_lengths(get_platform().redis)['maintenance']; "
         "print(json.dumps({'unknown' if key is None else key: value for key, value in lengths.items()}))"
     )
-    return dict(json.loads(_python(stage, script)))
-
-
-def _python(stage: Stage, script: str) -> str:
-    argv = [sys.executable, "-c", script]
-    done = subprocess.run(
-        argv, cwd=BACKEND, env=stage.environment(), capture_output=True, text=True, timeout=60, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    return dict(json.loads(stage.python(script)))
 
 
 def _answered(stage: Stage) -> int:
