@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import Engine
 
+from app.market.bar import ABSENT
 from app.market.corporate_action import ActionKind, CorporateAction
 from app.market.security import Security, SecurityKind, Venue
-from app.store.bar_columns import ABSENT, EPOCH, BarColumns
+from app.store.bar_columns import EPOCH, BarColumns
 from app.store.bar_copy import copy_in
 from app.store.corporate_actions import write_actions
 from app.store.engine import transaction

@@ -12,6 +12,9 @@ PRICE_SCALE = 10_000
 MAX_PRICE = 2**31 - 1
 """The largest price the store can hold, 214,748.3647 TWD; the dearest share ever was about 1/20 of it."""
 
+ABSENT = -(2**31)
+"""Stands for None where values are columns of integers: below every value that a field can have."""
+
 BAR_FIELDS = ("open", "high", "low", "close", "change", "volume", "turnover", "trades")
 PRICE_FIELDS = ("open", "high", "low", "close", "change")
 

@@ -130,29 +130,9 @@ JUDGES: tuple[tuple[str, Callable[[Bar, Facts], str | None]], ...] = (
 
 def broken_by(bar: Bar, facts: Facts) -> list[Broken]:
     """The rules that *bar* breaks; nearly always none. A bar without prices (nothing traded) breaks none."""
-    if bar.close is None or _is_plain(bar, facts):
+    if bar.close is None:
         return []
     return [Broken(rule, reason) for rule, judge in JUDGES if (reason := judge(bar, facts))]
-
-
-def _is_plain(bar: Bar, facts: Facts) -> bool:
-    """Whether no judge can object, as with nearly every bar: one look in place of five, for whole markets."""
-    opened, high, low, close, kind, percent = bar.open, bar.high, bar.low, bar.close, facts.kind, facts.percent
-    volume, turnover, change = bar.volume, bar.turnover, bar.change
-    if opened is None or high is None or low is None or close is None or volume is None or turnover is None:
-        return False
-    if not (low <= opened <= high and low <= close <= high and low * volume <= turnover * 10_000 <= high * volume):
-        return False
-    if kind is not None:
-        tick = tick_size(high, kind)
-        if opened % tick or high % tick or low % tick or close % tick:  # a smaller one further down: they will see
-            return False
-    if percent is None:
-        return True
-    reference = facts.reference if change is None else close - change
-    if reference is None:
-        return True
-    return 100 * high <= reference * (100 + percent) and 100 * low >= reference * (100 - percent)
 
 
 def session_fault(session: date, *, today: date, is_session: bool) -> str | None:

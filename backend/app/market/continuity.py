@@ -8,12 +8,15 @@ best day and more, as each price that moved differs.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from app.market.bar import Bar, to_decimal
+import numpy as np
+
+from app.market.bar import ABSENT, to_decimal
 from app.market.bar_rules import Broken
+from app.market.bar_table import BarTable, Ints
 from app.market.calendar import TradingCalendar, is_session
 from app.market.quality import FEW
 
@@ -25,11 +28,14 @@ _NO_MORE_SATURDAYS = 2019
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """A session *before* the one in question, with closes by symbol; or one after it, with close − change."""
+    """A session *before* the one in question, with the close of each of its bars; or one after it, with close − change.
+
+    ABSENT where it has none.
+    """
 
     session: date
     before: bool
-    prices: Mapping[str, int]
+    prices: Ints
 
 
 def sessions_beside(session: date, calendar: TradingCalendar) -> tuple[date | None, date | None]:
@@ -68,22 +74,18 @@ class Comparison:
         return self.compared > FEW and not self.doubts
 
 
-def compare(bars: Sequence[Bar], beside: Beside) -> Comparison:
-    """Hold *bars*, all of one session, against the one *beside* it. What did not trade on both is not compared."""
-    broken: dict[int, Broken] = {}
-    compared = 0
-    prices = beside.prices
-    if not prices:  # as of the session after the newest
-        return Comparison(beside, broken, compared)
-    for place, bar in enumerate(bars):
-        held, close, change = prices.get(bar.symbol), bar.close, bar.change
-        if held is None or close is None or (beside.before and change is None):
-            continue
-        compared += 1
-        own = close - (change or 0) if beside.before else close
-        if own != held:
-            broken[place] = Broken("previous-close", _reason(own, held, beside))
-    return Comparison(beside, broken, compared)
+def compare(bars: BarTable, beside: Beside) -> Comparison:
+    """Hold *bars* against the session *beside* theirs. What did not trade on both is not compared."""
+    close, change = bars.values["close"], bars.values["change"]
+    comparable = (beside.prices != ABSENT) & (close != ABSENT)
+    if beside.before:
+        comparable &= change != ABSENT
+    own = close - change if beside.before else close
+    places = np.flatnonzero(comparable & (own != beside.prices)).tolist()
+    broken = {
+        place: Broken("previous-close", _reason(int(own[place]), int(beside.prices[place]), beside)) for place in places
+    }
+    return Comparison(beside, broken, int(comparable.sum()))
 
 
 def _reason(own: int, held: int, beside: Beside) -> str:

@@ -15,10 +15,10 @@ from app.errors import ChangedMeanwhile, InvalidParameter
 from app.export.bar_frame import adjusted_frame, bar_frame
 from app.export.factor_panel import factor_panel
 from app.market.adjustment import Adjustment, Factors, factors_of
-from app.market.bar import BAR_FIELDS
+from app.market.bar import ABSENT, BAR_FIELDS
 from app.services.securities import ALL, choose_securities, known_securities
 from app.store import bar_histories as histories
-from app.store.bar_columns import ABSENT, EPOCH, BarColumns, joined
+from app.store.bar_columns import EPOCH, BarColumns, joined
 from app.store.corporate_actions import actions_by_security
 from app.store.engine import Connection
 from app.store.securities import list_securities

@@ -20,7 +20,7 @@ from app.export.factor_panel import FactorPanel, factor_panel
 from app.export.publish import building, publish, read_manifest, remove_old
 from app.export.snapshots import holes, why_held
 from app.market.adjustment import Adjustment, Direction, Method, factors_of
-from app.market.bar import BAR_FIELDS
+from app.market.bar import ABSENT, BAR_FIELDS
 from app.market.sayings import say
 from app.services.alone import alone
 from app.services.context import Context, Progress
@@ -28,7 +28,7 @@ from app.services.export_reports import nothing_held, unchanged
 from app.services.export_tables import Tables
 from app.services.held_panel import HeldPanel
 from app.services.report import Report
-from app.store.bar_columns import ABSENT, EPOCH, joined
+from app.store.bar_columns import EPOCH, joined
 from app.store.bar_ranges import totals
 from app.store.bar_reads import count_by_session, read_panel
 from app.store.corporate_actions import actions_by_security

@@ -15,9 +15,10 @@ from app.export.qlib.reader import TreeReader
 from app.export.qlib.record import Made, read_record, write_record
 from app.export.qlib.verify import verify_block, verify_lists
 from app.export.qlib.writer import TreeWriter, blocks
+from app.market.bar import ABSENT
 from app.market.sayings import say
 from app.services.held_panel import HeldPanel
-from app.store.bar_columns import ABSENT, EPOCH
+from app.store.bar_columns import EPOCH
 from app.store.bar_ranges import HeldRange, held_ranges
 from app.store.bar_reads import read_panel
 from app.store.engine import Connection

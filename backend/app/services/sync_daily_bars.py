@@ -8,6 +8,7 @@ from datetime import date, timedelta
 
 from app.errors import InvalidParameter, NoData, NotASession, NotYetPublished
 from app.market.bar import Bar
+from app.market.bar_table import symbols_of
 from app.market.calendar import CLOSURE_TRUSTED_FROM, PUBLISHED_AFTER, closure_trusted_at
 from app.market.gaps import FEWEST_EXPECTED, Cell
 from app.market.quality import RULES, row_count_fault
@@ -118,7 +119,7 @@ def store_session(
     *ids* are known before (symbol → id, which never changes); only the others are looked up, or given one.
     """
     now = context.clock()
-    if unseen := {bar.symbol for bar in parsed.rows if bar.symbol not in ids}:
+    if unseen := {symbol for symbol in symbols_of(parsed.rows) if symbol not in ids}:
         found = ids_for(connection, unseen)
         register_unlisted(connection, unit.venue, dict.fromkeys(unseen - found.keys(), ""), at=now)
         ids = {**ids, **ids_for(connection, unseen)}

@@ -43,7 +43,7 @@ def sync_quotes(context: Context, securities: Sequence[HeldSecurity]) -> Report:
             logger.opt(exception=error).error("Quotes of {} securities failed: {}", len(batch), error)
             errors.append(error)
             continue
-        quotes: tuple[Quote, ...] = parsed.rows
+        quotes: Sequence[Quote] = parsed.rows
         fetched += len(quotes) + len(parsed.rejected)
         with context.writing() as connection:  # an attempt that lost its lease may hold old quotes
             quarantined += set_aside(

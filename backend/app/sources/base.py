@@ -72,7 +72,7 @@ class Parsed(Generic[T]):
     ``told_at`` is when an archived answer had come; None: it came just now.
     """
 
-    rows: tuple[T, ...]
+    rows: Sequence[T]
     rejected: tuple[RejectedRow, ...] = ()
     fields: frozenset[str] = frozenset()
     rounded: Mapping[str, int] = field(default_factory=dict)

@@ -9,17 +9,19 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
-from itertools import chain, compress, repeat
+from functools import lru_cache
+from itertools import chain, compress
+
+import numpy as np
 
 from app.errors import InvalidRow
-from app.market.bar import BAR_FIELDS, Bar
+from app.market.bar import ABSENT, BAR_FIELDS, Bar
+from app.market.bar_table import BarTable, Ints, column
 from app.market.security import is_warrant
 from app.sources import parsing
 from app.sources.bars import MAX_TRADES, bar, bar_key, symbol_of, unless_warrant
 from app.sources.base import Parsed
 from app.sources.rows import LateRows, Row, Table, read_with_cells
-
-_NO_PRICES = (None,) * 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,30 +71,47 @@ def read_market(tables: Sequence[Table], layout: BarLayout, session: date) -> Pa
     return Parsed(rows=values, cells=kept, rejected=rejected, fields=frozenset(BAR_FIELDS))
 
 
-def _by_columns(
-    tables: Sequence[Table], layout: BarLayout, session: date
-) -> tuple[tuple[Bar, ...], Sequence[Row]] | None:
+def _by_columns(tables: Sequence[Table], layout: BarLayout, session: date) -> tuple[BarTable, Sequence[Row]] | None:
     """The bars, and the row of each; None when anything is wrong with any row."""
     texts = [found for table in tables if (found := table.texts(layout.columns))]
     if len(texts) < len(tables):
         return None
     try:
-        symbols = [symbol_of(text) for table in texts for text in table[0]]
-        wanted = [not is_warrant(symbol) for symbol in symbols]
+        owners = [_unless_warrant(text) for table in texts for text in table[0]]
+        wanted = [symbol is not None for symbol in owners]
         columns = [list(compress(chain(*parts), wanted)) for parts in zip(*texts, strict=True)][1:]
-        prices = [list(map(parsing.price, column)) for column in columns[:4]]
-        changes = list(map(layout.read_change, *columns[4:-3]))
-        volumes, turnovers, trades = map(parsing.integers, columns[-3:])
+        prices = _prices(columns[:4])
+        changes = column(list(map(layout.read_change, *columns[4:-3])))
+        volumes, turnovers, trades = (parsing.integers(some) for some in columns[-3:])
     except InvalidRow:
         return None
-    symbols = list(compress(symbols, wanted))
-    if (
-        len(set(symbols)) < len(symbols)
-        or any(None in four and four != _NO_PRICES for four in zip(*prices, strict=True))
-        or max(filter(None, trades), default=0) > MAX_TRADES
-    ):
+    symbols = [symbol for symbol in owners if symbol is not None]
+    if prices is None or len(set(symbols)) < len(symbols) or (trades > MAX_TRADES).any():
         return None
-    changes = [None if close is None else change for close, change in zip(prices[3], changes, strict=True)]
-    bars = tuple(map(Bar, symbols, repeat(session), *prices, changes, volumes, turnovers, trades))
+    changes = np.where(prices[3] == ABSENT, ABSENT, changes)
+    values = dict(zip(BAR_FIELDS, (*prices, changes, volumes, turnovers, trades), strict=True))
     lines = [(table, line) for table in tables for line in table.lines]
-    return bars, LateRows(list(compress(lines, wanted)))
+    return BarTable(symbols, session, values), LateRows(list(compress(lines, wanted)))
+
+
+@lru_cache(maxsize=1 << 15)  # every day's are nearly those of the day before
+def _unless_warrant(text: str) -> str | None:
+    symbol = symbol_of(text)
+    return None if is_warrant(symbol) else symbol
+
+
+def _prices(texts: Sequence[list[str]]) -> list[Ints] | None:
+    """Open, high, low and close; None where a row has only some of them."""
+    absent = list(map(parsing.absent, texts[0]))
+    if not all(parsing.absent(text) for some in texts[1:] for text in compress(some, absent)):
+        return None
+    priced = ~np.array(absent, np.bool_)
+    found = []
+    for some in texts:
+        known = parsing.prices(list(compress(some, priced)))
+        if (known == ABSENT).any():
+            return None
+        values = np.full(len(some), ABSENT, np.int64)
+        values[priced] = known
+        found.append(values)
+    return found

@@ -11,8 +11,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from functools import lru_cache
 
+import numpy as np
+
 from app.errors import InvalidRow, SourceChanged
 from app.market.bar import MAX_PRICE
+from app.market.bar_table import Ints, column
 
 MAX_INTEGER = 2**63 - 1
 """The largest count the store can hold."""
@@ -20,7 +23,10 @@ UNREADABLE = "unreadable-cell"
 
 _ABSENT = frozenset({"", "-", "--", "---", "----"})  # MIS has one stroke, TWSE two, TPEx three or four
 _COUNT = re.compile(r"[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+")
-_COUNTS = re.compile(rf"(?:{_COUNT.pattern})(?:\n(?:{_COUNT.pattern}))*+")
+_EACH_COUNT = r"(?:[0-9]{1,3}+(?:,[0-9]{3}+)*+|[0-9]++)"
+_COUNTS = re.compile(rf"(?:{_EACH_COUNT}\n)*+")
+_PRICES = re.compile(rf"(?:{_EACH_COUNT}\.[0-9]{{2}}+\n)*+")
+_MARKS = str.maketrans("", "", ",.")
 _INTEGER = re.compile(r"-?(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)")
 _DECIMAL = re.compile(r"[+-]?(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.[0-9]+)?")
 _ROC_DATE = re.compile(
@@ -92,13 +98,24 @@ def integer(text: str, *, times: int = 1) -> int | None:
     return value
 
 
-def integers(texts: Sequence[str]) -> list[int | None]:
-    """``integer`` of each of a column's cells: one look at them all takes a quarter of the time."""
-    joined = "\n".join(texts)
-    parts = joined.replace(",", "").split("\n")
-    if len(parts) == len(texts) and max(map(len, texts)) <= len("999999999999999999") and _COUNTS.fullmatch(joined):
-        return list(map(int, parts))
-    return list(map(integer, texts))
+def integers(texts: Sequence[str]) -> Ints:
+    """``integer`` of each of a column's cells: one look at them all takes a tenth of the time."""
+    joined = "\n".join(texts) + "\n"
+    if max(map(len, texts), default=0) <= len("999999999999999999") and _COUNTS.fullmatch(joined):
+        found = np.fromstring(joined.replace(",", ""), np.int64, sep="\n")
+        if len(found) == len(texts):
+            return found
+    return column(list(map(integer, texts)))
+
+
+def prices(texts: Sequence[str]) -> Ints:
+    """``price`` of each of a column's cells: one look at them all, where they have two decimals as nearly always."""
+    joined = "\n".join(texts) + "\n"
+    if max(map(len, texts), default=0) <= len("999,999.99") and _PRICES.fullmatch(joined):
+        found = 100 * np.fromstring(joined.translate(_MARKS), np.int64, sep="\n")
+        if len(found) == len(texts) and (found > 0).all() and (found <= MAX_PRICE).all():
+            return found
+    return column(list(map(price, texts)))
 
 
 def signed_integer(text: str) -> int | None:

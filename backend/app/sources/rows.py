@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence, Set
 from datetime import date
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, NoReturn, TypeGuard, TypeVar
 
 from app.errors import InvalidRow
@@ -73,7 +73,7 @@ class Table(Sequence[Row]):
         if len(lines) < len(self.lines):
             return None
         found = [[line[place] for line in lines] for place in map(self._places.__getitem__, names)]
-        return found if all(set(map(type, column)) <= {str} for column in found) else None
+        return found if set(map(type, chain.from_iterable(found))) <= {str} else None
 
 
 class LateRows(Sequence[Row]):

@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from psycopg import sql
 from sqlalchemy import Connection, text
 
-from app.store.bar_columns import ABSENT, BarColumns, Ints, day, joined
+from app.market.bar import ABSENT
+from app.market.bar_table import Ints
+from app.store.bar_columns import BarColumns, day, joined
 from app.store.bar_copy import copy_in, copy_out
 from app.store.bar_precedence import told_later
 from app.store.bar_sharpening import only_sharper

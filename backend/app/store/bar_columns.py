@@ -9,23 +9,17 @@ from datetime import date
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from app.errors import InvalidParameter, InvalidRow, UnknownSymbol
-from app.market.bar import BAR_FIELDS, Bar
-from app.store.tables import SMALLEST_INT
-
-Ints = NDArray[np.int64]
-
-ABSENT = SMALLEST_INT
-"""Stands for None in a column: below every value that a field can have."""
+from app.market.bar import ABSENT, BAR_FIELDS, Bar
+from app.market.bar_table import BarTable, Ints
 
 EPOCH = date(2000, 1, 1).toordinal()
 """PostgreSQL counts days from here."""
 
 _RANGES: dict[str, tuple[int, int]] = {
     **dict.fromkeys(("open", "high", "low", "close"), (1, 2**31 - 1)),
-    "change": (SMALLEST_INT + 1, 2**31 - 1),
+    "change": (ABSENT + 1, 2**31 - 1),
     "volume": (0, 2**63 - 1),
     "turnover": (0, 2**63 - 1),
     "trades": (0, 2**31 - 1),
@@ -110,6 +104,8 @@ def columns_of(bars: Sequence[Bar], ids: Mapping[str, int], *, fields: Collectio
     """
     if not fields or not set(fields) <= set(BAR_FIELDS):
         raise InvalidParameter(f"The fields of a bar are {', '.join(BAR_FIELDS)}; asked to write {sorted(fields)}.")
+    if isinstance(bars, BarTable):
+        return _sorted(_of_table(bars, ids, fields), bars)
     count = len(bars)
     sessions, numbers = np.empty(count, np.int64), np.empty(count, np.int64)
     values = {name: np.empty(count, np.int64) for name in BAR_FIELDS if name in fields}
@@ -117,13 +113,28 @@ def columns_of(bars: Sequence[Bar], ids: Mapping[str, int], *, fields: Collectio
         part = bars[start : start + _STRIDE]
         end = start + len(part)
         sessions[start:end] = _sessions([bar.session for bar in part], part)
-        try:
-            numbers[start:end] = [ids[bar.symbol] for bar in part]
-        except KeyError as error:
-            raise UnknownSymbol(f"No securities list holds the symbol {error.args[0]!r}.") from None
+        numbers[start:end] = _ids([bar.symbol for bar in part], ids)
         for name, column in values.items():
             column[start:end] = _values(_READ[name](part), name, part)
     return _sorted(BarColumns(sessions, numbers, values), bars)
+
+
+def _of_table(bars: BarTable, ids: Mapping[str, int], fields: Collection[str]) -> BarColumns:
+    numbers = np.array(_ids(bars.symbols, ids), np.int64)
+    sessions = np.full(len(bars), bars.session.toordinal() - EPOCH, np.int64)
+    values = {name: bars.values[name] for name in BAR_FIELDS if name in fields}
+    for name, column in values.items():
+        lowest, highest = _RANGES[name]
+        if ((column < lowest) & (column != ABSENT) | (column > highest)).any():
+            raise _out_of_range(bars, name)
+    return BarColumns(sessions, numbers, values)
+
+
+def _ids(symbols: Sequence[str], ids: Mapping[str, int]) -> list[int]:
+    try:
+        return [ids[symbol] for symbol in symbols]
+    except KeyError as error:
+        raise UnknownSymbol(f"No securities list holds the symbol {error.args[0]!r}.") from None
 
 
 def _sessions(days: Sequence[date], bars: Sequence[Bar]) -> list[int] | int:
@@ -148,9 +159,14 @@ def _values(raw: Sequence[int | None], name: str, bars: Sequence[Bar]) -> Ints:
     except OverflowError:
         below, above = 0, True
     if above or below != absent:  # ABSENT itself lies below, so that a published -2**31 cannot pass for it
-        among = f"outside {lowest} to {highest}"
-        raise _wrong(bars, name, "out-of-range", lambda v: v is not None and not lowest <= v <= highest, among)
+        raise _out_of_range(bars, name)
     return values
+
+
+def _out_of_range(bars: Sequence[Bar], name: str) -> InvalidRow:
+    lowest, highest = _RANGES[name]
+    among = f"outside {lowest} to {highest}"
+    return _wrong(bars, name, "out-of-range", lambda v: v is not None and not lowest <= v <= highest, among)
 
 
 def _wrong(bars: Sequence[Bar], name: str, rule: str, is_wrong: Callable[[Any], bool], why: str) -> InvalidRow:

@@ -15,7 +15,9 @@ from psycopg import sql
 from sqlalchemy import BigInteger, Connection
 
 from app.errors import StoreError
-from app.store.bar_columns import ABSENT, BarColumns, Ints
+from app.market.bar import ABSENT
+from app.market.bar_table import Ints
+from app.store.bar_columns import BarColumns
 from app.store.tables import bars
 
 _HEADER = b"PGCOPY\n\xff\r\n\x00" + bytes(8)

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import ColumnElement, and_, or_
 
+from app.market.bar import ABSENT
+from app.market.bar_table import Ints
 from app.market.security import Venue
-from app.store.bar_columns import ABSENT, Ints
 from app.store.tables import revisions
 
 _SOURCES = f"{Venue.TPEX}."

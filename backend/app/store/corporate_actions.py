@@ -136,6 +136,23 @@ def list_actions(
     return [_held(row) for row in connection.execute(standing)]
 
 
+def reference_prices(connection: Connection, *, start: date, end: date) -> list[tuple[str, date, int]]:
+    """Symbol, ex-date and reference price of each action that holds from *start* to *end*."""
+    rows = connection.execute(_REFERENCES, {"start": start, "end": end})
+    return [(symbol, ex_date, price) for symbol, ex_date, price in rows]
+
+
+# In plain words: every whole market asks, and building `_newest` takes longer than its answer.
+_REFERENCES = text("""
+SELECT symbol, ex_date, reference_price FROM (
+    SELECT DISTINCT ON (security_id, ex_date, kind) security_id, ex_date, reference_price, withdrawn
+    FROM corporate_actions WHERE ex_date BETWEEN :start AND :end
+    ORDER BY security_id, ex_date, kind, recorded_at DESC) AS newest
+JOIN securities ON securities.id = newest.security_id
+WHERE NOT withdrawn
+""")
+
+
 def actions_by_security(
     connection: Connection, *, ids: Collection[int] | None = None, as_of: datetime | None = None
 ) -> dict[int, list[CorporateAction]]:

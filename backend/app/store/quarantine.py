@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from sqlalchemy import Connection, select, text, update
 
 from app.market.bar import BAR_DATASETS, Bar
+from app.market.bar_table import sessions_of
 from app.market.security import Venue
 from app.store.quarantine_reads import Decision
 from app.store.tables import quarantine
@@ -134,7 +135,7 @@ def mend_bars(
     """
     if not good:
         return 0
-    days = [bar.session for bar in good]
+    days = sessions_of(good)
     others = [name for name in BAR_DATASETS if name != but]
     given = {"venue": venue.value, "datasets": others, "start": min(days), "end": max(days), "told_at": told_at}
     # Nearly always nothing waits: one look at those days, before whole markets are gone through.

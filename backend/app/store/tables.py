@@ -27,7 +27,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, DOUBLE_PRECISION, JSONB, TIMESTAMP
 
-from app.market.bar import BAR_FIELDS, PRICE_FIELDS
+from app.market.bar import ABSENT, BAR_FIELDS, PRICE_FIELDS
 from app.market.corporate_action import ActionKind
 from app.market.security import SecurityKind, Venue
 
@@ -59,9 +59,6 @@ ROLES = ("viewer", "admin")
 SCOPES = ("read", "admin")
 VIAS = ("session", "token", "admin-token", "cli")
 OUTCOMES = ("begun", "done", "failed")
-
-SMALLEST_INT = -(2**31)
-"""Never a value: it stands for absent where a fixed-width read needs a number (see ``bar_copy``)."""
 
 
 def _one_of(column: str, words: tuple[str, ...], *, name: str) -> CheckConstraint:
@@ -133,7 +130,7 @@ bars = Table(
     PrimaryKeyConstraint("session", "security_id"),
     CheckConstraint(" AND ".join(f"{name} > 0" for name in PRICE_FIELDS if name != "change"), name="prices_positive"),
     CheckConstraint("volume >= 0 AND turnover >= 0 AND trades >= 0", name="amounts_not_negative"),
-    CheckConstraint(f"change > {SMALLEST_INT}", name="change_in_range"),
+    CheckConstraint(f"change > {ABSENT}", name="change_in_range"),
 )
 
 revisions = Table(

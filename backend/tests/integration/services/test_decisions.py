@@ -13,7 +13,7 @@ from app.errors import AlreadyDecided, InvalidParameter, NotStorable, UnknownRow
 from app.market import bar_rules
 from app.market.bar import Bar
 from app.market.security import Venue
-from app.services import decisions
+from app.services import decisions, gate
 from app.services.sync_daily_bars import sync_daily_bars
 from app.services.sync_month_bars import sync_month_bars
 from app.services.sync_securities import sync_securities
@@ -49,12 +49,12 @@ class Spoiled:
 @pytest.fixture
 def rule(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Let one rule alone hold, whose judge the test brings; None: the real ones again."""
-    right = bar_rules.JUDGES, bar_rules._is_plain
+    right = bar_rules.JUDGES, gate.suspects
 
     def only(name: str | None, judge: Any = None) -> None:
-        judges, plain = right if name is None else (((name, judge),), lambda _bar, _facts: False)
+        judges, plain = right if name is None else (((name, judge),), lambda bars, _facts: range(len(bars)))
         monkeypatch.setattr(bar_rules, "JUDGES", judges)
-        monkeypatch.setattr(bar_rules, "_is_plain", plain)
+        monkeypatch.setattr(gate, "suspects", plain)
 
     return only
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection, Engine, text
 
 from app.errors import InvalidParameter
-from app.market.bar import BAR_FIELDS, Bar
-from app.store.bar_columns import ABSENT, day
+from app.market.bar import ABSENT, BAR_FIELDS, Bar
+from app.store.bar_columns import day
 from app.store.bar_reads import read_bars, read_panel
 from app.store.engine import transaction
 from app.store.revisions import list_revisions

@@ -6,12 +6,14 @@ from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 
-from app.market.bar import Bar
+from app.market.bar import ABSENT, Bar
+from app.market.bar_table import BarTable
 from app.market.calendar import TradingCalendar
-from app.market.continuity import Beside, compare, sessions_beside
+from app.market.continuity import Beside, Comparison, compare, sessions_beside
 
 THURSDAY, FRIDAY = date(2026, 11, 19), date(2026, 11, 20)
 
@@ -20,9 +22,15 @@ def bar(symbol: str, close: int | None, change: int | None = 0) -> Bar:
     return Bar(symbol, FRIDAY, close=close, change=change)
 
 
+def beside(bars: list[Bar], session: date, before: bool, prices: dict[str, int]) -> Comparison:
+    """*bars* held against *prices* by symbol."""
+    held = np.array([prices.get(one.symbol, ABSENT) for one in bars], np.int64)
+    return compare(BarTable.of(bars), Beside(session, before, held))
+
+
 def test_what_goes_on_where_the_session_before_ended_and_what_does_not() -> None:
     bars = [bar("1101", 105, 5), bar("1102", 105, 4), bar("1103", 105, None), bar("1104", None), bar("1105", 9)]
-    found = compare(bars, Beside(THURSDAY, True, {"1101": 100, "1102": 100, "1103": 1, "1104": 1}))
+    found = beside(bars, THURSDAY, True, {"1101": 100, "1102": 100, "1103": 1, "1104": 1})
     assert ({*found.broken}, found.compared) == ({1}, 2)
     assert found.broken[1].rule == "previous-close"
     assert found.broken[1].reason == "Close − change is 0.0101, but 2026-11-19 closed at 0.01."
@@ -30,7 +38,7 @@ def test_what_goes_on_where_the_session_before_ended_and_what_does_not() -> None
 
 def test_what_the_session_after_says() -> None:
     bars = [bar("1101", 100, None), bar("1102", 100, 7), bar("1103", None)]
-    found = compare(bars, Beside(date(2026, 11, 23), False, {"1101": 100, "1102": 101, "1103": 5}))
+    found = beside(bars, date(2026, 11, 23), False, {"1101": 100, "1102": 101, "1103": 5})
     assert ({*found.broken}, found.compared) == ({1}, 2)
 
 
@@ -41,7 +49,7 @@ def test_what_the_session_after_says() -> None:
 )  # fmt: skip
 def test_when_the_reply_is_in_doubt(broken: int, of: int, doubts: bool, vouches: bool) -> None:
     bars = [bar(str(1000 + n), 100, 1 if n < broken else 0) for n in range(of)]
-    found = compare(bars, Beside(THURSDAY, True, {one.symbol: 100 for one in bars}))
+    found = beside(bars, THURSDAY, True, {one.symbol: 100 for one in bars})
     assert (found.doubts, found.vouches) == (doubts, vouches)
 
 
@@ -95,10 +103,10 @@ def test_honest_days_of_the_real_market_pass_and_stale_ones_do_not(
     market: dict[date, list[Bar]], day: date, before: date
 ) -> None:
     closes = {one.symbol: one.close for one in market[before] if one.close is not None}
-    honest = compare(market[day], Beside(before, True, closes))
+    honest = beside(market[day], before, True, closes)
     assert honest.vouches
     assert len(honest.broken) < 0.05 * honest.compared
     stale = [replace(one, session=day) for one in market[before]]
-    found = compare(stale, Beside(before, True, closes))
+    found = beside(stale, before, True, closes)
     assert found.doubts
     assert len(found.broken) > 0.8 * found.compared

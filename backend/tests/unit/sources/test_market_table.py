@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from app.errors import InvalidRow
-from app.market.bar import BAR_FIELDS, Bar
+from app.market.bar import ABSENT, BAR_FIELDS, Bar
 from app.sources import parsing
 from app.sources.bars import bar, bar_key, unless_warrant
 from app.sources.base import Parsed
@@ -89,7 +89,7 @@ def test_both_ways_read_the_same(first: list[Any], second: list[Any], turned: bo
     tables = [(FIELDS, first), (FIELDS[::-1] if turned else FIELDS, second)]
     parsed = by_market(tables)
     rows, cells, rejected = plainly(tables)
-    assert (parsed.rows, parsed.rejected) == (rows, rejected)
+    assert (tuple(parsed.rows), parsed.rejected) == (rows, rejected)
     assert list(map(dict, parsed.cells)) == list(map(dict, cells))
     assert parsed.fields == frozenset(BAR_FIELDS)
 
@@ -97,7 +97,7 @@ def test_both_ways_read_the_same(first: list[Any], second: list[Any], turned: bo
 def test_rows_of_a_sound_table_are_made_when_they_are_looked_at() -> None:
     other = ["1101", "亞泥\0", *["--"] * 4, "除息", "0", "0", "0"]
     parsed = by_market([(FIELDS, [["030012", *GOOD[1:]], GOOD]), (FIELDS, [other])])
-    assert parsed.rows == (
+    assert tuple(parsed.rows) == (
         Bar("2330", DAY, 100_000, 105_000, 99_500, 105_000, 5_000, 1_000, 10_000, 7),
         Bar("1101", DAY, volume=0, turnover=0, trades=0),
     )
@@ -112,9 +112,25 @@ def rule_or(read: Any) -> Any:
         return error.rule, str(error)
 
 
+def plain(read: Any, texts: list[str]) -> list[int]:
+    return [ABSENT if (value := read(text)) is None else value for text in texts]
+
+
 ODD_COUNTS = st.sampled_from(["--", "", " 7", "1\n2", "-1", "1,23", "9223372036854775808", "0" * 40, "0" * 41])
+
+
+ODD_PRICES = st.sampled_from(
+    ["--", " 7.00", "1.00\n2.00", "-1.00", "1,23.00", "0.00", "10.5", "214748.37", "9" * 5000 + ".00"]
+)
+
+
+@given(st.lists(PRICES) | st.lists(PRICES | ODD_PRICES))
+@example(["10.00", "1,050.00", "214748.36"])
+@example(["10.00", "214748.37"])
+def test_a_column_of_prices_is_read_as_its_cells_are(texts: list[str]) -> None:
+    assert rule_or(lambda: parsing.prices(texts).tolist()) == rule_or(lambda: plain(parsing.price, texts))
 
 
 @given(st.lists(COUNTS | ODD_COUNTS))
 def test_a_column_of_counts_is_read_as_its_cells_are(texts: list[str]) -> None:
-    assert rule_or(lambda: parsing.integers(texts)) == rule_or(lambda: [parsing.integer(text) for text in texts])
+    assert rule_or(lambda: parsing.integers(texts).tolist()) == rule_or(lambda: plain(parsing.integer, texts))
