@@ -22,6 +22,11 @@ def in_taipei(text: str) -> str:
     return f"{read_instant(text).astimezone(TAIPEI):%Y-%m-%d %H:%M}"
 
 
+def clock_of(text: str) -> str:
+    """The time of day in Taipei of an instant of ISO 8601."""
+    return f"{datetime.fromisoformat(text).astimezone(TAIPEI):%H:%M}"
+
+
 def read_day(text: str) -> date:
     """A day, YYYY-MM-DD. Raises ValueError with what to write."""
     try:

@@ -18,8 +18,8 @@ from app.cache.breaker import SharedBreaker
 from app.cache.quota import resting
 from app.errors import ConfigurationError, StoreUnavailable
 from app.files import Files, LocalFiles
+from app.market.written import clock_of
 from app.ops.alerts.channels import open_channels
-from app.ops.alerts.rules.breaker_open import clock
 from app.ops.health import Finding, Level
 from app.ops.liveness import registered_tasks
 from app.store import migrate
@@ -104,7 +104,8 @@ def check_breakers(breaker: SharedBreaker, client: redis.Redis, sites: Collectio
     if not shut:
         return Finding("breakers", Level.OK, "Every site may be asked.")
     detail = " ".join(
-        f"{site} is not asked until {clock(state['until'])} Taipei: {state['reason']}" for site, state in shut.items()
+        f"{site} is not asked until {clock_of(state['until'])} Taipei: {state['reason']}"
+        for site, state in shut.items()
     )
     return Finding("breakers", Level.ERROR, detail, f"Look why, then `quantlab breaker close {next(iter(shut))}`.")
 

@@ -14,6 +14,7 @@ from playwright.sync_api import Route, WebSocketRoute, expect
 
 from app.market.calendar import TAIPEI
 from tests.browser.conftest import USERS, Console, log_in
+from tests.conftest import wait_until
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -429,10 +430,12 @@ def test_a_worker_is_drained_and_takes_again(console: Console) -> None:
     expect(page.get_by_text("排空中")).to_have_count(0, timeout=30_000)
     page.get_by_role("button", name="全部重新啟動").click()
     expect(page.get_by_text("1 個工作程序逐一重新啟動")).to_be_visible()
-    page.get_by_role("button", name="取消", exact=True).click()
+    page.get_by_role("button", name="全部重新啟動").last.click()
+    page.get_by_text("1 個工作程序正逐一重新啟動").wait_for()
+    wait_until(lambda: re.search(r"celery@\S+ is back", console.up.said()), within=60, what="the worker's successor")
     assert console.run("cleanup_old_cache")["state"] == "SUCCESS"
     actions = [row["action"] for row in console.api("GET", "audit?action=worker")["rows"]]
-    assert actions[:2] == ["worker.resume", "worker.drain"]
+    assert actions[:3] == ["worker.restart-all", "worker.resume", "worker.drain"]
 
 
 def test_ten_tabs_are_all_live_and_see_the_same(console: Console) -> None:

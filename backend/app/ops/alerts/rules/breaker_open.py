@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
-from app.market.calendar import TAIPEI
 from app.market.sayings import say
+from app.market.written import clock_of
 from app.ops.alerts.facts import Breach, Facts
 
 WORDS = "Every site may be asked: no breaker is open"
@@ -19,15 +17,10 @@ def find(facts: Facts) -> list[Breach]:
             say(
                 "site_not_asked",
                 site=site,
-                clock=clock(state["since"]),
+                clock=clock_of(state["since"]),
                 why=state["reason"],
-                until=clock(state["until"]),
+                until=clock_of(state["until"]),
             ),
         )
         for site, state in facts.breakers().items()
     ]
-
-
-def clock(instant: str) -> str:
-    """The time of day in Taipei of an instant that a breaker keeps as text."""
-    return f"{datetime.fromisoformat(instant).astimezone(TAIPEI):%H:%M}"
