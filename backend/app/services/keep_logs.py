@@ -11,7 +11,7 @@ import contextlib
 import json
 import os
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -39,7 +39,9 @@ class LogKeeper:
         self._seen: dict[str, int] = {}
 
     def keep(self) -> int:
-        """Copy it all; how many lines it were. Cheap when nothing is new.
+        """Copy what is there now; how many lines it were. Cheap when nothing is new.
+
+        Not what comes meanwhile: under load a commit for every few lines would never end.
 
         Raises:
             StoreUnavailable: PostgreSQL is away; the next call goes on.
@@ -47,10 +49,8 @@ class LogKeeper:
         """
         copied = 0
         try:
-            while self._is_news():
-                lines = self._keep_some()
-                if lines is None:
-                    break
+            sizes = self._sizes()
+            while sizes != self._seen and (lines := self._keep_some(sizes)) is not None:
                 copied += lines
         except OSError as error:
             raise ConfigurationError(f"The log files in {self._folder} cannot be read: {error}.") from error
@@ -63,23 +63,21 @@ class LogKeeper:
                 sizes[path.name] = path.stat().st_size
         return sizes
 
-    def _is_news(self) -> bool:
-        return self._sizes() != self._seen
-
-    def _keep_some(self) -> int | None:
-        """One transaction's worth; None when somebody else is at it, or all that is whole is kept."""
-        mark, sizes = mark_of(self._folder), self._sizes()
+    def _keep_some(self, sizes: Mapping[str, int]) -> int | None:
+        """One transaction's worth; None when somebody else is at it, or all that was whole at these *sizes* is kept."""
+        mark = mark_of(self._folder)
         with transaction(self._engine()) as connection:
             if not log_lines.take_turn(connection):
                 return None
             known = log_lines.kept_bytes(connection, mark)
-            if gone := sorted(known.keys() - sizes.keys()):
+            # Asked now: a file that somebody began since the sizes were taken is not gone.
+            if gone := sorted(name for name in known.keys() - sizes.keys() if not (self._folder / name).exists()):
                 log_lines.forget_files(connection, mark, gone)
             for name, size in sizes.items():
                 start = known.get(name, 0)
-                if start > size:  # it was replaced by a shorter one
+                if start > (self._folder / name).stat().st_size:  # it was replaced by a shorter one
                     start = 0
-                if start == size:
+                if start >= size:
                     self._seen[name] = size
                     continue
                 whole, upto = _read_whole_lines(self._folder / name, start)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import astuple, dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, delete, func, insert, select, text
+from sqlalchemy import ColumnElement, Connection, Select, delete, func, select, text
 from sqlalchemy.dialects.postgresql import insert as upsert
 
+from app.store.bar_copy import driver
 from app.store.tables import log_files, log_lines
 
 LEVELS = {"DEBUG": 10, "INFO": 20, "SUCCESS": 25, "WARNING": 30, "ERROR": 40, "CRITICAL": 50}
@@ -35,7 +36,7 @@ class LogLine:
     traceback: str | None
 
 
-_COLUMNS = tuple(field.name for field in fields(LogLine))
+_COPY = f"COPY log_lines ({', '.join(field.name for field in fields(LogLine))}) FROM STDIN"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,9 @@ def kept_bytes(connection: Connection, folder: str) -> Mapping[str, int]:
 def keep(connection: Connection, folder: str, name: str, *, upto: int, lines: Sequence[LogLine]) -> None:
     """Add the lines of a file, and that the file is kept up to that byte: both or neither."""
     if lines:
-        connection.execute(insert(log_lines), [{name: getattr(line, name) for name in _COLUMNS} for line in lines])
+        with driver(connection).cursor() as cursor, cursor.copy(_COPY) as copy:
+            for line in lines:
+                copy.write_row(astuple(line))
     now = func.clock_timestamp()
     row = upsert(log_files).values(folder=folder, name=name, kept_bytes=upto, kept_at=now)
     connection.execute(

@@ -93,6 +93,27 @@ def test_what_uvicorn_says_of_a_broken_reply_is_kept(engine: Engine, tmp_path: P
     assert "invalid literal" in (only.traceback or "")
 
 
+def test_a_file_that_grows_as_fast_as_it_is_read_is_left_for_the_next_time(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody logs with every transaction, and at midnight into a new file: without an end it would go on and on."""
+    first, second = (tmp_path / f"quantlab-2026-11-{day}.jsonl" for day in (20, 21))
+    first.write_bytes(line("0"))
+    keep, grown = log_lines.keep, iter(range(1, 6))
+
+    def keep_while_somebody_logs(*args: object, **options: object) -> None:
+        keep(*args, **options)  # type: ignore[arg-type]
+        number = next(grown)
+        with (first if number < 3 else second).open("ab") as more:
+            more.write(line(str(number)))
+
+    monkeypatch.setattr(log_lines, "keep", keep_while_somebody_logs)
+    keeper, other = LogKeeper(lambda: engine, tmp_path), LogKeeper(lambda: engine, tmp_path)
+    for number, one in enumerate((keeper, other, keeper, other, keeper)):
+        assert one.keep() == 1
+        assert messages(engine) == [str(each) for each in range(number + 1)]
+
+
 def test_half_a_line_waits_for_its_end(engine: Engine, tmp_path: Path) -> None:
     file, keeper = tmp_path / "quantlab-2026-11-20.jsonl", LogKeeper(lambda: engine, tmp_path)
     whole = line("second")
