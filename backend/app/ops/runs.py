@@ -31,7 +31,9 @@ class RunLedger:
         """Write down a wish to run, before its message is sent; *more* as ``store.runs.queue`` takes it.
 
         Returns the id of the run that fulfils it: another one's, when the same is under way and not *forced*.
+        Raises InvalidParameter for an id that no run can have.
         """
+        runs.check_id(run_id)
         wish = {"task": task, "parameters": parameters, "trigger": trigger, "at": self._clock(), **more}
         with single(self._engine) as connection:
             if runs.queue_new(connection, run_id, **wish):
@@ -59,7 +61,11 @@ class RunLedger:
         worker: str | None,
         repeatable: bool = True,
     ) -> Attempt:
-        """Begin an attempt. Without a token there is nothing to do: it has ended, or another attempt has it."""
+        """Begin an attempt. Without a token there is nothing to do: it has ended, or another attempt has it.
+
+        Raises InvalidParameter for an id that no run can have.
+        """
+        runs.check_id(run_id)
         at = self._clock()
         with transaction(self._engine) as connection:
             attempt = leases.start(

@@ -25,6 +25,8 @@ PATTERN = "quantlab-*.jsonl"
 MARK = ".mark"
 LONGEST = 20_000
 """Characters of a message or a traceback that are kept; the file has the whole."""
+LONGEST_NAME = 255
+"""Likewise of what a line is found by: an index takes no longer ones, and one such line would hold up all others."""
 AT_ONCE = 1_000_000
 """Bytes of a file that one transaction takes."""
 _HIGHEST_LEVEL, _HIGHEST_PID = 100, 2**31 - 1
@@ -123,12 +125,12 @@ def parse(line: bytes) -> LogLine:
         return LogLine(
             at=datetime.fromisoformat(said["at"]).astimezone(UTC),
             level=_number(said["level"], _HIGHEST_LEVEL),
-            host=storable(said["host"]),
-            program=storable(said["program"]),
+            host=_name(said["host"]),
+            program=_name(said["program"]),
             pid=_number(said["pid"], _HIGHEST_PID),
-            task=storable(said["task"]) if said.get("task") else None,
-            run_id=storable(said["run_id"]) if said.get("run_id") else None,
-            module=storable(said["module"]),
+            task=_name(said["task"]) if said.get("task") else None,
+            run_id=_name(said["run_id"]) if said.get("run_id") else None,
+            module=_name(said["module"]),
             message=_bounded(said["message"]),
             traceback=_bounded(said["traceback"]) if said.get("traceback") else None,
         )
@@ -141,6 +143,10 @@ def _number(value: object, most: int) -> int:
     if type(value) is int and 0 <= value <= most:
         return value
     raise ValueError(value)
+
+
+def _name(text: str) -> str:
+    return storable(text)[:LONGEST_NAME]
 
 
 def _bounded(text: str) -> str:

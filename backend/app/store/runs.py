@@ -25,7 +25,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, insert
 
-from app.errors import UnknownRun
+from app.errors import InvalidParameter, UnknownRun
 from app.store.counts import Counts, split_counts
 from app.store.engine import Statements
 from app.store.in_order import place, turn
@@ -37,6 +37,8 @@ Order = Literal["newest", "oldest", "longest", "shortest"]
 _WORTH_A_WORD = timedelta(minutes=1)
 SHORTEST = 4
 """Characters of an id by which a run may be asked for."""
+LONGEST_ID = 255
+"""Likewise at most: those of a few thousand no index takes."""
 LATELY = 20
 """So many of the newest runs of a task tell how it fares: the console draws them, and none of them is pruned."""
 # In plain words, as in ``leases``: each start waits for it.
@@ -113,6 +115,14 @@ class TaskStats:
     seconds: float | None
     last_queued_at: datetime
     last_success_at: datetime | None
+
+
+def check_id(run_id: str) -> None:
+    """Raise InvalidParameter for an id that no row can have."""
+    if not 0 < len(run_id) <= LONGEST_ID or "\0" in run_id:
+        raise InvalidParameter(
+            f"The id of a run has 1 to {LONGEST_ID} characters and no NUL; this one is {run_id[:40]!r}."
+        )
 
 
 def queue_new(

@@ -6,7 +6,9 @@ import json
 import logging.config
 import multiprocessing
 import os
+import random
 import signal
+import string
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -139,6 +141,17 @@ def test_what_is_no_line_of_ours_is_kept_as_a_warning(engine: Engine, tmp_path: 
 ODD = (
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20) | st.lists(st.integers(), max_size=2)
 )
+
+
+@pytest.mark.parametrize("part", ["host", "program", "task", "run_id", "module"])
+def test_a_name_that_no_index_takes_holds_up_no_line(engine: Engine, tmp_path: Path, part: str) -> None:
+    # Random, for PostgreSQL would compress what repeats until the index takes it.
+    long = "".join(random.Random(2330).choices(string.ascii_letters, k=9_000))
+    file = tmp_path / "quantlab-2026-11-20.jsonl"
+    file.write_bytes(line("before") + line("long", **{part: long}) + line("after"))
+    assert LogKeeper(lambda: engine, tmp_path).keep() == 3
+    assert messages(engine) == ["before", "long", "after"]
+    assert getattr(held(engine)[1], part) == long[:255]
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import pickle
+import random
+import string
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
 from celery import Celery
+from loguru import logger
 from pydantic import Field
 from sqlalchemy import text
 
@@ -223,6 +226,28 @@ def test_without_the_ledger_the_message_goes_back(
         assert calm.apply_async(task_id="calm").state == "REJECTED"
     assert worked == []
     assert calm.apply_async(task_id="calm").state == "SUCCESS"
+
+
+@pytest.mark.parametrize("run_id", ["".join(random.Random(2330).choices(string.ascii_letters, k=9_000)), "nul\0"])
+def test_a_message_that_no_ledger_can_hold_does_not_come_again_for_ever(
+    celery_app: Celery, database_url: str, run_id: str
+) -> None:
+    worked: list[int] = []
+
+    @celery_app.task(shared=False, bind=True, name="app.tasks.calm")
+    def calm(self: QuantLabTask) -> None:
+        worked.append(1)
+
+    said: list[str] = []
+    heard = logger.add(said.append, level="ERROR", format="{message}")
+    try:
+        result = calm.apply_async(task_id=run_id)
+    finally:
+        logger.remove(heard)
+    assert (result.state, worked, [text[:12] for text in said]) == ("REJECTED", [], ["Cannot begin"])
+    assert "requeue=False" in repr(result.result)
+    with pytest.raises(InvalidParameter, match="no NUL"):
+        wiring.get_platform().ledger.queued(run_id, task=calm.name, parameters={}, trigger="manual")
 
 
 def test_an_end_that_cannot_be_written_leaves_the_run_to_the_reaper(
