@@ -127,7 +127,7 @@ def check_archive(files: Files) -> Finding:
         except (OSError, StoreUnavailable) as error:
             return Finding("archive", Level.ERROR, str(error), "Correct QUANTLAB_ARCHIVE or its credentials.")
         return Finding("archive", Level.OK, f"{files.root} answers.")
-    folder = files.root
+    folder = files.root.resolve()
     if folder.with_name(f"{folder.name}.replaced").exists():
         detail = f"A restore was killed: the replies in {folder} may not be those of the database."
         return Finding("archive", Level.ERROR, detail, "Run `quantlab restore` again; it first mends that.")

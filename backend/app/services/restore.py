@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import shutil
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -41,7 +43,8 @@ def restore(path: Path, to: Destination, *, pg_restore: Path, replace: bool, by:
     Raises:
         InvalidParameter: the file is cut, altered or another source's, or the platform holds something and *replace*
             was not said; nothing was done.
-        ConfigurationError: a newer QuantLab made it, or the disk has no room; nothing was done.
+        ConfigurationError: a newer QuantLab made it, the disk has no room, or it is mounted where the replies lie;
+            nothing was done.
         AlreadyRunning: another restore is under way.
         StoreError: PostgreSQL refuses; what was held is held as before.
     """
@@ -60,6 +63,8 @@ def restore(path: Path, to: Destination, *, pg_restore: Path, replace: bool, by:
             raise InvalidParameter(
                 f"This platform holds {what}: say --replace to put the backup in its place for good."
             )
+        if to.archive and manifest.replies is not None:
+            _check_place(to.archive.resolve())
         _check_room(manifest, to)
         try:
             with _staged_replies(path, manifest, to.archive, server, told) as replies:
@@ -83,6 +88,14 @@ def _held(server: Server, archive: Path | None) -> str | None:
     finally:
         engine.dispose()
     return f"raw replies in {archive}" if archive and any(archive.rglob("*.gz")) else None
+
+
+def _check_place(archive: Path) -> None:
+    if os.path.ismount(archive):
+        raise ConfigurationError(
+            f"{archive} is where a disk is mounted, which no other folder can replace: mount it one folder higher, or "
+            "let QUANTLAB_ARCHIVE name a folder on it."
+        )
 
 
 def _check_room(manifest: Manifest, to: Destination) -> None:
@@ -133,10 +146,11 @@ class _Replies:
     """Raw replies that lie beside the archive until it is time."""
 
     def __init__(self, archive: Path | None, server: Server) -> None:
-        self._archive, self._server = archive, server
-        if archive:
-            self.staged = archive.with_name(f"{archive.name}.restoring")
-            self.replaced = archive.with_name(f"{archive.name}.replaced")
+        # Where a link leads to another disk, they lie beside what it names: they are renamed, and not copied.
+        self._archive, self._server = archive and archive.resolve(), server
+        if self._archive:
+            self.staged = self._archive.with_name(f"{self._archive.name}.restoring")
+            self.replaced = self._archive.with_name(f"{self._archive.name}.replaced")
 
     def take_place(self) -> None:
         """They are the archive, for as long as it takes to replace the database, too."""
@@ -156,7 +170,11 @@ class _Replies:
             if self._archive.exists():
                 self._take_back_since(self._archive)
             self.replaced.rename(self._archive)
+        # Under another name first: what cannot be removed now must not count as replaced by the next restore.
         for folder in (self.staged, self.replaced):
+            if folder.exists():
+                folder.rename(folder.with_name(f"{self._archive.name}.gone-{uuid.uuid4()}"))
+        for folder in self._archive.parent.glob(f"{glob.escape(self._archive.name)}.gone-*"):
             shutil.rmtree(folder, ignore_errors=True)
 
     def _take_back_since(self, archive: Path) -> None:

@@ -393,6 +393,54 @@ def test_a_restore_killed_after_the_database_was_replaced_keeps_the_new_replies(
     assert sorted(path.name for path in archive.parent.glob("archive*")) == ["archive"]
 
 
+def test_replies_that_lie_on_another_disk_by_a_link_are_replaced_there(
+    file: Path, held: Platform, run: Run, tmp_path: Path
+) -> None:
+    """And a later restore, that is refused, does not bring back what they replaced."""
+    archive, disk = held.settings.data_dir / "archive", tmp_path / "disk"
+    replies = files(archive)
+    disk.mkdir()
+    archive.rename(disk / "replies")
+    archive.symlink_to(disk / "replies")
+    (archive / "twse/later.gz").write_bytes(b"came after the backup")
+    done = run("restore", str(file), "--replace")
+    assert done.exit_code == 0, (done.output, done.exception)
+    assert isinstance(run("restore", str(file)).exception, InvalidParameter)
+    assert archive.is_symlink()
+    assert files(archive.resolve()) == replies
+    assert [path.name for path in disk.iterdir()] == ["replies"]
+    assert sorted(path.name for path in archive.parent.glob("archive*")) == ["archive"]
+    assert " ok " in run("doctor", "--check", "archive").output
+
+
+def test_replies_that_could_not_all_be_removed_do_not_come_back(
+    file: Path, held: Platform, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = held.settings.data_dir / "archive"
+    replies = files(archive)
+    (archive / "twse/another.gz").write_bytes(b"came after the backup")
+    with monkeypatch.context() as refused:  # as of a file that somebody made immutable
+        refused.setattr(restore.shutil, "rmtree", lambda *_, **__: None)
+        assert run("restore", str(file), "--replace").exit_code == 0
+    assert files(archive) == replies
+    assert " ok " in run("doctor", "--check", "archive").output
+    assert isinstance(run("restore", str(file)).exception, InvalidParameter)
+    assert files(archive) == replies
+    assert sorted(path.name for path in archive.parent.glob("archive*")) == ["archive"]
+
+
+def test_a_disk_that_is_mounted_at_the_archive_itself_is_said_in_a_sentence(
+    file: Path, held: Platform, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = tables(url_of(held)), files(held.settings.data_dir)
+    archive = str(held.settings.data_dir / "archive")
+    monkeypatch.setattr(restore.os.path, "ismount", lambda path: str(path) == archive)
+    done = run("restore", str(file), "--replace")
+    assert isinstance(done.exception, ConfigurationError), done.exception
+    assert f"{archive} is where a disk is mounted" in str(done.exception)
+    assert (tables(url_of(held)), files(held.settings.data_dir)) == before
+
+
 def test_a_disk_that_is_full_midway_is_said_in_a_sentence(held: Platform, run: Run, tmp_path: Path) -> None:
     """By the kernel itself: no file may be longer than 20 kB, which is found while the database is written."""
     plain, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
