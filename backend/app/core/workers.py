@@ -142,8 +142,10 @@ def restart_each(
     """
     for one in found:
         hold()
+        # Those before it took minutes: it may have been started anew meanwhile, and is then not the one that was found.
+        before = next((seen for seen in list_living() if seen.name == one.name), one)
         tell_to(one.name)
-        yield wait_until_back(one, within=within, meanwhile=hold)
+        yield wait_until_back(before, within=within, meanwhile=hold)
 
 
 def _restart_unseen(found: Sequence[Heartbeat], hold: Callable[[], None], at_end: ExitStack) -> None:

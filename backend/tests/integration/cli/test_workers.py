@@ -66,6 +66,33 @@ def test_the_page_restarts_all_in_the_background(
     assert told == ["celery@one", "celery@two"]
 
 
+def test_a_worker_that_was_restarted_meanwhile_is_waited_for_as_well(
+    platform: Platform, pulses: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By its supervisor, while the one before it was restarted: that it is another one now is no sign that it is back."""
+    told: list[str] = []
+    monkeypatch.setattr(control, "restart", lambda name: told.append(name) or "ends when its tasks have")
+    old = [pulses("worker", name) for name in ("celery@one", "celery@two", "celery@zed")]
+    control.begin_restart_of_all("mei")
+    wait_until(lambda: told == ["celery@one"])
+    old[1].stop()
+    again = pulses("worker", "celery@two")
+    old[0].stop()
+    pulses("worker", "celery@one")
+    wait_until(lambda: told == ["celery@one", "celery@two"])
+    looks: list[int] = []
+    list_living = control.list_living
+    monkeypatch.setattr(control, "list_living", lambda: looks.append(1) or list_living())
+    wait_until(lambda: len(looks) > 3 or len(told) > 2, what="that it looks whether it is back")
+    assert told == ["celery@one", "celery@two"]
+    again.stop()
+    pulses("worker", "celery@two")
+    wait_until(lambda: told[2:] == ["celery@zed"])
+    old[2].stop()
+    pulses("worker", "celery@zed")
+    wait_until(lambda: platform.redis.get(RESTARTING.of()) is None)
+
+
 def test_who_was_killed_or_found_nobody_holds_nobody_up(platform: Platform, run: Run) -> None:
     with control.sole_restart_of_all("mei") as hold:
         platform.redis.delete(RESTARTING.of())  # mei's machine slept for longer than that lasts
