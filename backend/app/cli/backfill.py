@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import time
 from datetime import date, datetime
 from typing import Annotated, Literal
@@ -19,6 +18,7 @@ from app.core.wiring import get_platform
 from app.market.calendar import TAIPEI
 from app.market.security import Venue
 from app.services.backfill import Wanted, plan_backfill
+from app.services.identity import local_user
 from app.services.readiness import look
 from app.store import runs
 from app.store.coverage import BARS
@@ -125,7 +125,7 @@ def pause(run_id: _Id) -> None:
     """
     found = _whole(run_id)
     with change("backfill.pause", found):
-        run = backfilling.pause(get_platform(), found, by=getpass.getuser())
+        run = backfilling.pause(get_platform(), found, by=local_user())
     typer.echo(f"{run.id} is paused; it goes on with `quantlab backfill resume {run.id[:8]}`.")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 import sys
 from collections.abc import Iterator
@@ -28,7 +27,7 @@ from app.services import backup_file
 from app.services import restore as service
 from app.services.back_up import Origin, back_up
 from app.services.backup_file import Manifest, Told
-from app.services.identity import operator
+from app.services.identity import local_user, operator
 from app.services.restore import Destination
 from app.store.engine import make_engine
 
@@ -101,7 +100,7 @@ def restore(
                     archive=None if _is_remote(settings) else Path(settings.archive_address),
                     own_server="DATABASE_URL" not in os.environ,
                 )
-                by = operator(getpass.getuser())
+                by = operator(local_user())
                 service.restore(file, destination, pg_restore=pg_tool("pg_restore"), replace=replace, by=by, told=told)
     if as_json:
         print_json({"file": str(file), "restored": not dry_run, **asdict(manifest)})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from typing import Annotated
 
 import typer
@@ -15,6 +14,7 @@ from app.core import catching_up
 from app.core.catching_up import Standing
 from app.core.wiring import get_platform
 from app.services.catch_up import Step
+from app.services.identity import local_user
 
 catch_up = typer.Typer(
     help="Sessions that should be held and are not: what it costs to fetch them, and doing it.", no_args_is_help=True
@@ -70,7 +70,7 @@ def pause() -> None:
     Example: `quantlab catch-up pause`.
     """
     with change("catch-up.pause", catching_up.SCHEDULE) as row:
-        cancelled = catching_up.pause(get_platform(), by=getpass.getuser())
+        cancelled = catching_up.pause(get_platform(), by=local_user())
         row.after = {"cancelled": cancelled}
     for run_id in cancelled:
         typer.echo(f"The run {run_id} is cancelled.")
@@ -84,7 +84,7 @@ def resume() -> None:
     Example: `quantlab catch-up resume`.
     """
     with change("catch-up.resume", catching_up.SCHEDULE):
-        catching_up.resume(by=getpass.getuser())
+        catching_up.resume(by=local_user())
     standing = catching_up.look(get_platform())
     typer.echo(f"Resumed: it looks next at {local(standing.next_at)}. At once: quantlab catch-up run")
 

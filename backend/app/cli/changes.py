@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from app.core.wiring import get_platform
 from app.services import audited
 from app.services.audited import Row
-from app.services.identity import operator
+from app.services.identity import local_user, operator
 
 if TYPE_CHECKING:
     from app.core.queue import Started
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 @contextmanager
 def change(action: str, subject: str, *, before: Mapping[str, Any] | None = None) -> Iterator[Row]:
     """The block makes a change, of which the audit has a row; see ``services.audited.change``."""
-    with audited.change(get_platform().engine, operator(getpass.getuser()), action, subject, before=before) as row:
+    with audited.change(get_platform().engine, operator(local_user()), action, subject, before=before) as row:
         yield row
 
 

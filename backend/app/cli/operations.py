@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from datetime import datetime
 from typing import Annotated
 
@@ -13,6 +12,7 @@ from app.cli.times import DAY, day
 from app.core.config import get_settings
 from app.core.wiring import get_platform, now
 from app.services import trading_days
+from app.services.identity import local_user
 from app.sources.base import Site
 
 calendar = typer.Typer(help="Days on which the market opens or closes against the calendar.", no_args_is_help=True)
@@ -62,7 +62,7 @@ def calendar_forget(day: _Day) -> None:
 def _override(day: datetime, *, is_open: bool, reason: str) -> None:
     with change("calendar.override", f"{day:%Y-%m-%d}") as row:
         row.before, row.after = trading_days.override_day(
-            get_platform().engine, day.date(), is_open=is_open, reason=reason, by=getpass.getuser(), at=now()
+            get_platform().engine, day.date(), is_open=is_open, reason=reason, by=local_user(), at=now()
         )
     typer.echo(f"{day:%Y-%m-%d} counts as {'open' if is_open else 'closed'}: {reason}")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
@@ -21,6 +20,7 @@ from app.market.calendar import FIRST_DAY
 from app.market.quality import RULES
 from app.market.security import Venue
 from app.services import decisions
+from app.services.identity import local_user
 from app.store import quarantine_reads as store
 from app.store.engine import transaction
 from app.store.quarantine_reads import Filter, HeldRow
@@ -152,7 +152,7 @@ def release(ids: _Ids, note: _Note, *, as_json: AsJson = False) -> None:
     Example: `quantlab quarantine release 12 13 --note "as the exchange prints it"`.
     """
     with change("quarantine.release", ", ".join(map(str, ids))) as row:
-        rows = decisions.release(get_platform().context(), ids, by=getpass.getuser(), note=note)
+        rows = decisions.release(get_platform().context(), ids, by=local_user(), note=note)
         row.after = {"rows": [held.id for held in rows], "note": note}
     _tell(rows, as_json=as_json)
 
@@ -164,7 +164,7 @@ def dismiss(ids: _Ids, note: _Note, *, as_json: AsJson = False) -> None:
     Example: `quantlab quarantine dismiss 14 --note "a test row"`.
     """
     with change("quarantine.dismiss", ", ".join(map(str, ids))) as row:
-        rows = decisions.dismiss(get_platform().context(), ids, by=getpass.getuser(), note=note)
+        rows = decisions.dismiss(get_platform().context(), ids, by=local_user(), note=note)
         row.after = {"rows": [held.id for held in rows], "note": note}
     _tell(rows, as_json=as_json)
 

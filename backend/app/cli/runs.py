@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import json
 from dataclasses import asdict
 from typing import Annotated, Any, Literal
@@ -16,6 +15,7 @@ from app.cli.changes import change
 from app.cli.output import AsJson, coloured, console, in_words, local, print_json, print_source, table, took
 from app.core import queue, retrying
 from app.core.wiring import get_platform
+from app.services.identity import local_user
 from app.store import runs as store
 from app.store import units
 from app.store.engine import transaction
@@ -76,7 +76,7 @@ def cancel_run(
     with transaction(get_platform().engine) as connection:
         found = store.find(connection, run_id)
     with change("run.cancel", found.id) as row:
-        run = queue.cancel_run(found.id, by=getpass.getuser(), at_once=at_once)
+        run = queue.cancel_run(found.id, by=local_user(), at_once=at_once)
         row.after = {"task": run.task, "state": run.state, "at_once": at_once}
     if run.is_final:
         typer.echo(f"{run.id} is {run.state}.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import json
 from dataclasses import asdict
 from typing import Annotated, Any, Literal
@@ -14,6 +13,7 @@ from app.cli.output import AsJson, console, local, print_json, table
 from app.core import schedules
 from app.core.schedules import ScheduleView
 from app.errors import InvalidParameter
+from app.services.identity import local_user
 
 schedule = typer.Typer(
     help="What runs when by itself. Changes are heard within seconds and survive restarts.",
@@ -108,7 +108,7 @@ def reset(name: _Name) -> None:
     Example: `quantlab schedule reset sync-daily-prices`.
     """
     with change("schedule.reset", name) as row:
-        changed = schedules.reset_schedule(name, by=getpass.getuser())
+        changed = schedules.reset_schedule(name, by=local_user())
         row.before, row.after = changed.before, changed.view.overrides
     _show(changed.view)
 
@@ -130,7 +130,7 @@ def preview(timing: Annotated[str, typer.Argument(metavar="TIMING")], *, as_json
 
 def _change(name: str, changes: dict[str, Any], *, as_json: bool = False) -> None:
     with change("schedule.change", name) as row:
-        changed = schedules.change_schedule(name, changes, by=getpass.getuser())
+        changed = schedules.change_schedule(name, changes, by=local_user())
         row.before, row.after = changed.before, changed.view.overrides
     _show(changed.view, as_json=as_json)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from dataclasses import asdict
 from typing import Annotated
 
@@ -17,6 +16,7 @@ from app.export import shipping
 from app.export.snapshots import PREFIX, Snapshot, find_snapshot, holes, list_snapshots
 from app.files import ObjectFiles
 from app.services import exports
+from app.services.identity import local_user
 
 _Name = Annotated[
     str | None,
@@ -82,7 +82,7 @@ def rollback(name: _Name = None, *, kind: _Kind = "qlib") -> None:
     context = get_platform().context()
     with change("export.rollback", kind) as row:
         row.before = {"snapshot": find_snapshot(exports.folder_of(context, kind), None).name}
-        chosen = exports.roll_back(context, kind, name, by=getpass.getuser())
+        chosen = exports.roll_back(context, kind, name, by=local_user())
         row.after = {"snapshot": chosen.name}
     typer.echo(f"{kind} {chosen.name} is current, and stays so until: quantlab export {kind} --force")
 

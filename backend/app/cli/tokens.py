@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Literal
@@ -15,7 +14,7 @@ from app.cli.times import DAY, day
 from app.core.wiring import get_platform, now
 from app.market.calendar import TAIPEI
 from app.services import tokens as service
-from app.services.identity import operator
+from app.services.identity import local_user, operator
 from app.store import api_tokens
 from app.store.engine import transaction
 
@@ -71,7 +70,7 @@ def make_token(
             get_platform().engine,
             name,
             scope=scope,
-            by=operator(getpass.getuser()),
+            by=operator(local_user()),
             expires_on=last,
             today=now().astimezone(TAIPEI).date(),
         )

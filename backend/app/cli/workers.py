@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
@@ -16,6 +15,7 @@ from app.core import workers as control
 from app.core.wiring import get_platform
 from app.errors import InvalidParameter
 from app.ops.liveness import tell
+from app.services.identity import local_user
 from app.store import heartbeats
 from app.store.engine import transaction
 
@@ -104,7 +104,7 @@ def restart(
     if name is not None:
         _tell_to_restart(name)
         return
-    with control.sole_restart_of_all(getpass.getuser()) as hold:
+    with control.sole_restart_of_all(local_user()) as hold:
         for back in control.restart_each(control.some_living(), hold, _tell_to_restart, within=within):
             typer.echo(f"{back.name} is back (pid {back.pid}).")
 

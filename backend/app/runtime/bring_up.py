@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import getpass
 import signal
 
 from app.runtime import programs
@@ -21,7 +20,7 @@ from app.runtime.ready_text import ready_text
 from app.runtime.secret_file import kept_secret
 from app.runtime.supervisor import Supervisor
 from app.runtime.valkey import Valkey
-from app.services.identity import operator
+from app.services.identity import local_user, operator
 from app.services.users import first_admin
 from app.store.engine import make_engine
 from app.store.migrate import upgrade
@@ -143,6 +142,6 @@ def _first_admin(url: str) -> str | None:
     """The password of the first admin, made now; None: there are users."""
     engine = make_engine(url, application_name="quantlab up", pool_size=1)
     try:
-        return first_admin(engine, by=operator(getpass.getuser()))
+        return first_admin(engine, by=operator(local_user()))
     finally:
         engine.dispose()

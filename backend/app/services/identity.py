@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import getpass
+import os
 import secrets
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Literal
 
-from app.errors import NotAuthorised
+from app.errors import NotAuthorised, storable
 from app.market.calendar import TAIPEI
 from app.services.passwords import digest
 from app.store import api_tokens, web_sessions
@@ -35,6 +37,14 @@ class Identity:
     def is_admin(self) -> bool:
         """Whether it may change things."""
         return self.role == "admin"
+
+
+def local_user() -> str:
+    """Who runs this program, by the operating system; a number where it has no name for him, as in many a container."""
+    try:
+        return storable(getpass.getuser())
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"
 
 
 def operator(name: str) -> Identity:

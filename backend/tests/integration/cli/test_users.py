@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import json
+import os
 import subprocess
 from collections.abc import Callable, Iterator
 from datetime import date
@@ -137,6 +138,19 @@ def test_what_a_command_changes_stands_in_the_audit(people: Platform, run: Run, 
     assert rest == before
     assert (row.who, row.via, row.action, row.outcome) == (getpass.getuser(), "cli", action, "done")
     assert row.subject
+
+
+@pytest.mark.parametrize("command", CHANGING)
+def test_who_has_no_name_on_this_machine_stands_there_by_his_number(
+    people: Platform, run: Run, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    """As of `docker run --user 987654`: no line of /etc/passwd, and no variable that names him."""
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(os, "getuid", lambda: 987_654)
+    result = run(*command.split(), *CHANGING[command][0])
+    assert result.exit_code == 0, (result.output, result.exception)
+    assert rows(people)[0].who == "uid 987654"
 
 
 @pytest.mark.parametrize("word", ["release", "dismiss"])

@@ -69,7 +69,7 @@ def test_the_page_restarts_all_in_the_background(
 def test_a_worker_that_was_restarted_meanwhile_is_waited_for_as_well(
     platform: Platform, pulses: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By its supervisor, while the one before it was restarted: that it is another one now is no sign that it is back."""
+    """By its supervisor, while the one before it was restarted: another one is no sign that it is back."""
     told: list[str] = []
     monkeypatch.setattr(control, "restart", lambda name: told.append(name) or "ends when its tasks have")
     old = [pulses("worker", name) for name in ("celery@one", "celery@two", "celery@zed")]
