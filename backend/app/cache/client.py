@@ -33,7 +33,10 @@ def connect(
         "client_name": "quantlab",
     }
     if not url.startswith("sentinel://"):
-        return redis.Redis.from_url(url, **options)
+        try:
+            return redis.Redis.from_url(url, **options)
+        except ValueError as error:  # of an option behind the address; it quotes no more than its name
+            raise ConfigurationError(f"REDIS_URL cannot be read: {str(error).rstrip('.')}.") from None
     if master is None:
         raise ConfigurationError("REDIS_URL names Sentinels: set CELERY_SENTINEL_MASTER to the name of their master.")
     parts = [urlsplit(one) for one in url.split(";")]

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from app.errors import ConfigurationError
@@ -33,7 +33,16 @@ OUR_PREFIXES = ("QUANTLAB_", "CELERYD_")
 """Nobody else reads variables that begin so."""
 _FOREVER = 36_500
 """Days: beyond a hundred years a calendar ends, and with it whatever counts back from today."""
-_WITH_HOST = frozenset({"redis", "rediss", "sentinel", "amqp", "amqps", "pyamqp"})
+_SENTINEL = "sentinel"
+_REDIS = frozenset({"redis", "rediss", _SENTINEL})
+_RABBITMQ = frozenset({"amqp", "amqps", "pyamqp"})
+_WITH_HOST = _REDIS | _RABBITMQ
+_KINDS = {
+    "redis_url": _REDIS | {"unix"},
+    "celery_broker_url": _REDIS | _RABBITMQ | {"redis+socket"},
+    "celery_result_backend": _REDIS | {"redis+socket", "rpc"},
+}
+"""How the address of each server may begin; a socket is called otherwise by Celery than by the client of Redis."""
 NOT_SETTINGS = frozenset({"QUANTLAB_CHAOS", "QUANTLAB_FUZZ", "QUANTLAB_LONG", "QUANTLAB_NPM", "QUANTLAB_TRUTH"})
 """What tests and tools read, and the platform does not."""
 
@@ -242,23 +251,41 @@ class Settings(BaseSettings):
             raise ValueError(message)
         return self
 
-    @field_validator("redis_url", "celery_broker_url", "celery_result_backend")
+    @field_validator(*_KINDS)
     @classmethod
-    def _server_addresses_only(cls, value: SecretStr | None) -> SecretStr | None:
+    def _server_addresses_only(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
         """Whoever parses a wrong one later says what it choked on, which is a piece of the password."""
         for one in value.get_secret_value().split(";") if value else ():
             try:
                 parts = urlsplit(one)
                 whole = parts.scheme not in _WITH_HOST or (parts.hostname is not None and parts.port != 0)
             except ValueError:
-                whole = False
+                parts, whole = urlsplit(""), False
             if not whole:
                 message = (
                     "it is no address of a server; write redis://:password@host:6379/0, with what is special in the "
                     "password as %2F, %40 and the like"
                 )
                 raise ValueError(message)
+            if one and parts.scheme not in (kinds := _KINDS[str(info.field_name)]):
+                message = f"it begins with none of {', '.join(f'{kind}://' for kind in sorted(kinds))}"
+                raise ValueError(message)
         return value
+
+    @model_validator(mode="after")
+    def _brokers_and_results_have_addresses(self) -> Self:
+        """What is not given is REDIS_URL, which must be one that Celery takes; Sentinels are asked for a master."""
+        addresses = (self.redis_url.get_secret_value(), self.broker_url, self.result_backend)
+        if any(address.startswith("unix:") for address in addresses[1:]):
+            message = (
+                "Celery writes a socket otherwise than REDIS_URL does: set CELERY_BROKER_URL and CELERY_RESULT_BACKEND "
+                "to redis+socket:///path"
+            )
+            raise ValueError(message)
+        if not self.celery_sentinel_master and any(address.startswith(f"{_SENTINEL}:") for address in addresses):
+            message = "Sentinels are asked for a master by its name: set CELERY_SENTINEL_MASTER"
+            raise ValueError(message)
+        return self
 
     @field_validator("quantlab_exports")
     @classmethod
@@ -397,7 +424,10 @@ def load_settings(**overrides: Any) -> Settings:
     try:
         return Settings(**overrides)
     except ValidationError as error:
-        wrong = "; ".join(f"{'.'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors())
+        wrong = "; ".join(
+            ": ".join([*(str(name).upper() for name in one["loc"]), one["msg"].removeprefix("Value error, ")])
+            for one in error.errors()
+        )
         message = f"A setting is wrong: {wrong}."
         raise ConfigurationError(message) from None
 

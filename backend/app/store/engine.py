@@ -121,6 +121,8 @@ def make_engine(
         except psycopg.errors.ConnectionTimeout:
             silent_until = monotonic() + SULK
             raise
+        except psycopg.ProgrammingError as error:  # of an option that libpq does not know; it quotes its name alone
+            raise ConfigurationError(f"DATABASE_URL cannot be read: {_first_line(error)}.") from None
         # A living server ends the statement itself, a moment earlier and with a better word.
         connection.patience = statement_timeout + 1
         return connection

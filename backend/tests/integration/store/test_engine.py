@@ -32,6 +32,16 @@ def test_another_address_is_refused_without_its_password(url: str) -> None:
     assert "secret" not in str(caught.value)
 
 
+def test_an_option_that_libpq_does_not_know_is_said_in_a_sentence() -> None:
+    engine = make_engine("postgresql://me:secret@127.0.0.1/x?foo=secret", application_name="tests")
+    with (
+        pytest.raises(ConfigurationError, match=r'DATABASE_URL cannot be read: .*"foo"') as caught,
+        transaction(engine),
+    ):
+        pass
+    assert "secret" not in str(caught.value)
+
+
 def test_a_server_that_is_away_is_unavailable(free_port: Callable[[], int]) -> None:
     engine = make_engine(f"postgresql://me:secret@127.0.0.1:{free_port()}/x", application_name="tests")
     with pytest.raises(StoreUnavailable, match="refused") as caught, transaction(engine):

@@ -5,10 +5,17 @@ from __future__ import annotations
 import pytest
 import redis
 
-from app.cache.client import redis_errors
-from app.errors import StoreUnavailable
+from app.cache.client import connect, redis_errors
+from app.errors import ConfigurationError, StoreUnavailable
 
 FULL = "MISCONF Errors writing to the AOF file: No space left on device"
+
+
+@pytest.mark.parametrize("address", ["redis://:hunter2@h/0?socket_timeout=abc", "http://:hunter2@h", "hunter2"])
+def test_an_address_that_the_client_does_not_take_is_said_in_a_sentence(address: str) -> None:
+    with pytest.raises(ConfigurationError, match="REDIS_URL cannot be read") as caught:
+        connect(address)
+    assert "hunter2" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -96,10 +96,54 @@ def test_half_a_password_is_not_taken_for_a_port(monkeypatch: pytest.MonkeyPatch
 
 @pytest.mark.parametrize(
     "address",
-    ["redis://:p%2Fw@h/0", "rediss://h:1", "sentinel://:p@one:1;sentinel://two:2/0", "amqp://u:p@h//", "unix:///r", ""],
+    [
+        "redis://:p%2Fw@h/0",
+        "rediss://h:1",
+        "sentinel://:p@one:1;sentinel://two:2/0",
+        "amqp://u:p@h//",
+        "redis+socket:///r",
+        "",
+    ],
 )
 def test_addresses_of_every_kind_are_taken(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
     monkeypatch.setenv("CELERY_BROKER_URL", address)
+    monkeypatch.setenv("CELERY_SENTINEL_MASTER", "main")
+    load_settings()
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        (
+            {"REDIS_URL": "http://:hunter2@h"},
+            "REDIS_URL: .*begins with none of redis://, rediss://, sentinel://, unix://",
+        ),
+        ({"REDIS_URL": "hunter2"}, "REDIS_URL: .*begins with none of"),
+        ({"REDIS_URL": "amqp://me:hunter2@h//"}, "REDIS_URL: .*begins with none of"),
+        ({"CELERY_BROKER_URL": "kafka://:hunter2@h"}, "CELERY_BROKER_URL: .*begins with none of amqp://"),
+        ({"CELERY_BROKER_URL": "unix:///hunter2"}, "CELERY_BROKER_URL: .*redis\\+socket://"),
+        ({"CELERY_RESULT_BACKEND": "amqp://me:hunter2@h//"}, "CELERY_RESULT_BACKEND: .*begins with none of"),
+        ({"REDIS_URL": "unix:///hunter2"}, "set CELERY_BROKER_URL and CELERY_RESULT_BACKEND to redis\\+socket:///path"),
+        ({"REDIS_URL": "sentinel://:hunter2@h"}, "set CELERY_SENTINEL_MASTER"),
+        ({"CELERY_BROKER_URL": "sentinel://:hunter2@h"}, "set CELERY_SENTINEL_MASTER"),
+        ({"CELERY_RESULT_BACKEND": "sentinel://:hunter2@h"}, "set CELERY_SENTINEL_MASTER"),
+    ],
+)
+def test_an_address_that_no_client_takes_is_refused_at_the_start(
+    monkeypatch: pytest.MonkeyPatch, given: dict[str, str], why: str
+) -> None:
+    """Each was a traceback out of somebody else's library, from every command that came to need the server."""
+    for name, address in given.items():
+        monkeypatch.setenv(name, address)
+    with pytest.raises(ConfigurationError, match=why) as caught:
+        load_settings()
+    assert "hunter2" not in str(caught.value)
+
+
+def test_sockets_of_redis_are_taken_where_celery_has_its_own_word_for_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REDIS_URL", "unix:///run/redis.sock")
+    for name in ("CELERY_BROKER_URL", "CELERY_RESULT_BACKEND"):
+        monkeypatch.setenv(name, "redis+socket:///run/redis.sock")
     load_settings()
 
 
