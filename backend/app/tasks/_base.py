@@ -190,9 +190,10 @@ class QuantLabTask(Task):
             logger.warning("Cannot begin, the message goes back to its queue: {}", error)
             time.sleep(_BEFORE_GIVING_BACK)
             raise Reject(str(error), requeue=True) from error
-        except InvalidParameter as error:
+        except Exception as error:
             # Somebody sent it past us. Put back it would come again for ever, and nobody could write down how it ends.
-            logger.error("Cannot begin, and its message is thrown away: {}", error)
+            trace = None if isinstance(error, QuantLabError) else error
+            logger.opt(exception=trace).error("Cannot begin, and its message is thrown away: {}", error)
             raise Reject(str(error), requeue=False) from error
         if token is None:
             logger.warning("Delivered again while {}: nothing to do", state)
