@@ -31,9 +31,22 @@ QUOTA_REST = CacheKey("quantlab:quota:*:rest", 24 * 3600, "reason why a site tha
 RESTARTING = CacheKey(
     "quantlab:workers:restarting", 30, "JSON: who restarts all workers one by one, since when; renewed meanwhile"
 )
+PURGED = CacheKey("quantlab:purged", 7 * 86_400, "list of ids of purged tasks, until the reaper has dealt with them")
 PROBE = CacheKey("quantlab:probe", 10, "nothing: whether a key can be written (quantlab doctor)")
 
-KEYS = (SECURITIES, BARS, OHLCV, QUOTES, QUOTES_SAVED, BREAKER_OPEN, BREAKER_FAILURES, QUOTA_REST, RESTARTING, PROBE)
+KEYS = (
+    SECURITIES,
+    BARS,
+    OHLCV,
+    QUOTES,
+    QUOTES_SAVED,
+    BREAKER_OPEN,
+    BREAKER_FAILURES,
+    QUOTA_REST,
+    RESTARTING,
+    PURGED,
+    PROBE,
+)
 """All of ours. The shared quota's keys (``throttled:*``) are written, with a life each, by throttled-py."""
 
 

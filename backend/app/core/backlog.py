@@ -10,9 +10,10 @@ import redis
 from kombu.exceptions import ChannelError, KombuError
 
 from app.cache.client import redis_errors
+from app.cache.keys import PURGED
 from app.core.celery_app import app
 from app.core.config import get_settings
-from app.core.transport import PURGED, is_redis, queue_keys, waiting_ids
+from app.core.transport import is_redis, queue_keys, waiting_ids
 from app.errors import StoreUnavailable
 from app.ops.reaper import Waiting
 
@@ -65,7 +66,7 @@ def look_at_broker(client: redis.Redis, queues: Collection[str | None]) -> Waiti
         if broker is None:
             lengths = _asked_lengths(names)
             return Waiting([], [], opaque={name for name in queues if lengths[name or app.conf.task_default_queue]})
-        purged = [one.decode() for one in cast("list[bytes]", broker.lrange(PURGED, 0, -1))]
+        purged = [one.decode() for one in cast("list[bytes]", broker.lrange(PURGED.of(), 0, -1))]
         return Waiting(waiting_ids(broker, names), purged)
 
 
@@ -88,7 +89,7 @@ def forget_purged(client: redis.Redis, ids: Collection[str]) -> None:
         return
     with redis_errors(), _broker(client) as broker, cast("redis.Redis", broker).pipeline(transaction=False) as pipe:
         for one in ids:
-            pipe.lrem(PURGED, 0, one)
+            pipe.lrem(PURGED.of(), 0, one)
         pipe.execute()
 
 

@@ -12,12 +12,10 @@ from typing import Any
 
 from kombu.transport import TRANSPORT_ALIASES, redis
 
+from app.cache.keys import PURGED
+
 MAX_PRIORITY = 10
 PRIORITY_STEPS = list(range(MAX_PRIORITY + 1))
-
-PURGED = "quantlab:purged"
-"""Redis list of ids of tasks that were purged, until the reaper has dealt with them."""
-PURGED_SECONDS = 7 * 86_400
 
 
 class _QoS(redis.QoS):
@@ -65,8 +63,8 @@ class _HighFirst:
         """Remember what an operator purges: those runs end, instead of being taken for lost and sent again."""
         with self.conn_or_acquire() as client:  # type: ignore[attr-defined]
             if ids := waiting_ids(client, [queue]):
-                client.rpush(PURGED, *ids)
-                client.expire(PURGED, PURGED_SECONDS)
+                client.rpush(PURGED.of(), *ids)
+                client.expire(PURGED.of(), PURGED.ttl)
         purged: int = super()._purge(queue)  # type: ignore[misc]
         return purged
 

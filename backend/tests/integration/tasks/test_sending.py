@@ -14,9 +14,11 @@ from app.core.backlog import look_at_broker, queue_lengths
 from app.core.caretaker import make_outbox, make_reaper
 from app.core.celery_app import app
 from app.core.config import get_settings
+from app.core.retention import keep_of
 from app.core.wiring import Platform
 from app.errors import InvalidParameter
 from app.ops.reaper import MOST_LOSSES, Reaper
+from app.services.clean import clean
 from app.store import runs
 from app.store.engine import transaction
 from app.store.runs import Run
@@ -134,6 +136,17 @@ def test_what_is_purged_ends_and_says_so(platform: Platform) -> None:
     assert (run.state, run.reason) == ("CANCELLED", "It was purged from its queue before it began.")
     assert make_reaper(platform).sweep() == 0
     assert platform.redis.llen("quantlab:purged") == 0
+
+
+def test_cleaning_up_does_not_forget_what_was_purged(platform: Platform) -> None:
+    """While nobody has dealt with it yet: forgotten, it would be sent again, against the operator's word."""
+    started = queue.start_task("sync_qlib", {}, trigger="api")
+    with app.connection_for_write() as connection:
+        connection.default_channel.queue_purge("export")
+    clean(platform.context(), keep_of(platform.settings), only=["keys"])
+    change(platform, "UPDATE runs SET sent_at = now() - interval '1 min'")
+    assert make_reaper(platform).sweep() == 1
+    assert held(platform, started.id).state == "CANCELLED"
 
 
 @pytest.fixture
