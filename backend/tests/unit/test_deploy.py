@@ -120,6 +120,8 @@ def test_ours_are_one_image_without_privileges(services: dict[str, dict[str, Any
         assert service["cap_drop"] == ["ALL"], name
         assert service["security_opt"] == ["no-new-privileges:true"], name
         assert service["environment"]["QUANTLAB_SOURCE"] == "${QUANTLAB_SOURCE:-exchange}", name
+        for setting in ("QUANTLAB_HOSTS", "QUANTLAB_PROXIES"):  # one is of no use without the other
+            assert service["environment"][setting] == f"${{{setting}:-}}", name
         assert service["environment"]["TZ"] == "Asia/Taipei", name
         assert not any("docker.sock" in str(volume) for volume in service["volumes"]), name
     assert services["flower"]["environment"]["FLOWER_BASIC_AUTH"].startswith("quantlab:${FLOWER_PASSWORD:?")
