@@ -35,7 +35,7 @@ class Size(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    slots: int = Field(ge=1, le=workers.MOST_SLOTS)
+    slots: int = Field(strict=True, ge=1, le=workers.MOST_SLOTS)
 
 
 @router.post("/{name}/drain", summary="Take nothing more", responses=failures(401, 403, 404, 422, 504))

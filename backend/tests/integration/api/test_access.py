@@ -303,6 +303,12 @@ def test_what_is_refused_leaves_no_row_and_what_fails_says_why(
     assert (row.outcome, row.error, row.after) == ("failed", "RuntimeError", None)
 
 
+@pytest.mark.parametrize("slots", [True, "1", 1.0, 0, 65, None])
+def test_a_worker_is_given_a_number_of_slots_and_nothing_like_one(web: Web, slots: object) -> None:
+    reply = web.ask("PUT", "/api/v1/workers/celery@one/slots", json={"slots": slots}, headers=ADMIN_TOKEN)
+    assert (reply.status_code, reply.json()["error"]) == (422, "InvalidParameter")
+
+
 def test_a_worker_that_does_not_answer(platform: Platform, web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
     """Frozen before it is asked, it is told nothing. Told and then silent, nobody knows, and the audit says so."""
     monkeypatch.setattr(workers, "ANSWER_WITHIN", 1.0)
