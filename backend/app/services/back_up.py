@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import shutil
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -59,7 +60,8 @@ def back_up(origin: Origin, path: Path, *, at: datetime, told: Told) -> Made:
     """
     if os.path.lexists(path):
         raise InvalidParameter(f"{path} is there already: name another file.")
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    # Not by its pid: in a container each backup has the same, and what a killed one left would refuse all others.
+    aside = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
         descriptor = os.open(aside, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
     except FileNotFoundError:
