@@ -6,7 +6,7 @@ import glob
 import os
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,8 +43,8 @@ def restore(path: Path, to: Destination, *, pg_restore: Path, replace: bool, by:
     Raises:
         InvalidParameter: the file is cut, altered or another source's, or the platform holds something and *replace*
             was not said; nothing was done.
-        ConfigurationError: a newer QuantLab made it, the disk has no room, or it is mounted where the replies lie;
-            nothing was done.
+        ConfigurationError: a newer QuantLab made it, the disk has no room, takes nothing, or is mounted where the
+            replies lie; nothing was replaced.
         AlreadyRunning: another restore is under way.
         StoreError: PostgreSQL refuses; what was held is held as before.
     """
@@ -196,17 +196,27 @@ def _staged_replies(
     replies = _Replies(archive if manifest.replies is not None else None, server)
     try:
         if archive and manifest.replies is not None:
-            replies.staged.mkdir(parents=True)
-            for done, (name, content, at) in enumerate(backup_file.below(path, backup_file.REPLIES), 1):
-                file = replies.staged / name
-                file.parent.mkdir(parents=True, exist_ok=True)
-                file.write_bytes(content)
-                os.utime(file, (at, at))
-                told("replies", done, manifest.replies)
-            os.sync()  # once, for all of them: they are to outlast a power cut as the database does
+            try:
+                _stage(path, replies.staged, lambda done: told("replies", done, manifest.replies or 0))
+            except OSError as error:  # small files take more of a disk than their bytes
+                raise ConfigurationError(
+                    f"Below {replies.staged.parent} nothing could be written ({error.strerror or error}), and nothing "
+                    "was replaced: make room, or see whose the folder is."
+                ) from error
         yield replies
     finally:
         replies.settle()
+
+
+def _stage(path: Path, folder: Path, told: Callable[[int], None]) -> None:
+    folder.mkdir(parents=True)
+    for done, (name, content, at) in enumerate(backup_file.below(path, backup_file.REPLIES), 1):
+        file = folder / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(content)
+        os.utime(file, (at, at))
+        told(done)
+    os.sync()  # once, for all of them: they are to outlast a power cut as the database does
 
 
 def _write_private(path: Path, content: bytes) -> None:

@@ -443,16 +443,33 @@ def test_a_disk_that_is_mounted_at_the_archive_itself_is_said_in_a_sentence(
     assert (tables(url_of(held)), files(held.settings.data_dir)) == before
 
 
-def test_a_disk_that_is_full_midway_is_said_in_a_sentence(held: Platform, run: Run, tmp_path: Path) -> None:
-    """By the kernel itself: no file may be longer than 20 kB, which is found while the database is written."""
+@contextmanager
+def no_file_above(size: int) -> Iterator[None]:
+    """The kernel itself refuses what would make a file longer."""
     plain, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
     try:
-        done = run("backup", str(tmp_path / "big.backup"))
+        yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (plain, hard))
         signal.signal(signal.SIGXFSZ, before)
+
+
+def test_replies_that_the_disk_refuses_midway_are_said_in_a_sentence(file: Path, held: Platform, run: Run) -> None:
+    before = tables(url_of(held)), files(held.settings.data_dir), databases(url_of(held))
+    with no_file_above(10):
+        done = run("restore", str(file), "--replace")
+    assert isinstance(done.exception, ConfigurationError), (done.output, done.exception)
+    assert "nothing could be written (File too large), and nothing was replaced" in str(done.exception)
+    assert (tables(url_of(held)), files(held.settings.data_dir), databases(url_of(held))) == before
+    assert not list(held.settings.data_dir.glob("archive.*"))
+
+
+def test_a_disk_that_is_full_midway_is_said_in_a_sentence(held: Platform, run: Run, tmp_path: Path) -> None:
+    """Which is found while the database is written."""
+    with no_file_above(20_000):
+        done = run("backup", str(tmp_path / "big.backup"))
     assert isinstance(done.exception, ConfigurationError), (done.output, done.exception)
     assert "could not be written (File too large), and nothing is left of it" in str(done.exception)
     assert not list(tmp_path.glob("*big.backup*"))
