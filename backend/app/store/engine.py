@@ -218,6 +218,8 @@ def _own_errors() -> Iterator[None]:
         raise StoreUnavailable(f"PostgreSQL could not do it: {_first_line(error)}.") from error
     except (DataError, psycopg.DataError) as error:
         raise InvalidParameter(f"PostgreSQL cannot take a value: {_first_line(error)}.") from None
+    except UnicodeEncodeError:  # an argument of the command line, for instance; it quotes what somebody sent
+        raise InvalidParameter("PostgreSQL cannot take a value: it is no UTF-8 text.") from None
     except psycopg.errors.ReadOnlySqlTransaction as error:  # from a COPY, which SQLAlchemy does not see
         raise StoreUnavailable(READ_ONLY) from error
     except DBAPIError as error:

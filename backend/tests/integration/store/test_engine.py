@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from typing import Any
 
 import psycopg
 import pytest
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import IntegrityError, ProgrammingError
 
-from app.errors import ConfigurationError, StoreUnavailable
+from app.errors import ConfigurationError, InvalidParameter, StoreUnavailable
 from app.market.security import Venue
 from app.store.engine import make_engine, single, snapshot, transaction
 from app.store.securities import register_unlisted
@@ -88,6 +90,17 @@ def test_our_own_mistakes_are_not_called_unavailable(engine: Engine) -> None:
         connection.execute(text("SELECT nonsense"))
     with pytest.raises(IntegrityError), transaction(engine) as connection:
         register_unlisted(connection, Venue.TWSE, {"no symbol": "x"}, at=NOW)
+
+
+@pytest.mark.parametrize("kind", [transaction, snapshot])
+@pytest.mark.parametrize("value", ["no\0text", os.fsdecode(b"\xff secret")])
+def test_what_is_no_text_is_a_wrong_parameter_and_is_not_quoted(engine: Engine, kind: Any, value: str) -> None:
+    """Such as a byte of the command line that is no UTF-8, and a NUL."""
+    with pytest.raises(InvalidParameter, match="PostgreSQL cannot take a value") as caught, kind(engine) as connection:
+        connection.scalar(text("SELECT CAST(:value AS text)"), {"value": value})
+    assert "secret" not in str(caught.value)
+    with kind(engine) as connection:
+        assert connection.scalar(text("SELECT 1")) == 1
 
 
 def test_a_snapshot_sees_one_state_and_writes_nothing(engine: Engine) -> None:
