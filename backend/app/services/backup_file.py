@@ -97,9 +97,9 @@ def checked(path: Path, told: Told) -> Manifest:
     Raises:
         InvalidParameter: it is no backup, cut, altered, or of a newer QuantLab.
     """
-    if path.exists() and not path.is_file():
-        raise InvalidParameter(f"{path} is no file: nothing of a pipe or a folder can be read twice.")
     try:
+        if path.exists() and not path.is_file():
+            raise InvalidParameter(f"{path} is no file: nothing of a pipe or a folder can be read twice.")
         with path.open("rb") as file:
             size = file.seek(0, io.SEEK_END) - _TRAILER
             file.seek(max(size, 0))

@@ -217,6 +217,13 @@ def test_a_pipe_is_refused_and_not_waited_for(file: Path, held: Platform, run: R
     _refused(file, held, run, "is no file")
 
 
+def test_a_path_that_cannot_even_be_looked_at_is_said_in_a_sentence(run: Run, tmp_path: Path) -> None:
+    """Here for its length; a folder of somebody else's is refused by the same call."""
+    done = run("restore", str(tmp_path / ("x" * 300)), "--dry-run")
+    assert isinstance(done.exception, InvalidParameter), done.exception
+    assert "cannot be read (File name too long)" in str(done.exception)
+
+
 @pytest.mark.parametrize("place", [0.0, 0.3, 0.6, 0.9, 1.0])
 def test_an_altered_file_is_refused_before_anything_is_done(file: Path, held: Platform, run: Run, place: float) -> None:
     content = bytearray(file.read_bytes())
