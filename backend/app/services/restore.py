@@ -220,6 +220,7 @@ def _stage(path: Path, folder: Path, told: Callable[[int], None]) -> None:
 
 
 def _write_private(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.unlink(missing_ok=True)
     path.touch(mode=0o600)
     path.write_bytes(content)

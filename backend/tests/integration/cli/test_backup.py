@@ -204,6 +204,16 @@ def test_secrets_are_in_it_when_they_are_asked_for(held: Platform, run: Run, tmp
     assert stat.S_IMODE(held.settings.alerts_file.stat().st_mode) == 0o600
 
 
+def test_secrets_come_into_a_home_that_is_not_there_yet(held: Platform, run: Run, tmp_path: Path) -> None:
+    """As on a new host, where the database and the replies lie on servers of their own."""
+    file, home = tmp_path / "b.backup", tmp_path / "new/sandbox"
+    assert run("backup", str(file), "--with-secrets").exit_code == 0
+    to = restore.Destination(url_of(held), "sandbox", home, None, own_server=False)
+    restore.restore(file, to, pg_restore=command.pg_tool("pg_restore"), replace=True, by=BY, told=_silent)
+    assert (home / "admin-token").read_text().strip() == TOKEN
+    assert stat.S_IMODE((home / "admin-token").stat().st_mode) == 0o600
+
+
 @pytest.mark.parametrize("cut", [0, 100, -1, -40, -5_000])
 def test_a_cut_file_is_refused_before_anything_is_done(file: Path, held: Platform, run: Run, cut: int) -> None:
     content = file.read_bytes()
