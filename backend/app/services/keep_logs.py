@@ -96,15 +96,31 @@ class LogKeeper:
 def mark_of(folder: Path) -> str:
     """The folder's own mark, made when it has none: hosts that share it share its lines, too."""
     file = folder / MARK
-    try:
-        return file.read_text(encoding="ascii").strip()
-    except FileNotFoundError:
-        made = folder / f"{MARK}-{uuid.uuid4()}"
-        made.write_text(str(uuid.uuid4()), encoding="ascii")
+    there = _read_mark(file)
+    if there:
+        return there
+    made = folder / f"{MARK}-{uuid.uuid4()}"
+    with made.open("w", encoding="ascii") as new:
+        new.write(str(uuid.uuid4()))
+        new.flush()
+        os.fsync(new.fileno())  # one that a power cut empties would be many hosts'
+    if there is None:
         with contextlib.suppress(FileExistsError):
             os.link(made, file)  # whoever comes first: all read the same
         made.unlink()
-        return file.read_text(encoding="ascii").strip()
+    else:
+        made.replace(file)
+    return _read_mark(file) or mark_of(folder)
+
+
+def _read_mark(file: Path) -> str | None:
+    """The mark; None where there is none, empty where it is torn."""
+    try:
+        return str(uuid.UUID(file.read_bytes().decode("ascii").strip()))
+    except FileNotFoundError:
+        return None
+    except ValueError:
+        return ""
 
 
 def _read_whole_lines(path: Path, start: int) -> tuple[list[bytes], int]:

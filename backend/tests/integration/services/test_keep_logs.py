@@ -23,7 +23,7 @@ from uvicorn.config import LOGGING_CONFIG
 from app.core.logging import configure_logging
 from app.errors import StoreUnavailable
 from app.services import keep_logs
-from app.services.keep_logs import LONGEST, LogKeeper, mark_of, newest_in_files
+from app.services.keep_logs import LONGEST, MARK, LogKeeper, mark_of, newest_in_files
 from app.store import log_lines, old_rows
 from app.store.engine import Engine, make_engine, transaction
 from app.store.log_lines import KeptLine, Wanted
@@ -187,6 +187,26 @@ def test_each_line_once_whoever_copies_whenever(
             keeper.keep()
     numbers = sorted(int(one.split()[1]) for one in messages(engine, Wanted(words=prefix)))
     assert numbers == list(range(written))
+
+
+@pytest.mark.parametrize("torn", [b"", b"\xff\xfe", b"0" * 36, b"c0ffee"])
+def test_hosts_whose_marks_a_power_cut_tore_keep_their_own_lines(engine: Engine, tmp_path: Path, torn: bytes) -> None:
+    """Else both would have the same one, and each would take the other's file for its own, cut or gone on."""
+    keepers, files = [], [tmp_path / host / "quantlab-2026-11-20.jsonl" for host in ("one", "two")]
+    for file, lines in zip(files, (3, 1), strict=True):
+        file.parent.mkdir()
+        (file.parent / MARK).write_bytes(torn)
+        file.write_bytes(b"".join(line(f"{file.parent.name} {number}") for number in range(lines)))
+        keepers.append(LogKeeper(lambda: engine, file.parent))
+    kept = [f"{host} {number}" for host, lines in (("one", 3), ("two", 1)) for number in range(lines)]
+    for keeper in keepers:
+        keeper.keep()
+    assert sorted(messages(engine)) == kept
+    for file, keeper in zip(files, keepers, strict=True):
+        with file.open("ab") as more:
+            more.write(line(f"{file.parent.name} more"))
+        keeper.keep()
+    assert sorted(messages(engine)) == sorted([*kept, "one more", "two more"])
 
 
 def _copy_for_ever(url: str, folder: Path) -> None:
