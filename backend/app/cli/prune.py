@@ -45,6 +45,7 @@ def prune(
         if as_json:
             print_json({"found": _as_json(found), "removed": {}})
         return
+    service.require_right_clock(context)
     if not yes:
         if not sys.stdin.isatty():
             raise typer.BadParameter("nobody can be asked here: say --yes, or --dry-run to only look.")

@@ -6,15 +6,21 @@ KINDS is the list: the task ``cleanup_old_cache`` does all of it at night, ``qua
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from datetime import UTC, datetime, timedelta
 
-from app.errors import InvalidParameter
+from app.errors import ConfigurationError, InvalidParameter
 from app.services import prunable
 from app.services.context import Context
 from app.services.prunable import Keep, Kind, files, rows, rows_over
 from app.services.report import Report
 from app.store import login_failures
 from app.store.counts import Counts
+from app.store.engine import transaction
 from app.store.old_rows import Extent
+from app.store.state import server_time
+
+CLOCK_MAY_DIFFER = timedelta(hours=1)
+"""Far less than the shortest time for which anything is kept."""
 
 KINDS: Mapping[str, Kind] = {
     "keys": Kind(
@@ -52,8 +58,12 @@ KINDS: Mapping[str, Kind] = {
 
 
 def clean(context: Context, keep: Keep, *, only: Collection[str] = ()) -> Report:
-    """Remove what may go, of every kind or of *only* some; raises InvalidParameter for one that there is not."""
+    """Remove what may go, of every kind or of *only* some.
+
+    Raises InvalidParameter for one that there is not, and as ``require_right_clock``; then nothing is removed.
+    """
     kinds = chosen(only)
+    require_right_clock(context)
     removed: dict[str, int] = {}
     for number, (name, kind) in enumerate(kinds.items()):
         context.progress(number, len(kinds), name)
@@ -63,6 +73,20 @@ def clean(context: Context, keep: Keep, *, only: Collection[str] = ()) -> Report
             context.pause_point()
     context.progress(len(kinds), len(kinds), "")
     return Report(counts=Counts(stored=sum(removed.values())), details={"removed": removed})
+
+
+def require_right_clock(context: Context) -> None:
+    """Raise ConfigurationError where this host's clock is far from PostgreSQL's.
+
+    By a clock that runs ahead everything is old, and what it removes is gone for good.
+    """
+    with transaction(context.engine) as connection:
+        apart = abs(datetime.now(UTC) - server_time(connection))
+    if apart > CLOCK_MAY_DIFFER:
+        raise ConfigurationError(
+            f"This machine's clock and PostgreSQL's are {apart.total_seconds() / 3600:,.1f} hours apart, and what is "
+            "old is told by it: nothing was removed. Let both keep time by NTP: `timedatectl set-ntp true`."
+        )
 
 
 def chosen(only: Collection[str]) -> Mapping[str, Kind]:

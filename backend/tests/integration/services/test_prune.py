@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import time_machine
 from sqlalchemy import Connection, text
 
 from app.core.config import Settings
@@ -140,6 +141,20 @@ def test_snapshots_beyond_the_newest_go_but_never_while_one_is_built(bench: Benc
 def test_a_kind_that_there_is_not_is_refused(bench: Bench) -> None:
     with pytest.raises(InvalidParameter, match="nothing named 'bars' to prune; there are keys, "):
         clean(bench.context, keep(), only=["bars"])
+
+
+def test_by_a_clock_that_runs_ahead_nothing_is_removed(bench: Bench) -> None:
+    with transaction(bench.engine) as connection:
+        connection.execute(text("INSERT INTO login_failures VALUES ('name x', 1, :at, :at)"), {"at": days_ago(2)})
+    for far, fast in ((timedelta(days=400), r"9,60\d\.\d hours"), (timedelta(hours=-2), r"2\.0 hours")):
+        with (
+            time_machine.travel(datetime.now(UTC) + far),
+            pytest.raises(ConfigurationError, match=rf"PostgreSQL's are {fast} apart.*nothing was removed"),
+        ):
+            clean(bench.context, keep())
+    assert bench.number("SELECT count(*) FROM login_failures") == 1
+    with time_machine.travel(datetime.now(UTC) + timedelta(minutes=50)):
+        assert clean(bench.context, keep(), only=["login_failures"]).counts.stored == 1
 
 
 def test_many_runs_go_in_steps_while_another_writes(bench: Bench) -> None:
