@@ -77,10 +77,11 @@ class TradingCalendar:
             day -= timedelta(days=1)
         return day
 
-    def in_session(self, at: datetime) -> bool:
-        """Whether the market trades at the instant *at* (aware); the close itself counts."""
+    def in_session(self, at: datetime, *, late: timedelta = timedelta()) -> bool:
+        """Whether the market trades at the instant *at* (aware), or did *late* ago; the close itself counts."""
         local = at.astimezone(TAIPEI)
-        return self.is_session(local.date()) and SESSION_OPEN <= local.time() <= SESSION_CLOSE
+        end = datetime.combine(local.date(), SESSION_CLOSE, TAIPEI) + late
+        return self.is_session(local.date()) and local.time() >= SESSION_OPEN and local <= end
 
     def is_published(self, session: date, *, at: datetime) -> bool:
         """Whether the exchanges should have published *session*'s bars by the instant *at* (aware)."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import timedelta
 
 from app.core.catching_up import limits
 from app.core.celery_app import app
@@ -47,6 +48,9 @@ from app.tasks.parameters import (
     StockIds,
     Universe,
 )
+
+_AFTER_THE_CLOSE = timedelta(minutes=10)
+"""The last tick is due as the market closes, so its run begins a moment later; its schedule lets it be this late."""
 
 
 @app.task(bind=True, name="app.tasks.sync_stock_list", soft_time_limit=600, time_limit=660)
@@ -167,7 +171,7 @@ def sync_latest_prices(self: QuantLabTask, stock_ids: StockIds = None, universe:
     """Fetch the latest quotes of some securities, or of the whole market, into the cache."""
     context = self.context()
     now = context.clock()
-    if self.request.get("trigger") == "schedule" and not context.calendar().in_session(now):
+    if self.request.get("trigger") == "schedule" and not context.calendar().in_session(now, late=_AFTER_THE_CLOSE):
         raise NotASession(say("market_closed", time=f"{now.astimezone(TAIPEI):%Y-%m-%d %H:%M}"))
     chosen = _choose(context, stock_ids, universe, default="popular_10")
     return sync_quotes(context, chosen)

@@ -1,6 +1,6 @@
 """The calendar against what really happened; the dates come from the exchanges' notices, not from the code."""
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -52,6 +52,16 @@ def test_overrides_win() -> None:
 def test_hours(hour: int, minute: int, trading: bool) -> None:
     at = datetime(2026, 11, 23, hour, minute, tzinfo=TAIPEI)
     assert TradingCalendar().in_session(at) is trading
+
+
+def test_what_is_due_at_the_close_may_begin_after_it() -> None:
+    calendar, ten = TradingCalendar(), timedelta(minutes=10)
+    assert not calendar.in_session(datetime(2026, 11, 23, 13, 30, 1, tzinfo=TAIPEI))
+    assert calendar.in_session(datetime(2026, 11, 23, 13, 30, 1, tzinfo=TAIPEI), late=ten)
+    assert calendar.in_session(datetime(2026, 11, 23, 13, 40, tzinfo=TAIPEI), late=ten)
+    assert not calendar.in_session(datetime(2026, 11, 23, 13, 40, 1, tzinfo=TAIPEI), late=ten)
+    assert not calendar.in_session(datetime(2026, 11, 23, 8, 59, tzinfo=TAIPEI), late=ten)
+    assert not calendar.in_session(datetime(2024, 10, 31, 13, 30, 1, tzinfo=TAIPEI), late=ten)  # typhoon Kong-rey
 
 
 def test_last_session_before_the_open_is_the_day_before() -> None:
