@@ -120,6 +120,14 @@ class _OnceAMinute(logging.Filter):
 _once_a_minute = _OnceAMinute()
 
 
+def _is_worth_a_line(record: logging.LogRecord) -> bool:
+    """Not that a page opened its live connection, nor Celery's advice against what core/celery_app.py chose."""
+    said = record.getMessage()
+    if record.name == "uvicorn.error" and record.levelno <= logging.INFO:
+        return not (said.startswith("connection ") or ' - "WebSocket ' in said)
+    return not (record.name == "py.warnings" and "worker_cancel_long_running_tasks_on_connection_loss" in said)
+
+
 def configure_logging(level: str, *, folder: Path | None = None, program: str = "quantlab") -> None:
     """Send everything to the terminal and, with *folder*, to JSON files there as *program*. May be called again."""
     logger.remove()
@@ -131,7 +139,9 @@ def configure_logging(level: str, *, folder: Path | None = None, program: str = 
         logger.add(
             _DailyFile(folder, program), level=level, format=lambda _: "{exception}", backtrace=False, diagnose=False
         )
-    logging.basicConfig(handlers=[_ToLoguru()], level=logging.INFO, force=True)
+    through = _ToLoguru()
+    through.addFilter(_is_worth_a_line)
+    logging.basicConfig(handlers=[through], level=logging.INFO, force=True)
     for name in _ON_THEIR_OWN:
         theirs = logging.getLogger(name)
         theirs.handlers.clear()

@@ -10,11 +10,14 @@ import random
 import signal
 import string
 import sys
+import warnings
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from celery.exceptions import CPendingDeprecationWarning
+from celery.worker.consumer.consumer import CANCEL_TASKS_BY_DEFAULT
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from loguru import logger
@@ -114,6 +117,43 @@ def test_a_file_that_grows_as_fast_as_it_is_read_is_left_for_the_next_time(
     for number, one in enumerate((keeper, other, keeper, other, keeper)):
         assert one.keep() == 1
         assert messages(engine) == [str(each) for each in range(number + 1)]
+
+
+def test_what_comes_with_every_open_page_is_no_line(capfd: pytest.CaptureFixture[str]) -> None:
+    """As uvicorn 0.54 and websockets 17.4 say it, two lines a page; what goes wrong with a connection is one."""
+    configure_logging("INFO")
+    try:
+        uvicorn = logging.getLogger("uvicorn.error")
+        uvicorn.info('%s - "WebSocket %s" [accepted]', "127.0.0.1:48100", "/api/v1/live")
+        uvicorn.info("connection open")
+        uvicorn.info("connection closed")
+        uvicorn.error("connection handler failed")
+        uvicorn.info("Application startup complete.")
+    finally:
+        logger.remove()
+        logger.add(sys.stderr)
+    said = capfd.readouterr().err
+    assert [of for of in ("WebSocket", "connection open", "connection closed") if of in said] == []
+    assert "connection handler failed" in said
+    assert "Application startup complete." in said
+
+
+def test_a_lost_broker_is_told_without_celerys_advice(capfd: pytest.CaptureFixture[str]) -> None:
+    """Its warning of six lines names a setting that is chosen: runs are guarded by leases."""
+    configure_logging("INFO")
+    logging.captureWarnings(True)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("always")
+            warnings.warn(CANCEL_TASKS_BY_DEFAULT, CPendingDeprecationWarning, stacklevel=1)
+            warnings.warn("another thing", UserWarning, stacklevel=1)
+    finally:
+        logging.captureWarnings(False)
+        logger.remove()
+        logger.add(sys.stderr)
+    said = capfd.readouterr().err
+    assert "In Celery 5.1" not in said
+    assert "another thing" in said
 
 
 def test_half_a_line_waits_for_its_end(engine: Engine, tmp_path: Path) -> None:
