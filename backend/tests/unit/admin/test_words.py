@@ -15,6 +15,7 @@ from app.market.corporate_action import ActionKind
 from app.market.sayings import SAYINGS
 from app.market.security import SecurityKind, Venue
 from app.ops.alerts import RULES
+from app.ops.alerts.watch import WATCH
 from app.ops.alerts.promises import PROMISES
 from app.ops.liveness import Condition
 from app.sources import registry
@@ -47,7 +48,7 @@ def named_by_the_server() -> set[str]:
     wanted |= {f"u_{reason}" for reason in (*REASONS, "missing", "quarantined")}
     wanted |= {f"d_{dataset}" for dataset in ("daily_bars", *registry.figures())}
     wanted |= {f"t_{trigger}" for trigger in ("schedule", "manual", "api", "retry")}
-    wanted |= {f"r_{rule.name}" for rule in RULES}
+    wanted |= {f"r_{name}" for name in (WATCH, *(rule.name for rule in RULES))}
     for promise in PROMISES:
         what, of, _ = promise.subject.partition(" of ")
         wanted.add(f"d_{what.removesuffix(' figures').replace(' ', '_')}" if of else f"k_{what}")
