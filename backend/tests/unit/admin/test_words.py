@@ -15,8 +15,8 @@ from app.market.corporate_action import ActionKind
 from app.market.sayings import SAYINGS
 from app.market.security import SecurityKind, Venue
 from app.ops.alerts import RULES
-from app.ops.alerts.watch import WATCH
 from app.ops.alerts.promises import PROMISES
+from app.ops.alerts.watch import WATCH
 from app.ops.liveness import Condition
 from app.sources import registry
 from app.store.coverage import REASONS
