@@ -59,7 +59,7 @@ def redis_errors() -> Iterator[None]:
     try:
         yield
     except (redis.ConnectionError, redis.TimeoutError) as error:
-        message = f"Redis does not answer ({error}); check REDIS_URL and that the server runs."
+        message = f"Redis does not answer ({str(error).rstrip('.')}); check REDIS_URL and that the server runs."
         raise StoreUnavailable(message) from error
     except redis.ResponseError as error:
         said = str(error).rpartition("caused error: ")[2]  # without the values that a pipeline shows

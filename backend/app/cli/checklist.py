@@ -135,10 +135,15 @@ def _one_cause(name: str, check: Check) -> Check:
         try:
             return check()
         except StoreUnavailable as error:
-            remedy = "First mend what `postgresql`, `redis` or `broker` tells."
-            return Finding(name, Level.UNKNOWN, f"Nobody knows: {error}", remedy)
+            return waits(name, f"Nobody knows: {error}")
 
     return find
+
+
+def waits(name: str, detail: str) -> Finding:
+    """What is found of a check that cannot be made before a server answers; its facts say ``waits``."""
+    remedy = "First mend what `postgresql`, `redis` or `broker` tells."
+    return Finding(name, Level.UNKNOWN, detail, remedy, {"waits": True})
 
 
 def _hits(connection: Connection) -> list[runs.Run]:

@@ -78,7 +78,12 @@ def _broker(client: redis.Redis) -> Iterator[redis.Redis | None]:
         yield client
     elif is_redis(settings.broker_url):
         with app.connection_for_read() as connection:
-            yield connection.default_channel.client
+            try:
+                connection.ensure_connection(max_retries=1, interval_start=0, timeout=5)
+                client = connection.default_channel.client
+            except (OSError, KombuError, *connection.connection_errors) as error:
+                raise _away(error) from error
+            yield client
     else:
         yield None
 
@@ -110,9 +115,13 @@ def _asked_lengths(names: Collection[str]) -> dict[str, int]:
                     except ChannelError:
                         lengths[name] = 0
         except (OSError, KombuError, *connection.connection_errors) as error:
-            message = f"The broker does not answer ({error}); check CELERY_BROKER_URL and that the server runs."
-            raise StoreUnavailable(message) from error
+            raise _away(error) from error
     return lengths
+
+
+def _away(error: Exception) -> StoreUnavailable:
+    said = str(error).rstrip(".")
+    return StoreUnavailable(f"The broker does not answer ({said}); check CELERY_BROKER_URL and that the server runs.")
 
 
 def _queue_names() -> list[str]:

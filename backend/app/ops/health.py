@@ -41,12 +41,22 @@ class Finding:
 
 Check = Callable[[], Finding]
 
+SERVERS = ("postgresql", "redis", "broker")
+"""The checks of what most others ask: when one of these fails, so do they."""
+
+_HANGS = (
+    "It hangs or cannot be reached: restart it, or correct its address. What `make up` started is started anew after a "
+    "minute without a sign of life."
+)
 # A cron job or another terminal does not know the home: then the platform runs, and nothing answers here.
 _START = "Start the platform with `make up`, say where its home is (`export QUANTLAB_HOME=…`)"
 
 
 def find_within(seconds: float, checks: Mapping[str, Check]) -> list[Finding]:
-    """Do all *checks* at once; one that has not ended within *seconds*, or raises, is an ERROR. In the given order."""
+    """Do all *checks* at once; one that has not ended within *seconds*, or raises, is an ERROR. In the given order.
+
+    Of one that has not ended the facts say ``slow``.
+    """
     answers: Queue[tuple[str, Finding]] = Queue()
 
     def run(name: str, check: Check) -> None:
@@ -68,10 +78,16 @@ def find_within(seconds: float, checks: Mapping[str, Check]) -> list[Finding]:
         except Empty:
             break
         found[name] = finding
-    slow = say("slow_answer", length=f"{seconds:g}")
-    return [
-        found.get(name, Finding(name, Level.ERROR, slow, "See whether it hangs or is unreachable.")) for name in checks
-    ]
+    return [found.get(name) or _slow(name, seconds) for name in checks]
+
+
+def _slow(name: str, seconds: float) -> Finding:
+    remedy = _HANGS if name in SERVERS else "See whether what it asks hangs or cannot be reached."
+    return Finding(name, Level.ERROR, say("slow_answer", length=f"{seconds:g}"), remedy, {"slow": True})
+
+
+_REFUSED = ("password authentication failed", "no password supplied")
+"""PostgreSQL's own words; the driver passes no code on when there is no connection."""
 
 
 def check_postgresql(make_engine: Callable[[], Engine], *, source: str) -> Finding:
@@ -82,6 +98,8 @@ def check_postgresql(make_engine: Callable[[], Engine], *, source: str) -> Findi
             version, held = state.server_version(connection), provenance.held_source(connection)
             writable = state.takes_changes(connection)
     except StoreUnavailable as error:
+        if any(words in str(error) for words in _REFUSED):
+            remedy = "Correct user and password in DATABASE_URL."
         return Finding("postgresql", Level.ERROR, str(error), remedy)
     except ConfigurationError as error:
         return Finding("postgresql", Level.ERROR, str(error), "Correct DATABASE_URL, or start with that source.")
@@ -104,7 +122,7 @@ def check_redis(client: redis.Redis) -> Finding:
             server = cast("dict[str, Any]", client.info("server"))
     except StoreUnavailable as error:
         if isinstance(error.__cause__, redis.AuthenticationError):
-            detail = f"Redis refuses the password: {error.__cause__}."
+            detail = f"Redis refuses the password: {str(error.__cause__).rstrip('.')}."
             return Finding("redis", Level.ERROR, detail, "Correct the password in REDIS_URL.")
         return Finding("redis", Level.ERROR, str(error), remedy)
     except redis.RedisError as error:

@@ -34,7 +34,7 @@ def check_broker(app: Celery) -> Finding:
             connection.default_channel.client.ping() if hasattr(connection.default_channel, "client") else None
         except (OperationalError, redis.RedisError, OSError) as error:
             if isinstance(error, redis.AuthenticationError) or isinstance(error.__cause__, redis.AuthenticationError):
-                detail = f"The broker refuses the password: {error}."
+                detail = f"The broker refuses the password: {str(error).rstrip('.')}."
                 remedy = "Correct the password in CELERY_BROKER_URL (where that is not set, in REDIS_URL)."
                 return Finding(name, Level.ERROR, detail, remedy)
             remedy = "Start it, or correct CELERY_BROKER_URL, which counts before REDIS_URL."

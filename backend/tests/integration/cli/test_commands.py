@@ -243,6 +243,7 @@ def test_doctor_names_what_is_wrong_and_the_remedy(run: Run, platform: Platform)
         ([Level.OK, Level.OK], "All is well."),
         ([Level.OK, Level.WARNING, Level.UNKNOWN], "Nothing is wrong, but 2 of 3 checks warn: see above."),
         ([Level.ERROR, Level.WARNING], "1 of 2 checks found something wrong."),
+        ([Level.OK, Level.ERROR, Level.ERROR], "2 of 3 checks found something wrong; begin with `1`."),
     ],
 )
 def test_doctor_says_that_all_is_well_only_where_it_is(

@@ -10,6 +10,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -18,6 +19,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
@@ -25,7 +27,7 @@ import redis
 from alembic import command
 from typer.testing import Result
 
-from app.cli import checklist
+from app.cli import checklist, diagnosis
 from app.core import caretaker
 from app.core.celery_app import app as celery
 from app.core.watching import memory_held
@@ -82,6 +84,45 @@ def test_a_wrong_password_of_redis(told: Any, turn: Any, redis_url: str) -> None
             assert (told("redis").level, told("broker").level) == ("ok", "ok")
         finally:
             admin.config_set("requirepass", old)
+
+
+@pytest.mark.breaks("redis", "broker")
+def test_a_redis_that_hangs_is_one_cause(
+    told: Any,
+    run: Run,
+    turn: Any,
+    *,
+    server_folder: Path,
+    free_port: Callable[[], int],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Frozen, it takes connections and says nothing: whoever asked it has no answer, and only that is wrong."""
+    monkeypatch.setattr(diagnosis, "PATIENCE", 2.0)
+    server = Valkey(server_folder / "hangs", free_port(), durable=False)
+    server.prepare()
+    with running(server.program(), server_folder / "hangs.log") as process:
+        turn(**servers(server.url()))
+        process.send_signal(signal.SIGSTOP)
+        try:
+            assert (told("redis").level, told("broker").level) == ("error", "error")
+            assert "restart it" in told("redis").says
+            assert wrong(run) - {"worker", "beat"} == {"redis", "broker"}
+            shown = run("doctor").output
+            assert "Not checked until `redis`, `broker` can be asked: redis writes, tasks, queues, breakers" in shown
+            assert "; begin with `redis`." in shown
+        finally:
+            process.send_signal(signal.SIGCONT)
+        assert (told("redis").level, told("broker").level) == ("ok", "ok")
+
+
+@pytest.mark.breaks("broker")
+def test_a_broker_of_its_own_with_another_password(told: Any, run: Run, turn: Any, redis_url: str) -> None:
+    turn(CELERY_BROKER_URL=redis_url.replace(urlsplit(redis_url).password or "", "another"))
+    assert told("broker").level == "error"
+    assert told("redis").level == "ok"
+    assert wrong(run) - {"worker", "beat"} == {"broker"}, "what waits in its queues, nobody knows"
+    turn(CELERY_BROKER_URL=redis_url)
+    assert told("broker").level == "ok"
 
 
 @pytest.mark.breaks("redis writes")
@@ -150,6 +191,15 @@ def test_postgresql_away_or_of_another_source(
     assert told("postgresql").level == "error"
     assert "sandbox" in told("postgresql").says
     turn(QUANTLAB_SOURCE="sandbox")
+    assert told("postgresql").level == "ok"
+
+
+@pytest.mark.breaks("postgresql")
+def test_a_wrong_password_of_postgresql(told: Any, turn: Any, database_url: str) -> None:
+    turn(DATABASE_URL=database_url.replace(urlsplit(database_url).password or "", "another"))
+    assert told("postgresql").level == "error"
+    assert "→ Correct user and password in DATABASE_URL." in told("postgresql").says
+    turn(DATABASE_URL=database_url)
     assert told("postgresql").level == "ok"
 
 
