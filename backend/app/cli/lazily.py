@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib import import_module
+from inspect import cleandoc
 from typing import Any
 
 import typer
@@ -144,11 +145,28 @@ class LazyGroup(TyperGroup):
     def __init__(self, **given: Any) -> None:
         shown = [TyperCommand(name, help=one.sentence, rich_help_panel=one.panel) for name, one in COMMANDS.items()]
         super().__init__(**{**given, "commands": shown})
+        self.help = _flowing(self.help)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """The command itself, by what was typed."""
         name, command, rest = super().resolve_command(ctx, args)
-        return name, command and load(name or ""), rest
+        return name, command and _flow_all(load(name or "")), rest
+
+
+def _flow_all(command: Any) -> Any:
+    """*command*, with its help and that of what is below it broken where the terminal ends.
+
+    Typer joins the lines of the first paragraph alone.
+    """
+    command.help = _flowing(command.help)
+    for one in getattr(command, "commands", {}).values():
+        _flow_all(one)
+    return command
+
+
+def _flowing(text: str | None) -> str:
+    """The paragraphs of *text*, each without the ends of the code's lines."""
+    return "\n\n".join(paragraph.replace("\n", " ") for paragraph in cleandoc(text or "").split("\n\n"))
 
 
 def load(name: str) -> Any:

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -44,6 +45,20 @@ def test_every_command_has_an_example_that_names_it(name: str) -> None:
 def test_the_list_of_commands_says_what_their_own_help_does(name: str) -> None:
     first, *_ = (load(name).help or "").split("\n\n")
     assert " ".join(first.split()).startswith(COMMANDS[name].sentence)
+
+
+@pytest.mark.parametrize("name", ["", *COMMANDS])
+def test_help_is_broken_where_the_terminal_ends(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each line is as full as the next word lets it be; the code's own lines are longer than many terminals."""
+    monkeypatch.setenv("COLUMNS", "72")
+    words = [path for path, _ in leaves(load(name), (name,))] if name else [()]
+    for path in words:
+        said = CliRunner().invoke(app, [*path, "--help"]).output
+        prose, _, _ = said.partition("╭")
+        lines = [line.strip() for line in prose.splitlines() if "Usage:" not in line]
+        for line, below in pairwise(lines):
+            if line and below:
+                assert len(f"{line} {below.split()[0]}") > 70, f"{' '.join(path)}: {line!r} breaks before {below!r}"
 
 
 @pytest.mark.parametrize("words", [["version"], ["--version"], ["--help"], []])
