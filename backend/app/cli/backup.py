@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -16,7 +17,7 @@ from pydantic import SecretStr
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
-from app.cli.output import AsJson, print_json
+from app.cli.output import AsJson, local, print_json
 from app.core.config import Settings, get_settings, load_settings, read_home, read_running
 from app.core.version import VERSION
 from app.core.wiring import now
@@ -106,7 +107,8 @@ def restore(
         print_json({"file": str(file), "restored": not dry_run, **asdict(manifest)})
         return
     typer.echo(
-        f"{file} is whole{'' if dry_run else ', and restored'}: made at {manifest.made_at} by {manifest.version}"
+        f"{file} is whole{'' if dry_run else ', and restored'}: "
+        f"made {_when(manifest.made_at)} by QuantLab {manifest.version}"
     )
     _say(manifest)
 
@@ -141,6 +143,14 @@ def _bar(*, hidden: bool) -> Iterator[Told]:
         yield told
 
 
+def _when(written: str) -> str:
+    """As any other instant that a person reads: Taipei's."""
+    try:
+        return f"{local(datetime.fromisoformat(written))} (Taipei)"
+    except ValueError:  # a file that somebody else made
+        return written
+
+
 def _say(manifest: Manifest) -> None:
     typer.echo(
         f"source {manifest.source}, tables of revision {manifest.revision}, {sum(manifest.rows.values()):,} rows"
@@ -158,11 +168,15 @@ def _is_remote(settings: Settings) -> bool:
 
 
 def _changed(settings: Settings, *, with_secrets: bool) -> dict[str, str]:
-    """What is not at its default, for a person to set again; addresses of servers are secrets, too."""
+    """What is not at its default, for a person to set again; addresses of servers are secrets, too.
+
+    Not what the running platform alone says: it chose the ports in these addresses for this once.
+    """
     found = {}
+    chosen = read_running(read_home()).get("environment", {}).keys() - os.environ.keys() - {"QUANTLAB_SOURCE"}
     for name, field in Settings.model_fields.items():
         value = getattr(settings, name)
-        if value is None or value == field.get_default(call_default_factory=True):
+        if name.upper() in chosen or value is None or value == field.get_default(call_default_factory=True):
             continue
         if not isinstance(value, SecretStr):
             found[name.upper()] = str(value)

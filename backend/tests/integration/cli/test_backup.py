@@ -15,7 +15,7 @@ import tarfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -24,8 +24,10 @@ import pytest
 from typer.testing import Result
 
 from app.cli import backup as command
+from app.core.config import get_settings
 from app.core.wiring import Platform
 from app.errors import ConfigurationError, InvalidParameter, QuantLabError, StoreError, StoreUnavailable
+from app.runtime.instance import announced
 from app.runtime.own_postgres import own_postgres
 from app.services import back_up, backup_file, restore
 from app.services.identity import operator
@@ -191,6 +193,31 @@ def test_any_tar_reads_it_and_only_its_owner(file: Path, held: Platform) -> None
     assert not [secret for secret in (TOKEN, password) if secret.encode() in file.read_bytes()]
 
 
+def test_settings_are_those_that_a_person_made(
+    held: Platform, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of what the running platform says only the source: its own servers' ports are others on any other machine."""
+    chosen = {"QUANTLAB_SOURCE": "sandbox", "TWSE_URL": "http://127.0.0.1:54943/twse"}
+    monkeypatch.setenv("RUN_DAYS", "500")
+    monkeypatch.delenv("TWSE_URL", raising=False)
+    with announced(tmp_path, source="sandbox", environment=chosen, web="http://127.0.0.1:3000"):
+        get_settings.cache_clear()
+        assert get_settings().twse_url == chosen["TWSE_URL"]
+        assert run("backup", str(tmp_path / "b.backup")).exit_code == 0
+    with tarfile.open(tmp_path / "b.backup") as tar:
+        settings = json.load(tar.extractfile("settings.json") or pytest.fail("none"))
+    assert settings["RUN_DAYS"] == "500"
+    assert settings["QUANTLAB_SOURCE"] == "sandbox"
+    assert "TWSE_URL" not in settings
+
+
+def test_when_it_was_made_is_said_in_taipeis_time(file: Path, run: Run) -> None:
+    made_at = datetime.fromisoformat(json.loads(run("restore", str(file), "--dry-run", "--json").output)["made_at"])
+    there = made_at.astimezone(timezone(timedelta(hours=8)))
+    said = " ".join(run("restore", str(file), "--dry-run").output.split())
+    assert f"made {there:%Y-%m-%d %H:%M:%S} (Taipei) by QuantLab" in said
+
+
 def test_secrets_are_in_it_when_they_are_asked_for(held: Platform, run: Run, tmp_path: Path) -> None:
     (held.settings.alerts_file).write_text("json://user:pass@127.0.0.1\n")
     file = tmp_path / "b.backup"
@@ -336,8 +363,6 @@ def test_a_backup_is_whole_or_not_there(file: Path, run: Run, tmp_path: Path, mo
 
 
 def test_another_source_is_refused(file: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    from app.core.config import get_settings
-
     monkeypatch.setenv("QUANTLAB_SOURCE", "exchange")
     get_settings.cache_clear()
     refused = run("restore", str(file), "--replace")
