@@ -71,7 +71,7 @@ def check_registered(app: Celery, *, code: Collection[str]) -> Finding:
         missing = sorted(set(code) - {task.partition(" ")[0] for task in known})
         if missing:
             detail = f"{worker} does not know {', '.join(missing)}: it started before they were written."
-            return Finding(name, Level.ERROR, detail, "Restart the worker.")
+            return Finding(name, Level.ERROR, detail, "Restart it: `quantlab workers restart --all`, or its container.")
     return Finding(name, Level.OK, f"All {len(code)} tasks are registered with each worker ({len(workers)}).")
 
 

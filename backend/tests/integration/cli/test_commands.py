@@ -321,6 +321,9 @@ def test_monitor_celery_sh(platform: Platform) -> None:
     done = subprocess.run([script], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 1
     assert "No worker runs" in done.stdout
+    told = subprocess.run([script, "--help"], capture_output=True, text=True, timeout=60, check=False).stdout
+    assert told.startswith("Usage: monitor_celery.sh [--live]"), "its default is not that of what it calls"
+    assert "--hours" in told
 
 
 def test_monitor_looks_no_further_back_than_the_calendar(run: Run, seeded: Platform) -> None:
