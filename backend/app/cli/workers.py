@@ -94,6 +94,8 @@ def restart(
 ) -> None:
     """Let it end when its tasks have; its supervisor starts it again, with the newest code. Nothing is lost.
 
+    `quantlab up`, Docker and systemd are supervisors; a worker that was started in a terminal ends, and no more.
+
     With --all one worker after the other, so that the rest go on with what waits; it stops at one that does not come
     back. While somebody does so, another --all is refused, and told who it is.
 
@@ -104,8 +106,13 @@ def restart(
     if name is not None:
         _tell_to_restart(name)
         return
+
+    def tell_and_wait(one: str) -> None:
+        _tell_to_restart(one)
+        typer.echo(f"Waiting until it is back, {within:g} s at most …")
+
     with control.sole_restart_of_all(local_user()) as hold:
-        for back in control.restart_each(control.some_living(), hold, _tell_to_restart, within=within):
+        for back in control.restart_each(control.some_living(), hold, tell_and_wait, within=within):
             typer.echo(f"{back.name} is back (pid {back.pid}).")
 
 

@@ -80,7 +80,7 @@ def restart(state: Any, until: float) -> dict[str, Any]:  # noqa: ARG001 - Celer
     if time.time() > until:
         return _TOO_LATE
     worker_state.should_stop = 0
-    return {"ok": "ends after the tasks in hand; its supervisor starts it again"}
+    return {"ok": "ends after the tasks in hand; what started it starts it again, unless that was a terminal"}
 
 
 def most_slots(has: int, *, cores: int, free: int) -> int:

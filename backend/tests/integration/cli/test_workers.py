@@ -45,6 +45,17 @@ def test_two_do_not_restart_all_at_once(
     assert platform.redis.get(RESTARTING.of()) is None
 
 
+def test_who_waits_is_told_for_how_long(
+    platform: Platform, run: Run, pulses: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that was started in a terminal never comes back; a silent quarter of an hour looks like a hang."""
+    pulses("worker", "celery@one")
+    monkeypatch.setattr(control, "restart", lambda _: "ends when its tasks have")
+    done = run("workers", "restart", "--all", "--within", "1")
+    assert "Waiting until it is back, 1 s at most" in done.output
+    assert isinstance(done.exception, UnknownWorker)
+
+
 def test_the_page_restarts_all_in_the_background(
     platform: Platform, pulses: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
