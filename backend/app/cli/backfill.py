@@ -10,7 +10,7 @@ import typer
 
 from app.cli.changes import change, start_task
 from app.cli.data import follow
-from app.cli.output import AsJson, console, print_json, print_source, table
+from app.cli.output import AsJson, console, lasting, print_json, print_source, table
 from app.cli.times import DAY, day
 from app.core import backfilling
 from app.core.backfilling import TASK
@@ -78,7 +78,7 @@ def bars(
     if not as_json:
         print_source()
         requests = ", ".join(f"{number:,} of {site.value}" for site, number in plan.requests.items()) or "no requests"
-        takes = f"about {_long(plan.seconds)}" if plan.measured else f"{_long(plan.seconds)} at the least"
+        takes = f"about {lasting(plan.seconds)}" if plan.measured else f"{lasting(plan.seconds)} at the least"
         held = f"{plan.held:,} of them held" if again else f"{plan.held:,} held"
         console().print(f"{len(plan.cells):,} sessions of a venue to fetch, {held}: {requests}, {takes}.")
     if plan_only or not plan.cells:
@@ -109,7 +109,7 @@ def list_backfills(*, as_json: AsJson = False) -> None:
         state = f"paused by {one.run.paused_by}" if one.run.paused_by else one.run.state
         venue = one.wanted.venue.value if one.wanted.venue else "both"
         left = f"{len(one.left.cells):,}"
-        takes = _long(one.left.seconds)
+        takes = lasting(one.left.seconds)
         made.add_row(one.run.id[:8], state, str(one.wanted.start), str(one.wanted.end), venue, left, takes)
     console().print(made)
 
@@ -190,13 +190,7 @@ def wait_ready(
             break
         if found.reason != said:  # beside the answer, for who watches it wait
             said = found.reason
-            typer.echo(f"Waiting, {_long(left)} at most: {said}", err=True)
+            typer.echo(f"Waiting, {lasting(left)} at most: {said}", err=True)
         time.sleep(min(POLL, left))
     typer.echo(found.reason)
     raise typer.Exit(0 if found.ready else 3)
-
-
-def _long(seconds: float) -> str:
-    """As a person says it; a start takes a second, so that nothing takes less."""
-    hours, minutes = divmod(round(seconds / 60), 60)
-    return f"{max(seconds, 1):.0f} s" if seconds < 100 else f"{hours} h {minutes} min" if hours else f"{minutes} min"

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from app.cli.changes import change, start_task
 from app.cli.data import follow
-from app.cli.output import AsJson, console, local, print_json, print_source, table
+from app.cli.output import AsJson, console, lasting, local, print_json, print_source, table
 from app.core import catching_up
 from app.core.catching_up import Standing
 from app.core.wiring import get_platform
@@ -37,11 +37,11 @@ def show_plan(days: _Days = None, *, as_json: AsJson = False) -> None:
     print_source()
     plan = standing.plan
     if plan.steps:
-        made = table("dataset", "venue", ">sessions", "which", ">requests", ">minutes")
+        made = table("dataset", "venue", ">sessions", "which", ">requests", ">takes")
         for step in plan.steps:
             venue = "all" if step.venue is None else step.venue.value
-            minutes = f"{step.seconds / 60:.1f}"
-            made.add_row(step.dataset, venue, str(len(step.sessions)), _which(step), str(step.requests), minutes)
+            takes = lasting(step.seconds)
+            made.add_row(step.dataset, venue, str(len(step.sessions)), _which(step), str(step.requests), takes)
         console().print(made)
     for sentence in _sentences(standing):
         console().print(Text(sentence))
@@ -99,8 +99,8 @@ def _sentences(standing: Standing) -> list[str]:
     sentences = []
     if plan.steps:
         requests = sum(plan.requests.values())
-        minutes = f"{plan.seconds / 60:.1f} minutes"
-        takes = f"about {minutes} at the pace of the last ones" if plan.measured else f"{minutes} at the least"
+        takes = lasting(plan.seconds)
+        takes = f"about {takes} at the pace of the last ones" if plan.measured else f"{takes} at the least"
         sentences.append(
             f"{len(plan.cells)} sessions of a venue and dataset since {plan.first} are missing: {requests} requests, "
             f"{takes}."

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import sys
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, TextIO, cast
 
 import typer
 from rich.cells import cell_len
@@ -62,7 +64,24 @@ class _Console(Console):
 def console() -> Console:
     """The terminal, or whatever stands in its place now: a file or a pipe has no width, and nothing is cut there."""
     made = _Console(highlight=False)
-    return made if made.is_terminal or "COLUMNS" in os.environ else _Console(highlight=False, width=_NO_WIDTH)
+    if made.is_terminal or "COLUMNS" in os.environ:
+        return made
+    return _Console(highlight=False, width=_NO_WIDTH, file=cast("TextIO", _Trimmed(sys.stdout)))
+
+
+class _Trimmed:
+    """A file of lines without blanks at their ends: Rich fills each up to the longest, which mails and logs keep."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+
+    def write(self, text: str) -> int:
+        """What Rich prints in one go: whole lines."""
+        self._file.write(re.sub(r" +$", "", text, flags=re.MULTILINE))
+        return len(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
 
 
 def print_json(value: Any) -> None:
@@ -149,6 +168,14 @@ def took(start: datetime | None, end: datetime | None) -> str:
         return ""
     seconds = ((end or datetime.now(UTC)) - start).total_seconds()
     return f"{seconds:.1f} s" if seconds < 100 else f"{int(seconds // 60)}m {int(seconds % 60):02}s"
+
+
+def lasting(seconds: float) -> str:
+    """As a person says it; a start takes a second, so that nothing takes less."""
+    if seconds < 100:
+        return f"{max(seconds, 1):.0f} s"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return " ".join(f"{number} {unit}" for number, unit in ((hours, "h"), (minutes, "min")) if number)
 
 
 def in_words(counts: Counts) -> str:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from app.cli.changes import change
-from app.cli.output import AsJson, console, local, print_json, table
+from app.cli.output import AsJson, console, lasting, local, print_json, table
 from app.core import schedules
 from app.core.schedules import ScheduleView
 from app.errors import InvalidParameter
@@ -153,7 +153,7 @@ def _show(view: ScheduleView, *, as_json: bool = False) -> None:
 
 
 def _policy(view: ScheduleView) -> str:
-    return view.misfire if view.late_limit is None else f"{view.misfire}, up to {view.late_limit:,} s late"
+    return view.misfire if view.late_limit is None else f"{view.misfire}, up to {lasting(view.late_limit)} late"
 
 
 def _text(value: Any) -> str:

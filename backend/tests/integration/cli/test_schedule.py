@@ -35,7 +35,7 @@ def test_set_show_pause_resume_reset(run: Callable[..., Result]) -> None:
     assert f"changed by {getpass.getuser()}" in done.output
     listed = run("schedule", "list").output
     assert "sync-daily-prices *" in listed
-    assert "all, up to 43,200 s late" in listed
+    assert "all, up to 12 h late" in listed
     shown = json.loads(run("schedule", "show", "sync-daily-prices", "--json").output)
     assert shown["overrides"] == {"timing": "close+90m", "parameters": {"days": 3}, "misfire": "all"}
     assert len(shown["next_fires"]) == 5

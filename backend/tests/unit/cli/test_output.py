@@ -1,6 +1,7 @@
 """What others wrote is shown, and never obeyed."""
 
 import io
+from typing import Any
 
 import pytest
 from rich.progress_bar import ProgressBar
@@ -8,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from app.cli.logs import _instant
-from app.cli.output import _Console, table
+from app.cli.output import _Console, console, lasting, table
 from app.errors import InvalidParameter
 
 
@@ -50,3 +51,20 @@ def test_a_table_without_room_for_its_numbers_is_a_list() -> None:
 def test_an_age_beyond_the_calendar_is_none(age: str) -> None:
     with pytest.raises(InvalidParameter, match="neither an age"):
         _instant(age)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(0, "1 s"), (62.5, "62 s"), (150, "2 min"), (3_600, "1 h"), (7_680, "2 h 8 min"), (43_200, "12 h")],
+)
+def test_how_long_something_takes(seconds: float, said: str) -> None:
+    assert lasting(seconds) == said
+
+
+def test_a_pipe_gets_no_blanks_at_the_ends_of_lines(capsys: pytest.CaptureFixture[str], monkeypatch: Any) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    shown = table("check", "found")
+    shown.add_row("worker", "ok")
+    shown.add_row("beat", "a sentence of many words")
+    console().print(shown)
+    assert capsys.readouterr().out == "check   found\nworker  ok\nbeat    a sentence of many words\n"
