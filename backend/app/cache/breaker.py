@@ -84,7 +84,7 @@ class SharedBreaker:
         now = self._clock()
         until = (now + rest).isoformat(timespec="seconds")
         state = {
-            "reason": reason,
+            "reason": f"{reason.rstrip('.')}.",  # a sentence, for others follow it
             "refused": refused,
             "since": now.isoformat(timespec="seconds"),
             "until": until,

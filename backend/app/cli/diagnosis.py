@@ -85,6 +85,6 @@ def _verdict(findings: Sequence[Finding]) -> str:
     doubts = numbers[Level.WARNING] + numbers[Level.UNKNOWN]
     if wrong := numbers[Level.ERROR]:
         first = next(finding.name for finding in findings if finding.level is Level.ERROR)
-        begin = f"; begin with `{first}`" if wrong > 1 else ""
+        begin = f"; begin with `{first}`" if wrong > 1 and first in ("settings", *SERVERS) else ""
         return f"{wrong} of {len(findings)} checks found something wrong{begin}."
     return f"Nothing is wrong, but {doubts} of {len(findings)} checks warn: see above." if doubts else "All is well."

@@ -11,6 +11,7 @@ from app.cli.changes import change
 from app.cli.times import DAY, day
 from app.core.config import get_settings
 from app.core.wiring import get_platform, now
+from app.market.written import in_taipei
 from app.services import trading_days
 from app.services.identity import local_user
 from app.sources.base import Site
@@ -80,4 +81,4 @@ def breaker_close(site: Annotated[Site, typer.Argument(help="twse, twse_openapi,
     if state is None:
         typer.echo(f"The breaker of {site} was not open; its failures are forgotten.")
     else:
-        typer.echo(f"{site} may be asked again. It was not since {state['since']}: {state['reason']}")
+        typer.echo(f"{site} may be asked again. It was not since {in_taipei(state['since'])}: {state['reason']}")
