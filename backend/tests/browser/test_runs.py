@@ -92,7 +92,7 @@ def test_only_what_failed_is_asked_for_again(console: Console, axe: Callable[[Pa
     page.screenshot(path=SCREENSHOTS / "run-dark.png", full_page=True)
     page.get_by_role("button", name="只重跑未成功的部分").click()
     dialog = page.get_by_role("dialog")
-    expect(dialog).to_contain_text(f"重跑 1 個未成功的單位（約 1 次請求）；已成功的 {len(pieces) - 1} 個不再抓取")
+    expect(dialog).to_contain_text(f"重跑 1 個未成功的單元（約 1 次請求）；已成功的 {len(pieces) - 1} 個不再抓取")
     expect(dialog.get_by_role("listitem")).to_have_text(re.compile(f"daily_bars {lost['venue']} {lost['scope']}"))
     expect(page.get_by_text("已複製")).to_have_count(0)  # by then the dialog has faded in, too: colours are judged
     assert axe(page) == []
