@@ -4,6 +4,9 @@ SHELL := /bin/sh
 .NOTPARALLEL:
 .PHONY: help up install test coverage long lint format chaos truth fuzz docs bench lock clean
 
+# Where bytecode is not kept, each program that we start compiles all that it imports once more.
+unexport PYTHONDONTWRITEBYTECODE
+
 PYTHON ?= python3
 SOURCE ?= sandbox
 PORT ?= 3000
