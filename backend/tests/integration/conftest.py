@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+import psycopg
 import pytest
+from sqlalchemy import Engine
 
 from app.cache import quotes
 from app.core import wiring
@@ -16,11 +18,13 @@ from app.core.wiring import Platform
 from app.market.bar import BAR_FIELDS, Bar
 from app.market.quote import Quote
 from app.market.security import Security, SecurityKind, Venue
+from app.runtime.postgres import Postgres
 from app.store import leases, runs, units
 from app.store.bars import write_bars
 from app.store.counts import Counts
-from app.store.engine import transaction
+from app.store.engine import make_engine, transaction
 from app.store.securities import save_list
+from tests.conftest import TEMPLATE, fresh_database
 
 TOKEN = "correct-horse-battery"
 NOW = datetime(2026, 11, 23, 7, 0, tzinfo=UTC)
@@ -57,7 +61,34 @@ def platform(database_url: str, redis_url: str, tmp_path: Path, monkeypatch: pyt
 @pytest.fixture
 def seeded(platform: Platform) -> Platform:
     """The same with four securities, three bars, a quote and three runs."""
-    with transaction(platform.engine) as connection:
+    quote = Quote("2330", "台積電", Venue.TWSE, NOW, 9_990_000, None, None, None, 9_985_000, None, None, 5000)
+    quotes.save(platform.redis, [quote], at=datetime.now(UTC))
+    return platform
+
+
+@pytest.fixture
+def database_url(request: pytest.FixtureRequest, postgres_server: Postgres) -> Iterator[str]:
+    """As everywhere; but a test that is ``seeded`` gets a copy of what was written once."""
+    seeded = "seeded" in request.fixturenames
+    with fresh_database(postgres_server, request.getfixturevalue("seeds") if seeded else TEMPLATE) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def seeds(postgres_server: Postgres) -> str:
+    """The name of a database, to copy, with what ``seeded`` has in PostgreSQL."""
+    with psycopg.connect(postgres_server.url("postgres"), autocommit=True) as admin:
+        admin.execute(f"CREATE DATABASE seeds TEMPLATE {TEMPLATE}")
+    engine = make_engine(postgres_server.url("seeds"), application_name="tests")
+    try:
+        write_seeds(engine)
+    finally:
+        engine.dispose()
+    return "seeds"
+
+
+def write_seeds(engine: Engine) -> None:
+    with transaction(engine) as connection:
         for venue, rows in {
             Venue.TWSE: [("2317", "鴻海"), ("2330", "台積電")],
             Venue.TPEX: [("6488", "環球晶")],
@@ -98,6 +129,3 @@ def seeded(platform: Platform) -> Platform:
             error="twse gave no answer.",
             at=NOW,
         )
-    quote = Quote("2330", "台積電", Venue.TWSE, NOW, 9_990_000, None, None, None, 9_985_000, None, None, 5000)
-    quotes.save(platform.redis, [quote], at=datetime.now(UTC))
-    return platform
