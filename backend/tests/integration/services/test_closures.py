@@ -55,7 +55,6 @@ class Mute:
 
 @pytest.fixture
 def mute(bench: Any) -> Mute:
-    sync_securities(bench.context)
     return Mute(bench.context.client)
 
 

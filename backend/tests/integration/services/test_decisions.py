@@ -16,7 +16,6 @@ from app.market.security import Venue
 from app.services import decisions, gate
 from app.services.sync_daily_bars import sync_daily_bars
 from app.services.sync_month_bars import sync_month_bars
-from app.services.sync_securities import sync_securities
 from app.sources.replayed import ArchivedClient
 from app.store.cells import read_cells
 from app.store.coverage import list_unheld
@@ -149,7 +148,6 @@ def test_what_comes_right_is_mended_by_itself(bench: Any) -> None:
 
 
 def test_a_month_history_mends_its_own_symbol_only(bench: Any) -> None:
-    sync_securities(bench.context)
     with transaction(bench.engine) as connection:
         some = [find(connection, symbol) for symbol in ("2330", "2317")]
     span = {"start": DAY - timedelta(days=3), "end": DAY}
@@ -256,7 +254,6 @@ def test_after_a_rule_was_mended_the_archive_is_read_again(bench: Any, rule: Any
 def test_too_many_bad_rows_refuse_the_whole_reply(bench: Any, rule: Any) -> None:
     """Ticks that change for the whole market are a change of the market's rules, not of its rows."""
     rule("tick-size", lambda bar, _: "No tick." if bar.close else None)
-    sync_securities(bench.context)
     with pytest.raises(Exception, match=r"break rules, more than 20%: nothing of this reply is stored"):
         sync_daily_bars(bench.context, start=DAY, end=DAY)
     assert bench.number("SELECT count(*) FROM bars") + bench.number("SELECT count(*) FROM quarantine") == 0
@@ -298,7 +295,6 @@ def later(bench: Any) -> None:
 
 
 def test_a_row_of_a_month_counts_in_its_day(bench: Any) -> None:
-    sync_securities(bench.context)
     month_of(bench, "2317")
     _, quarantined, missing = covered(bench)
     assert quarantined == 1
@@ -312,7 +308,6 @@ def test_a_row_of_a_month_counts_in_its_day(bench: Any) -> None:
 
 
 def test_either_dataset_of_bars_mends_what_waits_from_the_other(bench: Any) -> None:
-    sync_securities(bench.context)
     month_of(bench, "2317")
     later(bench)
     sync(bench, "2330")
@@ -327,7 +322,6 @@ def test_either_dataset_of_bars_mends_what_waits_from_the_other(bench: Any) -> N
 
 
 def test_an_old_answer_mends_and_opens_nothing_that_is_newer(bench: Any) -> None:
-    sync_securities(bench.context)
     sync(bench, "2330")
     later(bench)
     month_of(bench, "2317")
@@ -350,7 +344,6 @@ def test_an_old_answer_mends_and_opens_nothing_that_is_newer(bench: Any) -> None
 
 
 def test_after_a_parser_was_mended_months_are_read_again(bench: Any) -> None:
-    sync_securities(bench.context)
     month_of(bench, "2317")
     later(bench)
     bench.sandbox.forget_requests()
@@ -361,7 +354,6 @@ def test_after_a_parser_was_mended_months_are_read_again(bench: Any) -> None:
 
 
 def test_a_row_older_than_the_bar_that_is_held_is_not_stored(bench: Any) -> None:
-    sync_securities(bench.context)
     month_of(bench, "2317", high=20_000)
     (old,) = waiting(bench).values()
     later(bench)

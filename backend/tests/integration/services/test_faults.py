@@ -48,7 +48,6 @@ def forget_breakers(bench: Any) -> None:
 
 @pytest.mark.parametrize(("kind", "error"), FATAL)
 def test_a_fault_on_one_venue_fails_that_unit_alone(bench: Any, kind: str, error: type[SourceError]) -> None:
-    sync_securities(bench.context)
     bench.sandbox.fault("twse", kind, path="MI_INDEX", times=None, seconds=5)
     report = sync_daily_bars(bench.context, start=FRIDAY, end=FRIDAY)
 
@@ -68,7 +67,6 @@ def test_a_fault_on_one_venue_fails_that_unit_alone(bench: Any, kind: str, error
 
 @pytest.mark.parametrize(("kind", "error"), FATAL)
 def test_when_every_unit_fails_the_error_is_raised(bench: Any, kind: str, error: type[SourceError]) -> None:
-    sync_securities(bench.context)
     bench.sandbox.fault("*", kind, times=None, seconds=5)
     with pytest.raises(error):
         sync_daily_bars(bench.context, start=FRIDAY, end=FRIDAY)
@@ -82,7 +80,6 @@ def test_an_added_column_is_no_fault(bench: Any) -> None:
 
 
 def test_dirty_cells_go_to_quarantine_and_the_rest_is_stored(bench: Any) -> None:
-    sync_securities(bench.context)
     bench.sandbox.fault("twse", "bad-cells", path="MI_INDEX", times=None)
     report = sync_daily_bars(bench.context, start=FRIDAY, end=FRIDAY)
 
@@ -104,7 +101,6 @@ def test_dirty_cells_go_to_quarantine_and_the_rest_is_stored(bench: Any) -> None
 
 
 def test_rows_out_of_order_can_be_released(bench: Any) -> None:
-    sync_securities(bench.context)
     bench.sandbox.fault("twse", "bad-order", path="MI_INDEX")
     assert sync_daily_bars(bench.context, start=FRIDAY, end=FRIDAY).counts.quarantined == 3
     held = bench.rows("SELECT id, rule, symbol, parsed FROM quarantine WHERE released_at IS NULL")
@@ -117,7 +113,6 @@ def test_rows_out_of_order_can_be_released(bench: Any) -> None:
 
 
 def test_a_ban_page_opens_the_breaker_and_nobody_asks_again(bench: Any) -> None:
-    sync_securities(bench.context)
     bench.sandbox.fault("twse", "ban-page", times=1)
     sync_daily_bars(bench.context, start=date(2026, 11, 16), end=FRIDAY)
 
@@ -128,7 +123,6 @@ def test_a_ban_page_opens_the_breaker_and_nobody_asks_again(bench: Any) -> None:
 
 
 def test_lists_that_do_not_come_delist_nobody(bench: Any) -> None:
-    sync_securities(bench.context)
     bench.sandbox.fault("isin", "empty", times=None)
     with pytest.raises(SourceError):
         sync_securities(bench.context)
@@ -140,7 +134,6 @@ class TimeIsUp(Exception):
 
 
 def test_a_time_limit_ends_the_run_and_not_one_unit(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    sync_securities(bench.context)
     context = replace(bench.context, interrupts=(TimeIsUp,))
     asked = []
 

@@ -119,7 +119,6 @@ def test_month_history_agrees_with_the_whole_market(bench: Any) -> None:
 
 
 def test_a_fragment_of_a_session_is_no_measure_for_a_reply(bench: Any) -> None:
-    sync_securities(bench.context)
     thursday = date(2026, 11, 19)
     sync_month_bars(bench.context, choose(bench, "2330", "2317", "6488"), start=MONDAY, end=thursday)
     report = sync_daily_bars(bench.context, start=thursday, end=FRIDAY)  # Friday first, beside a Thursday of three bars
@@ -175,7 +174,6 @@ def test_a_value_that_the_venue_changed_is_recorded_as_a_revision(bench: Any) ->
 
 
 def test_some_bars_take_the_way_with_fewer_requests(bench: Any) -> None:
-    sync_securities(bench.context)
     bench.sandbox.forget_requests()
     sync_some_bars(bench.context, choose(bench, "2330"), start=MONDAY, end=FRIDAY)
     assert sum(bench.sandbox.requests()["twse"].values()) == 1
@@ -183,7 +181,6 @@ def test_some_bars_take_the_way_with_fewer_requests(bench: Any) -> None:
 
 
 def test_an_attempt_that_lost_its_lease_caches_nothing(bench: Any) -> None:
-    sync_securities(bench.context)
     with transaction(bench.engine) as connection:
         chosen = list(find_many(connection, ["2330", "2317"]).values())
         connection.exec_driver_sql("UPDATE runs SET attempts = 2")
@@ -195,7 +192,6 @@ def test_an_attempt_that_lost_its_lease_caches_nothing(bench: Any) -> None:
 
 
 def test_quotes_are_cached_in_batches(bench: Any) -> None:
-    sync_securities(bench.context)
     bench.sandbox.forget_requests()
     with transaction(bench.engine) as connection:
         everything = choose_securities(connection, symbols=None, universe="all", universes={})
@@ -225,10 +221,6 @@ def test_the_list_says_what_is_new_and_is_cached(bench: Any) -> None:
 
 
 class TestChoosing:
-    @pytest.fixture(autouse=True)
-    def _listed(self, bench: Any) -> None:
-        sync_securities(bench.context)
-
     def choose(self, bench: Any, **wish: Any) -> list[str]:
         wish = {"symbols": None, "universe": None, "universes": bench.context.universes, **wish}
         with transaction(bench.engine) as connection:
@@ -279,7 +271,6 @@ def test_months_between_crosses_the_year() -> None:
 
 
 def test_a_security_that_moved_venue_is_asked_of_its_own(bench: Any) -> None:
-    sync_securities(bench.context)
     assert {one.symbol: one.venue for one in choose(bench, "2330", "6488")} == {
         "2330": Venue.TWSE,
         "6488": Venue.TPEX,
