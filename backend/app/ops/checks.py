@@ -66,7 +66,8 @@ def check_registered(app: Celery, *, code: Collection[str]) -> Finding:
     """Every worker knows the tasks that this code has."""
     name, workers = "tasks", registered_tasks(app)
     if not workers:
-        return Finding(name, Level.UNKNOWN, f"This code has {len(code)} tasks; no worker says which it knows.")
+        remedy = "See the check `worker`: none lives, or one that lives does not answer in time, as while it starts."
+        return Finding(name, Level.UNKNOWN, f"This code has {len(code)} tasks; no worker says which it knows.", remedy)
     for worker, known in workers.items():
         missing = sorted(set(code) - {task.partition(" ")[0] for task in known})
         if missing:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from datetime import datetime, timedelta
@@ -423,8 +424,13 @@ def test_a_worker_is_drained_and_takes_again(console: Console) -> None:
     console.open(page, "monitoring")
     expect(page.get_by_role("img", name="記憶體")).to_be_visible(timeout=60_000)
     page.get_by_role("button", name="排空").click()
-    page.get_by_text("不再從佇列取新任務").wait_for()
+    question = page.get_by_text("不再從佇列取新任務")
+    question.wait_for()
     page.get_by_role("button", name="排空").last.click()
+    with contextlib.suppress(AssertionError):
+        expect(question).to_have_count(0, timeout=8_000)
+    if question.count():  # seen once: the page had moved between the pointer's down and up, and nothing was pressed
+        page.get_by_role("button", name="排空").last.click()
     expect(page.get_by_text("排空中")).to_be_visible(timeout=30_000)
     page.get_by_role("button", name="恢復接收").click()
     expect(page.get_by_text("排空中")).to_have_count(0, timeout=30_000)
