@@ -17,11 +17,11 @@ from app.cli.output import console, local
 from app.core import queue
 from app.core.config import get_settings
 from app.core.wiring import get_platform, now
-from app.errors import InvalidParameter, StoreUnavailable
+from app.errors import InvalidParameter, StoreUnavailable, UnknownRun
 from app.market.calendar import TAIPEI
 from app.services.keep_logs import newest_in_files
-from app.store import log_lines
-from app.store.engine import snapshot
+from app.store import log_lines, runs
+from app.store.engine import snapshot, transaction
 from app.store.log_lines import LEVELS, KeptLine, LogLine, Wanted, level_name
 
 EVERY = 1.0
@@ -38,7 +38,7 @@ def logs(
         Literal["DEBUG", "INFO", "WARNING", "ERROR"] | None, typer.Option(case_sensitive=False, help="at least")
     ] = None,
     task: Annotated[str | None, typer.Option(help="of runs of this task")] = None,
-    run: Annotated[str | None, typer.Option(help="of this run: its whole id")] = None,
+    run: Annotated[str | None, typer.Option(help="of this run, by its id or the beginning of it")] = None,
     program: Annotated[str | None, typer.Option(help="worker, beat or web")] = None,
     host: Annotated[str | None, typer.Option(help="of this host")] = None,
     symbol: Annotated[str | None, typer.Option(help="that name this symbol")] = None,
@@ -59,7 +59,7 @@ def logs(
     wanted = Wanted(
         level=LEVELS[level] if level else None,
         task=queue.full_name(task) if task else None,
-        run_id=run,
+        run_id=run and _whole(run),
         program=program,
         host=host,
         symbol=symbol,
@@ -84,6 +84,15 @@ def logs(
         _show(newest_in_files(get_settings().log_folder, wanted, limit=count)[::-1], as_json=as_json)
     except KeyboardInterrupt:
         raise typer.Exit from None
+
+
+def _whole(beginning: str) -> str:
+    """The id of the run that begins so; as it was given where the ledger knows none, or cannot be asked."""
+    try:
+        with transaction(get_platform().engine) as connection:
+            return runs.find(connection, beginning).id
+    except (UnknownRun, StoreUnavailable):
+        return beginning
 
 
 def _ask(wanted: Wanted, *, limit: int, after: int | None = None) -> tuple[list[KeptLine], int]:

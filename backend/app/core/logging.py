@@ -45,7 +45,8 @@ uvicorn.access is left as uvicorn has it, silent by --no-access-log: an open pag
 def _terminal_format(record: Record) -> str:
     # Taipei's time, as in every other place that a person reads.
     record["extra"]["clock"] = record["time"].astimezone(TAIPEI).strftime("%m-%d %H:%M:%S")
-    run = "<magenta>{extra[task]} {extra[run]:.8}</magenta> " if record["extra"].get("run") else ""
+    record["extra"]["short"] = record["extra"]["task"].removeprefix("app.tasks.")
+    run = "<magenta>{extra[short]} {extra[run]:.8}</magenta> " if record["extra"].get("run") else ""
     return "<dim>{extra[clock]}</dim> <level>{level:<7}</level> " + run + "{message} <dim>{name}</dim>\n{exception}"
 
 

@@ -190,7 +190,9 @@ def _backwards(path: Path) -> Iterator[bytes]:
 
 
 def _is_wanted(line: LogLine, wanted: log_lines.Wanted) -> bool:
-    exact = ("task", "run_id", "program", "host")
+    if wanted.task is not None and line.task not in log_lines.names_of(wanted.task):
+        return False
+    exact = ("run_id", "program", "host")
     if any(getattr(wanted, name) not in (None, getattr(line, name)) for name in exact):
         return False
     if wanted.words and wanted.words.casefold() not in line.message.casefold():

@@ -61,6 +61,11 @@ class Wanted:
     until: datetime | None = None
 
 
+def names_of(task: str) -> tuple[str, str]:
+    """The name of a task as its lines have it, and as those that were written before 2026-11-27 have it."""
+    return task, task.removeprefix("app.tasks.")
+
+
 def level_name(level: int) -> str:
     """The name of a level; of one that has none, of the next lower one."""
     return next((name for name, number in reversed(LEVELS.items()) if number <= level), "DEBUG")
@@ -123,7 +128,9 @@ def list_lines(
 
 def _where(query: Select[Any], wanted: Wanted) -> Select[Any]:
     columns = log_lines.c
-    for name in ("task", "run_id", "program", "host"):
+    if wanted.task is not None:
+        query = query.where(columns.task.in_(names_of(wanted.task)))
+    for name in ("run_id", "program", "host"):
         if (value := getattr(wanted, name)) is not None:
             query = query.where(columns[name] == value)
     if wanted.level is not None:

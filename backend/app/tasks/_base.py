@@ -162,7 +162,10 @@ class QuantLabTask(Task):
         task = self.name.removeprefix("app.tasks.")
         told = {"quantlab.run_id": run_id, "quantlab.task": task}
         asked = {"traceparent": str(self.request.get("traceparent") or "")}
-        with logger.contextualize(run=run_id, task=task), spans.begin(f"run {task}", "CONSUMER", told, carried=asked):
+        with (
+            logger.contextualize(run=run_id, task=self.name),
+            spans.begin(f"run {task}", "CONSUMER", told, carried=asked),
+        ):
             lease = _keeper.hold(run_id, self._begin(run_id, args, kwargs))
             self.request.lease = lease
             try:

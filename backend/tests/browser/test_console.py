@@ -362,6 +362,7 @@ def test_logs_are_searched_and_followed_and_stand_on_their_runs_page(console: Co
     page.wait_for_url(f"**/admin/runs/{run['id']}")
     theirs = console.api("GET", f"logs?run_id={run['id']}")["lines"]
     assert theirs
+    assert run["id"] in {one["run_id"] for one in console.api("GET", "logs?task=sync_stock_list")["lines"]}
     expect(page.get_by_role("list", name="日誌查詢").get_by_role("listitem")).to_have_count(len(theirs))
     page.get_by_role("link", name="在日誌查詢中開啟").click()
     expect(lines).to_have_count(len(theirs))

@@ -17,6 +17,8 @@ from typer.testing import Result
 from app.core.wiring import Platform
 from app.errors import InvalidParameter
 from app.services.keep_logs import LogKeeper
+from app.store import runs
+from app.store.engine import transaction
 
 Run = Callable[..., Result]
 Quantlab = Callable[..., subprocess.CompletedProcess[str]]
@@ -47,6 +49,11 @@ def test_the_newest_lines_oldest_first(run: Run, platform: Platform) -> None:
     assert run("logs", "--symbol", "2330").output.count("\n") == 1
     assert "long ago" not in run("logs", "--since", "1h").output
     assert "long ago" in run("logs", "--until", "1h", "--task", "sync_daily_prices").output
+    whole = run("logs", "--run", "run-1").output
+    assert whole.count("\n") == 5
+    with transaction(platform.engine) as connection:
+        runs.queue(connection, "run-1", task="app.tasks.sync_qlib", parameters={}, trigger="api", at=datetime.now(UTC))
+    assert run("logs", "--run", "run-").output == whole
     none = run("logs", "--host", "elsewhere")
     assert (none.exit_code, none.stdout) == (0, "")
     assert "No line is kept that fits." in none.stderr

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import random
 import string
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,11 +18,15 @@ from sqlalchemy import text
 
 from app.core import wiring
 from app.core.config import get_settings
+from app.core.logging import configure_logging
 from app.errors import InvalidParameter, NotASession, RateLimited, SourceChanged, SourceUnavailable, StoreUnavailable
 from app.ops.runs import RunLedger
+from app.services.keep_logs import LogKeeper, newest_in_files
 from app.services.report import Report
+from app.store import log_lines
 from app.store.counts import Counts
 from app.store.engine import make_engine, transaction
+from app.store.log_lines import Wanted
 from app.store.runs import Run, get
 from app.tasks import _base
 from app.tasks._base import QuantLabTask
@@ -77,6 +82,34 @@ def test_a_report_is_the_end_of_the_run(celery_app: Celery, database_url: str) -
     assert (run.state, run.reason, run.counts, run.attempts) == ("PARTIAL", "one was missing", Counts(3, 2, 1, 1, 0), 1)
     assert (run.task, run.parameters) == ("app.tasks.count", {"days": 2})
     assert run.finished_at is not None
+
+
+def test_the_lines_of_a_run_are_found_by_its_task_and_its_run(
+    celery_app: Celery, database_url: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    @celery_app.task(shared=False, bind=True, name="app.tasks.count")
+    def count(self: QuantLabTask) -> None:
+        logger.info("2330 is counted")
+
+    configure_logging("INFO", folder=tmp_path / "lines", program="worker")
+    try:
+        mine, other = count.apply_async().id, count.apply_async().id
+    finally:
+        logger.remove()
+        logger.add(sys.stderr)
+    assert f"count {mine[:8]} 2330 is counted" in capfd.readouterr().err
+    engine = make_engine(database_url, application_name="test")
+    LogKeeper(lambda: engine, tmp_path / "lines").keep()
+    with transaction(engine) as connection:
+        found = log_lines.list_lines(connection, Wanted(task="app.tasks.count", words="counted"), limit=9)
+        assert [one.run_id for one in found] == [other, mine]
+        assert log_lines.list_lines(connection, Wanted(task="app.tasks.sync_qlib"), limit=9) == []
+        # Those that an earlier version wrote have the name without its module.
+        connection.execute(text("UPDATE log_lines SET task = 'count'"))
+        assert log_lines.list_lines(connection, Wanted(task="app.tasks.count", words="counted"), limit=9) != []
+    engine.dispose()
+    in_files = newest_in_files(tmp_path / "lines", Wanted(task="app.tasks.count", run_id=mine), limit=9)
+    assert [one.message for one in in_files][1] == "2330 is counted"
 
 
 @pytest.mark.parametrize(
