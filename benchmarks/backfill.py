@@ -23,8 +23,8 @@ from app.services.context import Context
 from app.services.report import Report
 from app.sources.base import Parsed
 from app.store.bar_columns import columns_of
-from app.store.bar_copy import driver, pack
-from app.store.engine import transaction
+from app.store.bar_copy import pack
+from app.store.engine import driver, transaction
 from app.store.securities import ids_for, save_list
 from benchmarks import market
 from benchmarks.claim import Claim

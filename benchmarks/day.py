@@ -31,8 +31,8 @@ from app.services.context import Context
 from app.services.sync_daily_bars import sync_daily_bars
 from app.sources.base import Parsed
 from app.store.bar_columns import BarColumns, day, joined
-from app.store.bar_copy import copy_out, driver, pack
-from app.store.engine import transaction
+from app.store.bar_copy import copy_out, pack
+from app.store.engine import driver, transaction
 from app.store.securities import save_list
 from benchmarks.claim import Claim, ms
 from benchmarks.server import command, database, valkey

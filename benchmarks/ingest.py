@@ -17,9 +17,9 @@ from sqlalchemy.orm import DeclarativeBase, Session
 from app.market.bar import BAR_FIELDS, Bar
 from app.store import tables
 from app.store.bar_columns import BarColumns, columns_of
-from app.store.bar_copy import driver, pack
+from app.store.bar_copy import pack
 from app.store.bars import write_bars, write_columns
-from app.store.engine import transaction
+from app.store.engine import driver, transaction
 from benchmarks import market
 from benchmarks.claim import Claim
 from benchmarks.server import command, database, wal_position

@@ -11,8 +11,8 @@ from sqlalchemy import Engine, text
 
 from app.market.bar import BAR_FIELDS
 from app.store.bar_columns import BarColumns, columns_of, day
-from app.store.bar_copy import driver, pack
-from app.store.engine import transaction
+from app.store.bar_copy import pack
+from app.store.engine import driver, transaction
 from benchmarks import market
 from benchmarks.claim import Claim
 from benchmarks.server import command, database, wal_position

@@ -17,9 +17,9 @@ from app.store import login_failures
 from app.store.counts import Counts
 from app.store.engine import transaction
 from app.store.old_rows import Extent
-from app.store.state import server_time
+from app.store.schedules import instant
 
-CLOCK_MAY_DIFFER = timedelta(hours=1)
+FAR_APART = timedelta(hours=1)
 """Far less than the shortest time for which anything is kept."""
 
 KINDS: Mapping[str, Kind] = {
@@ -81,8 +81,8 @@ def require_right_clock(context: Context) -> None:
     By a clock that runs ahead everything is old, and what it removes is gone for good.
     """
     with transaction(context.engine) as connection:
-        apart = abs(datetime.now(UTC) - server_time(connection))
-    if apart > CLOCK_MAY_DIFFER:
+        apart = abs(datetime.now(UTC) - instant(connection))
+    if apart > FAR_APART:
         raise ConfigurationError(
             f"This machine's clock and PostgreSQL's are {apart.total_seconds() / 3600:,.1f} hours apart, and what is "
             "old is told by it: nothing was removed. Let both keep time by NTP: `timedatectl set-ntp true`."

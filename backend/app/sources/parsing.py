@@ -22,10 +22,9 @@ MAX_INTEGER = 2**63 - 1
 UNREADABLE = "unreadable-cell"
 
 _ABSENT = frozenset({"", "-", "--", "---", "----"})  # MIS has one stroke, TWSE two, TPEx three or four
-_COUNT = re.compile(r"[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+")
-_EACH_COUNT = r"(?:[0-9]{1,3}+(?:,[0-9]{3}+)*+|[0-9]++)"
-_COUNTS = re.compile(rf"(?:{_EACH_COUNT}\n)*+")
-_PRICES = re.compile(rf"(?:{_EACH_COUNT}\.[0-9]{{2}}+\n)*+")
+_COUNT = re.compile(r"(?:[0-9]{1,3}+(?:,[0-9]{3}+)*+|[0-9]++)")
+_COUNTS = re.compile(rf"(?:{_COUNT.pattern}\n)*+")
+_PRICES = re.compile(rf"(?:{_COUNT.pattern}\.[0-9]{{2}}+\n)*+")
 _MARKS = str.maketrans("", "", ",.")
 _INTEGER = re.compile(r"-?(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)")
 _DECIMAL = re.compile(r"[+-]?(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.[0-9]+)?")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -12,7 +11,7 @@ import numpy as np
 
 from app.errors import InvalidParameter, InvalidRow, UnknownSymbol
 from app.market.bar import ABSENT, BAR_FIELDS, Bar
-from app.market.bar_table import BarTable, Ints
+from app.market.bar_table import BarTable, Ints, column
 
 EPOCH = date(2000, 1, 1).toordinal()
 """PostgreSQL counts days from here."""
@@ -114,8 +113,8 @@ def columns_of(bars: Sequence[Bar], ids: Mapping[str, int], *, fields: Collectio
         end = start + len(part)
         sessions[start:end] = _sessions([bar.session for bar in part], part)
         numbers[start:end] = _ids([bar.symbol for bar in part], ids)
-        for name, column in values.items():
-            column[start:end] = _values(_READ[name](part), name, part)
+        for name, whole in values.items():
+            whole[start:end] = _values(_READ[name](part), name, part)
     return _sorted(BarColumns(sessions, numbers, values), bars)
 
 
@@ -123,9 +122,9 @@ def _of_table(bars: BarTable, ids: Mapping[str, int], fields: Collection[str]) -
     numbers = np.array(_ids(bars.symbols, ids), np.int64)
     sessions = np.full(len(bars), bars.session.toordinal() - EPOCH, np.int64)
     values = {name: bars.values[name] for name in BAR_FIELDS if name in fields}
-    for name, column in values.items():
+    for name, whole in values.items():
         lowest, highest = _RANGES[name]
-        if ((column < lowest) & (column != ABSENT) | (column > highest)).any():
+        if ((whole < lowest) & (whole != ABSENT) | (whole > highest)).any():
             raise _out_of_range(bars, name)
     return BarColumns(sessions, numbers, values)
 
@@ -153,8 +152,7 @@ def _values(raw: Sequence[int | None], name: str, bars: Sequence[Bar]) -> Ints:
     lowest, highest = _RANGES[name]
     absent = raw.count(None) if len(types) > 1 or raw[0] is None else 0
     try:
-        given: Any = [ABSENT if value is None else value for value in raw] if absent else raw
-        values = np.frombuffer(array("q", given), np.int64)  # in half the time of np.array
+        values = column(raw)
         below, above = int(np.count_nonzero(values < lowest)), int(values.max()) > highest
     except OverflowError:
         below, above = 0, True

@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
-import psycopg
 from psycopg import sql
 from sqlalchemy import BigInteger, Connection
 
@@ -18,6 +17,7 @@ from app.errors import StoreError
 from app.market.bar import ABSENT
 from app.market.bar_table import Ints
 from app.store.bar_columns import BarColumns
+from app.store.engine import driver
 from app.store.tables import bars
 
 _HEADER = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
@@ -25,14 +25,6 @@ _TRAILER = b"\xff\xff"
 _ARRAY_HEADER = 20  # dimensions, whether NULLs, element type, length, lower bound
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 _WIDE = {column.name for column in bars.columns if isinstance(column.type, BigInteger)} | {"recorded_at"}
-
-
-def driver(connection: Connection) -> psycopg.Connection[tuple[object, ...]]:
-    """The connection of psycopg itself, in the same transaction: SQLAlchemy knows no COPY."""
-    found = connection.connection.driver_connection
-    if not isinstance(found, psycopg.Connection):
-        raise StoreError(f"The store speaks through psycopg 3, not {type(found).__module__}.")
-    return found
 
 
 def copy_in(connection: Connection, columns: BarColumns, *, at: datetime) -> None:

@@ -12,8 +12,9 @@ from sqlalchemy import Connection, Select, func, select
 from app.market.bar import BAR_FIELDS, Bar
 from app.market.security import Venue
 from app.store.bar_columns import BarColumns, joined
-from app.store.bar_copy import copy_out, driver
+from app.store.bar_copy import copy_out
 from app.store.bars_as_of import as_stood, as_stood_sql
+from app.store.engine import driver
 from app.store.securities import ids_for
 from app.store.tables import bars, securities
 

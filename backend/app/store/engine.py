@@ -14,7 +14,7 @@ from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, DisconnectionEr
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from app import spans
-from app.errors import ConfigurationError, InvalidParameter, StoreUnavailable
+from app.errors import ConfigurationError, InvalidParameter, StoreError, StoreUnavailable
 from app.store.bounded import BoundedConnection
 from app.store.traced import TracedCursor
 
@@ -23,6 +23,7 @@ __all__ = [
     "Connection",
     "Engine",
     "Statements",
+    "driver",
     "if_it_can",
     "make_engine",
     "single",
@@ -136,6 +137,14 @@ def make_engine(
             raise DisconnectionError(str(error)) from error
 
     return engine
+
+
+def driver(connection: Connection) -> psycopg.Connection[tuple[object, ...]]:
+    """The connection of psycopg itself, in the same transaction: SQLAlchemy knows no COPY."""
+    found = connection.connection.driver_connection
+    if not isinstance(found, psycopg.Connection):
+        raise StoreError(f"The store speaks through psycopg 3, not {type(found).__module__}.")
+    return found
 
 
 @contextmanager

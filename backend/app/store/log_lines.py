@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Select, delete, func, select, text
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from app.store.bar_copy import driver
+from app.store.engine import driver
 from app.store.tables import log_files, log_lines
 
 LEVELS = {"DEBUG": 10, "INFO": 20, "SUCCESS": 25, "WARNING": 30, "ERROR": 40, "CRITICAL": 50}

@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from app.errors import InvalidRow, TooManyInvalidRows
 from app.market.calendar import TAIPEI
 from app.market.security import Security, SecurityKind, Venue
-from app.store.bar_copy import driver
+from app.store.engine import driver
 from app.store.in_order import descends, place, turn
 from app.store.tables import securities
 

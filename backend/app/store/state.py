@@ -50,12 +50,6 @@ def server_clock(url: str) -> ServerClock:
         engine.dispose()
 
 
-def server_time(connection: Connection) -> datetime:
-    """What PostgreSQL's clock says now."""
-    at: datetime = connection.execute(text("SELECT clock_timestamp()")).scalar_one()
-    return at
-
-
 def size_in_bytes(connection: Connection) -> int:
     """What the database takes on disk."""
     return int(connection.scalar(text("SELECT pg_database_size(current_database())")) or 0)
