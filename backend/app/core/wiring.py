@@ -47,8 +47,12 @@ class Patience:
 
     statement: float = LONGEST_STATEMENT
     reply: float = 10.0
+    trusted: float = 0.0
+    """PostgreSQL is not asked whether it is there so soon after its last answer."""
 
 
+AT_WORK = Patience(trusted=0.2)
+"""For who does tasks, or asks for something by hand."""
 PROMPT = Patience(statement=6.0, reply=3.0)
 """For who answers a person: whatever hangs, the sentence about it comes within ten seconds."""
 BACKSTAGE = Patience(statement=20.0, reply=5.0)
@@ -58,7 +62,7 @@ BACKSTAGE = Patience(statement=20.0, reply=5.0)
 class Platform:
     """The servers and clients of one process, each made when it is first needed."""
 
-    def __init__(self, settings: Settings, patience: Patience = Patience()) -> None:
+    def __init__(self, settings: Settings, patience: Patience = AT_WORK) -> None:
         self.settings = settings
         self.patience = patience
         self._pid = os.getpid()
@@ -70,6 +74,7 @@ class Platform:
             self.settings.database_url.get_secret_value(),
             application_name="quantlab",
             statement_timeout=self.patience.statement,
+            trusted=self.patience.trusted,
         )
         try:
             with transaction(engine) as connection:
@@ -190,7 +195,7 @@ class Platform:
 
 
 _platform: Platform | None = None
-_patience = Patience()
+_patience = AT_WORK
 
 
 def get_platform() -> Platform:
@@ -201,7 +206,7 @@ def get_platform() -> Platform:
     return _platform
 
 
-def reset_platform(patience: Patience = Patience()) -> None:
+def reset_platform(patience: Patience = AT_WORK) -> None:
     """Begin anew, as after a fork; from now on have *patience*."""
     global _platform, _patience
     if _platform is not None:

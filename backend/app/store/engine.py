@@ -61,6 +61,7 @@ def make_engine(
     pool_size: int = 5,
     statement_timeout: float = LONGEST_STATEMENT,
     zone: str | None = "UTC",
+    trusted: float = 0.0,
 ) -> Engine:
     """An engine over psycopg 3; no connection is made yet.
 
@@ -72,6 +73,7 @@ def make_engine(
         application_name: shown in ``pg_stat_activity``, so that a person sees who holds what.
         pool_size: connections kept open; as many again may be opened for a while.
         statement_timeout: seconds after which the server stops a statement.
+        trusted: seconds since its last answer for which a server is not asked whether it is there: an exchange less.
         zone: of the sessions; None: whatever the server says to who asks for none, as ``psql`` does.
 
     Raises:
@@ -132,7 +134,7 @@ def make_engine(
     def _ping(connection: BoundedConnection, _record: object, _proxy: object) -> None:
         # In place of pool_pre_ping, which would wait as long as a statement may take.
         try:
-            connection.ping(within=PING_TIMEOUT)
+            connection.ping(within=PING_TIMEOUT, unless_within=trusted)
         except psycopg.Error as error:
             raise DisconnectionError(str(error)) from error
 

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, expect, sync_playwright
 
 from tests.acceptance.up import Up
 from tests.conftest import PROJECT, wait_until
@@ -85,8 +85,8 @@ class Console:
         return ended
 
     def context(self, **options: Any) -> BrowserContext:
-        """A fresh browser profile whose pages are watched."""
-        context = self.browser.new_context(**{"viewport": SCREEN, **options})
+        """A fresh browser profile whose pages are watched, without motion: a click meets what is in its place."""
+        context = self.browser.new_context(**{"viewport": SCREEN, "reduced_motion": "reduce", **options})
         context.on("request", self._look_at)
         context.on("console", lambda said: self._note(said.type, said.text, said.location.get("url", "")))
         context.on("weberror", lambda error: self.wrong.append(f"error: {error.error}"))
@@ -119,6 +119,13 @@ class Console:
         page.goto(f"{self.url}/admin/{place}")
         page.locator("main h1").first.wait_for()
         page.wait_for_load_state("networkidle")
+
+
+def say_yes(page: Page, name: str, *, presses: int = 1) -> None:
+    """Answer the question that stands open by its button of that *name*; it closes when the server has answered."""
+    question = page.locator(".n-popconfirm__panel")
+    question.get_by_role("button", name=name, exact=True).click(click_count=presses)
+    expect(question).to_have_count(0, timeout=20_000)
 
 
 def log_in(page: Page, name: str, password: str | None = None) -> None:

@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect
 from sqlalchemy import text
 
 from app.store.engine import make_engine, transaction
-from tests.browser.conftest import PHONE, SCREENSHOTS, Console
+from tests.browser.conftest import PHONE, SCREENSHOTS, Console, say_yes
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -208,7 +208,7 @@ def test_monitoring_shows_what_runs_now_however_long_ago_it_began(console: Conso
     expect(theirs).to_have_count(1)
     expect(theirs.get_by_role("button")).to_have_count(0)
     running.get_by_role("button", name="取消執行").click()
-    page.get_by_role("button", name="取消執行", exact=True).last.click()
+    say_yes(page, "取消執行")
     expect(running.get_by_role("button")).to_contain_text("已要求取消")
     write(console, (_BOTH_END, {"of": "of-monitoring"}))
     expect(page.get_by_text("目前沒有任務在執行")).to_be_visible()

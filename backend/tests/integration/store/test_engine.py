@@ -65,6 +65,24 @@ def test_a_lost_connection_is_unavailable_and_the_next_one_works(engine: Engine,
         assert connection.scalar(text("SELECT 1")) == 1
 
 
+@pytest.mark.parametrize("trusted", [0.0, 60.0])
+def test_only_a_trusted_server_is_not_asked_whether_it_is_there(database_url: str, trusted: float) -> None:
+    engine = make_engine(database_url, application_name="tests", trusted=trusted)
+
+    def ask() -> int:
+        with single(engine) as connection:
+            return int(connection.exec_driver_sql("SELECT pg_backend_pid()", {}).fetchone()[0])
+
+    pid = ask()
+    with psycopg.connect(database_url, autocommit=True) as other:
+        other.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
+    if trusted:
+        with pytest.raises(StoreUnavailable):
+            ask()
+    assert ask() != pid
+    engine.dispose()
+
+
 def test_a_slow_statement_is_stopped(database_url: str) -> None:
     engine = make_engine(database_url, application_name="tests", statement_timeout=0.05)
     with pytest.raises(StoreUnavailable, match="statement timeout"), transaction(engine) as connection:
