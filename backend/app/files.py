@@ -17,8 +17,6 @@ from fnmatch import fnmatchcase
 from pathlib import Path, PurePath, PurePosixPath
 from typing import Any, Protocol
 
-import fsspec  # type: ignore[import-untyped]
-
 from app.errors import ConfigurationError, StoreUnavailable
 
 _AT_ONCE = 200
@@ -130,6 +128,8 @@ class ObjectFiles:
     def __init__(self, address: str) -> None:
         try:
             # What is cached of a bucket is wrong as soon as another machine writes there.
+            import fsspec  # type: ignore[import-untyped]  # noqa: PLC0415 - who has a folder does without
+
             self.storage, root = fsspec.url_to_fs(address, use_listings_cache=False, skip_instance_cache=True)
         except (ImportError, ValueError) as error:
             scheme = address.partition("://")[0]

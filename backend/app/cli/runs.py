@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.console import Group, RenderableType
@@ -13,7 +13,6 @@ from rich.text import Text
 
 from app.cli.changes import change
 from app.cli.output import AsJson, coloured, console, in_words, local, print_json, print_source, table, took
-from app.core import queue, retrying
 from app.core.wiring import get_platform
 from app.services.identity import local_user
 from app.store import runs as store
@@ -21,6 +20,10 @@ from app.store import units
 from app.store.engine import transaction
 from app.store.runs import Run
 
+if TYPE_CHECKING:
+    from app.core.retrying import Remainder
+
+# `core.queue` and `core.retrying` bring Celery, for which who only looks at the ledger does not wait.
 _SHOWN = 20
 
 State = Literal["QUEUED", "STARTED", "RETRY", "SUCCESS", "PARTIAL", "FAILED", "SKIPPED", "CANCELLED", "LOST"]
@@ -50,7 +53,7 @@ def list_runs(
     """List runs, newest first."""
     if context.invoked_subcommand is not None:
         return
-    name = queue.full_name(task) if task else None
+    name = _full_name(task) if task else None
     with transaction(get_platform().engine) as connection:
         found = store.list_runs(connection, order=order, limit=limit, task=name, state=state, symbol=symbol, who=who)
     if as_json:
@@ -63,6 +66,12 @@ def list_runs(
     console().print(runs_table(found))
 
 
+def _full_name(task: str) -> str:
+    from app.core import queue  # noqa: PLC0415
+
+    return queue.full_name(task)
+
+
 @runs.command("cancel")
 def cancel_run(
     run_id: Annotated[str, typer.Argument(metavar="ID", help="the run's id, or its beginning")],
@@ -73,6 +82,8 @@ def cancel_run(
 
     Example: `quantlab runs cancel 5e0c17`.
     """
+    from app.core import queue  # noqa: PLC0415
+
     with transaction(get_platform().engine) as connection:
         found = store.find(connection, run_id)
     with change("run.cancel", found.id) as row:
@@ -97,6 +108,8 @@ def retry_run(
 
     Examples: `quantlab runs retry 5e0c17 --plan`, `quantlab runs retry 5e0c17`, `quantlab runs retry 5e0c17 --all`.
     """
+    from app.core import retrying  # noqa: PLC0415
+
     with transaction(get_platform().engine) as connection:
         found = store.find(connection, run_id)
     if whole:
@@ -111,7 +124,7 @@ def retry_run(
     typer.echo(f"{started.id} {'is queued' if started.new else 'is under way already'}.")
 
 
-def _tell_what_is_left(left: retrying.Remainder) -> None:
+def _tell_what_is_left(left: Remainder) -> None:
     typer.echo(
         f"{left.succeeded} units succeeded and are left out; {len(left.units)} did not, about a request each"
         f"{', and what was not begun' if left.not_begun else ''}:"

@@ -71,6 +71,8 @@ def _set_aside_what_stays(**_: Any) -> None:
     Celery collects before each fork: with all that the platform imports that took longer than the fork, and in a child
     it copies every page that it looks at. Not each time: what is set aside is never collected, whatever becomes of it.
     """
+    from app.core import exchanges  # noqa: F401, PLC0415 - wiring does when a task asks for it: each child anew
+
     if len(gc.get_objects()) > _MANY:
         gc.collect()
         gc.freeze()

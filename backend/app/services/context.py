@@ -7,8 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
-
-import redis
+from typing import TYPE_CHECKING
 
 from app.errors import Cancelled, GivenBack, LeaseLost
 from app.files import Files, LocalFiles
@@ -16,6 +15,9 @@ from app.market.calendar import TAIPEI, TradingCalendar
 from app.sources.base import Fetcher
 from app.store import leases, sessions
 from app.store.engine import Connection, Engine, transaction
+
+if TYPE_CHECKING:
+    import redis
 
 Progress = Callable[[int, int, str], None]
 Interrupts = tuple[type[Exception], ...]

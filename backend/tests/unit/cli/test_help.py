@@ -79,6 +79,22 @@ def test_small_answers_load_nothing_heavy(words: list[str]) -> None:
     assert float(done.stdout.split("CPU ")[1]) < 1.0  # 0.25 s on a quiet machine
 
 
+def test_who_only_reads_the_ledger_does_not_wait_for_celery_or_the_sites() -> None:
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import sys, app.cli.runs; print(*sorted({name.split('.')[0] for name in sys.modules}))",
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    loaded = set(done.stdout.split())
+    assert "sqlalchemy" in loaded
+    assert not loaded & {"celery", "kombu", "redis", "httpx", "throttled", "fsspec"}
+
+
 def test_the_version_as_a_command_and_as_the_flag_that_people_expect() -> None:
     said = [CliRunner().invoke(app, [word]) for word in ("version", "--version")]
     assert [(one.exit_code, one.output) for one in said] == [(0, f"{VERSION}\n")] * 2
