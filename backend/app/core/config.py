@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import stat
+import sys
 import tomllib
 from collections.abc import Collection
 from functools import cache
@@ -143,7 +144,7 @@ class Settings(BaseSettings):
     isin_url: str = Field("https://isin.twse.com.tw", description="securities lists")
     source_seconds_per_request: float = Field(
         2.5,
-        gt=0,
+        ge=0.001,
         allow_inf_nan=False,
         description="the shared quota: one request a site in so many seconds (ban is at 3 in 5 s)",
     )
@@ -154,7 +155,7 @@ class Settings(BaseSettings):
     finmind_token: SecretStr | None = Field(None, description="FinMind's token; without one it answers half as often")
     finmind_seconds_per_request: float | None = Field(
         None,
-        gt=0,
+        ge=0.001,
         allow_inf_nan=False,
         description="one request to FinMind in so many seconds; default: 6 with a token, 12 without",
     )
@@ -455,8 +456,21 @@ def refuse_unknown(environment: Collection[str]) -> None:
 
 @cache
 def get_settings() -> Settings:
-    """The settings of this process, read once."""
-    return load_settings()
+    """The settings of this process, read once.
+
+    Raises ConfigurationError as ``load_settings``; in ``celery`` and the web, which would show it below a traceback,
+    the program ends with its sentence.
+    """
+    try:
+        return load_settings()
+    except ConfigurationError as error:
+        if Path(sys.argv[0]).parts[-2:] in _PROGRAMS or Path(sys.argv[0]).name == "celery":
+            raise SystemExit(f"Error: {error}") from None
+        raise
+
+
+_PROGRAMS = (("celery", "__main__.py"), ("app", "main.py"))
+"""What ``python -m`` makes of them."""
 
 
 @cache

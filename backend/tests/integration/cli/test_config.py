@@ -48,7 +48,7 @@ def test_every_setting_with_its_source_and_no_secret(
         ("quantlab", "up", "--port", "1"),
         ("celery", "-A", "app.core.celery_app", "worker"),
         ("celery", "-A", "app.core.celery_app", "beat"),
-        ("uvicorn", "app.main:app", "--port", "1"),
+        ("python", "-m", "app.main"),
     ],
     ids=" ".join,
 )
@@ -64,4 +64,5 @@ def test_a_misspelt_setting_stops_every_program(platform: Platform, words: tuple
         check=False,
     )
     assert done.returncode != 0
-    assert "QUANTLAB_SORCE is no setting; did you mean QUANTLAB_SOURCE?" in done.stdout + done.stderr
+    (sentence,) = (done.stdout + done.stderr).splitlines()
+    assert "QUANTLAB_SORCE is no setting; did you mean QUANTLAB_SOURCE?" in sentence

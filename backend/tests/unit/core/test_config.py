@@ -59,6 +59,7 @@ def test_broker_and_results_may_live_elsewhere(monkeypatch: pytest.MonkeyPatch) 
         ("RUN_DAYS", "99999999999"),
         ("LOG_LINES", "99999999999999999999"),
         ("SOURCE_SECONDS_PER_REQUEST", "inf"),
+        ("SOURCE_SECONDS_PER_REQUEST", "1e-320"),  # its inverse is no number
         ("HOST", ""),  # would be every address of the machine
         ("REDIS_URL", ""),
     ],
