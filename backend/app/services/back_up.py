@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import shutil
@@ -20,6 +21,8 @@ from app.store import dumps
 from app.store.engine import Engine
 from app.store.migrate import current
 
+_ASIDE = ".quantlab-backup-under-way"
+"""How the name of a file ends that is not a backup yet."""
 _SPARE = 64_000_000
 """Bytes that the disk is left, for others who write there."""
 
@@ -48,7 +51,7 @@ class Made:
 
 
 def back_up(origin: Origin, path: Path, *, at: datetime, told: Told) -> Made:
-    """Write the backup to *path*, whole or not at all: aside first, then renamed.
+    """Write the backup to *path*, whole or not at all: aside first, then renamed. What a killed one left there goes.
 
     The database is that of one instant. The replies are read after it, so that each one of which the database knows is
     among them; what is pruned meanwhile is left out.
@@ -60,8 +63,9 @@ def back_up(origin: Origin, path: Path, *, at: datetime, told: Told) -> Made:
     """
     if os.path.lexists(path):
         raise InvalidParameter(f"{path} is there already: name another file.")
-    # Not by its pid: in a container each backup has the same, and what a killed one left would refuse all others.
-    aside = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    _remove_left(path.parent)
+    # Not by its pid: in a container each backup has the same.
+    aside = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}{_ASIDE}")
     try:
         descriptor = os.open(aside, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
     except FileNotFoundError:
@@ -70,9 +74,11 @@ def back_up(origin: Origin, path: Path, *, at: datetime, told: Told) -> Made:
         raise InvalidParameter(f"{path} cannot be written ({error.strerror}).") from error
     try:
         with os.fdopen(descriptor, "w+b") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
             manifest, digest = _write(origin, backup_file.Writer(file), path.parent, at, told)
-        size = aside.stat().st_size
-        os.link(aside, path)  # unlike a rename it does not replace what came there meanwhile
+            file.flush()
+            size = aside.stat().st_size
+            os.link(aside, path)  # unlike a rename it does not replace what came there meanwhile
     except FileExistsError:
         raise InvalidParameter(f"{path} is there already: name another file.") from None
     except OSError as error:
@@ -89,6 +95,14 @@ def back_up(origin: Origin, path: Path, *, at: datetime, told: Told) -> Made:
     finally:
         os.close(folder)
     return Made(path, size, digest, manifest)
+
+
+def _remove_left(folder: Path) -> None:
+    """Remove what backups that were killed left there, each as large as they had come: nobody locks it any more."""
+    for left in folder.glob(f".*{_ASIDE}"):
+        with contextlib.suppress(OSError), left.open("r+b") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            left.unlink()
 
 
 def _write(origin: Origin, writer: backup_file.Writer, folder: Path, at: datetime, told: Told) -> tuple[Manifest, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import io
 import json
@@ -353,8 +354,13 @@ def test_a_backup_is_whole_or_not_there(file: Path, run: Run, tmp_path: Path, mo
     assert isinstance(run("backup", str(file)).exception, InvalidParameter)
     assert file.read_bytes() == content
     assert isinstance(run("backup", str(tmp_path / "none/c.backup")).exception, InvalidParameter)
-    (tmp_path / f".d.backup.{os.getpid()}").touch()  # of one that was killed in another container
-    assert run("backup", str(tmp_path / "d.backup")).exit_code == 0
+    killed, lives = (tmp_path / f".{name}.quantlab-backup-under-way" for name in ("killed", "lives"))
+    killed.touch()
+    with lives.open("w") as writes:
+        fcntl.flock(writes, fcntl.LOCK_EX)
+        assert run("backup", str(tmp_path / "d.backup")).exit_code == 0
+    assert lives.exists()
+    assert not killed.exists()
     monkeypatch.setattr(command, "pg_tool", lambda _: Path("/bin/false"))
     failed = run("backup", str(tmp_path / "c.backup"))
     assert isinstance(failed.exception, StoreError)
