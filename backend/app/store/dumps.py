@@ -17,7 +17,7 @@ from sqlalchemy.engine import make_url
 
 from app.errors import AlreadyRunning, StoreError, StoreUnavailable
 from app.store import provenance
-from app.store.engine import Engine, snapshot
+from app.store.engine import Engine, first_line, snapshot
 from app.store.tables import METADATA
 
 _MAINTENANCE = "postgres"
@@ -108,8 +108,7 @@ class Server:
                 self._admin = admin
                 yield self
         except psycopg.Error as error:
-            first = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
-            raise StoreUnavailable(f"PostgreSQL could not do it: {first}.") from error
+            raise StoreUnavailable(f"PostgreSQL could not do it: {first_line(error)}.") from error
 
     def url_of(self, database: str) -> str:
         """The address of another database of this server."""

@@ -24,6 +24,7 @@ __all__ = [
     "Engine",
     "Statements",
     "driver",
+    "first_line",
     "if_it_can",
     "make_engine",
     "single",
@@ -125,7 +126,7 @@ def make_engine(
             silent_until = monotonic() + SULK
             raise
         except psycopg.ProgrammingError as error:  # of an option that libpq does not know; it quotes its name alone
-            raise ConfigurationError(f"DATABASE_URL cannot be read: {_first_line(error)}.") from None
+            raise ConfigurationError(f"DATABASE_URL cannot be read: {first_line(error)}.") from None
         # A living server ends the statement itself, a moment earlier and with a better word.
         connection.patience = statement_timeout + 1
         return connection
@@ -226,9 +227,9 @@ def _own_errors() -> Iterator[None]:
     except PoolTimeout as error:
         raise StoreUnavailable("All connections to PostgreSQL are in use; try again later.") from error
     except (OperationalError, psycopg.OperationalError) as error:
-        raise StoreUnavailable(f"PostgreSQL could not do it: {_first_line(error)}.") from error
+        raise StoreUnavailable(f"PostgreSQL could not do it: {first_line(error)}.") from error
     except (DataError, psycopg.DataError) as error:
-        raise InvalidParameter(f"PostgreSQL cannot take a value: {_first_line(error)}.") from None
+        raise InvalidParameter(f"PostgreSQL cannot take a value: {first_line(error)}.") from None
     except UnicodeEncodeError:  # an argument of the command line, for instance; it quotes what somebody sent
         raise InvalidParameter("PostgreSQL cannot take a value: it is no UTF-8 text.") from None
     except psycopg.errors.ReadOnlySqlTransaction as error:  # from a COPY, which SQLAlchemy does not see
@@ -237,10 +238,11 @@ def _own_errors() -> Iterator[None]:
         if isinstance(error.orig, psycopg.errors.ReadOnlySqlTransaction):
             raise StoreUnavailable(READ_ONLY) from error
         if error.connection_invalidated or isinstance(error.orig, psycopg.errors.IdleInTransactionSessionTimeout):
-            raise StoreUnavailable(f"The connection to PostgreSQL broke: {_first_line(error)}.") from error
+            raise StoreUnavailable(f"The connection to PostgreSQL broke: {first_line(error)}.") from error
         raise
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """What a driver's error says first, without its full stop, for the middle of a sentence."""
     cause = error.orig if isinstance(error, DBAPIError) else error
     return (str(cause).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
