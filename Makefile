@@ -79,6 +79,7 @@ lock: install ## renew the locked dependencies from backend/*.in
 	@$(LOCK) -c requirements.lock requirements-dev.in -o requirements-dev.lock $(ARGS)
 	@$(LOCK) -c requirements-dev.lock --excludes requirements-qlib.without requirements-qlib.in \
 		-o requirements-qlib.lock $(ARGS)
+	@$(LOCK) -c requirements-dev.lock requirements-uv.in -o requirements-uv.lock $(ARGS)
 
 clean: ## remove the virtual environments and caches; never data
 	@rm -rf .venv .venv-qlib .cache backend/.coverage* backend/coverage.xml backend/*.egg-info backend/.hypothesis \
