@@ -24,7 +24,7 @@ from app.cli.times import DAY, day
 from app.core import queue
 from app.core.celery_app import app as celery
 from app.core.wiring import get_platform
-from app.errors import InvalidParameter
+from app.errors import InvalidParameter, UnknownTask
 from app.ops.liveness import ping_workers
 from app.store import runs
 from app.store.engine import transaction
@@ -90,7 +90,13 @@ def sync(
     """
     if dataset in ELSEWHERE:
         raise InvalidParameter(f"{dataset} is written by an export: {ELSEWHERE[dataset]}")
-    name = queue.full_name(DATASETS.get(dataset, dataset))
+    try:
+        name = queue.full_name(DATASETS.get(dataset, dataset))
+    except UnknownTask:
+        known = "".join(f"\n  {one:<11} {task}" for one, task in DATASETS.items())
+        raise UnknownTask(
+            f"{dataset!r} is neither a dataset nor a task. Name one of these, or any task:{known}"
+        ) from None
     given: dict[str, Any] = {
         "stock_ids": [one.strip() for one in symbols.split(",") if one.strip()] if symbols is not None else None,
         "days": days,

@@ -129,7 +129,11 @@ def test_ctrl_c_detaches(run: Run, platform: Platform, monkeypatch: pytest.Monke
 @pytest.mark.parametrize(
     ("words", "error", "sentence"),
     [
-        (("sync", "nothing"), UnknownTask, "There is no task 'nothing'"),
+        (
+            ("sync", "nothing"),
+            UnknownTask,
+            "'nothing' is neither a dataset nor a task. Name one of these, or any task:\n  securities",
+        ),
         (("sync", "parquet"), InvalidParameter, "quantlab export parquet"),
         (("sync", "bars", "--days", "0"), InvalidParameter, "days is 0"),
         (("sync", "securities", "--days", "3"), InvalidParameter, "there is no parameter 'days'"),
