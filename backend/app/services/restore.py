@@ -15,7 +15,7 @@ from app.errors import ConfigurationError, InvalidParameter, StoreError
 from app.services import audited, backup_file
 from app.services.backup_file import Manifest, Told
 from app.services.identity import Identity
-from app.store import dumps, migrate
+from app.store import dumps, heartbeats, migrate
 from app.store.dumps import Server
 from app.store.engine import make_engine, transaction
 
@@ -136,6 +136,7 @@ def _prepare(url: str, manifest: Manifest, name: str, source: str, by: Identity)
             )
         migrate.upgrade(url, source=source)
         with transaction(engine) as connection:
+            heartbeats.forget_all(connection)  # of programs that do not run here: all would be called dead
             row = audited.begin(connection, by, "platform.restore", name)
             audited.end(connection, row, after={"made_at": manifest.made_at, "version": manifest.version})
     finally:

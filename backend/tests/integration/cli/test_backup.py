@@ -135,6 +135,8 @@ def writing(url: str) -> Iterator[list[int]]:
 def test_the_drill(held: Platform, run: Run, tmp_path: Path, server_folder: Path, redis_url: str) -> None:
     """Backed up beside a writer, restored into a fresh home by a process of its own, compared table by table."""
     file, home = tmp_path / "drill.backup", server_folder / f"drill-{os.getpid()}"
+    with psycopg.connect(url_of(held)) as connection:
+        connection.execute("INSERT INTO heartbeats VALUES ('beat', 'beat@a', 'a', 1, now(), now(), '{}')")
     with writing(url_of(held)) as committed:
         before = len(committed)
         done = run("backup", str(file), "--json")
@@ -168,12 +170,13 @@ def test_the_drill(held: Platform, run: Run, tmp_path: Path, server_folder: Path
     assert sorted(lines) == sorted(f"pair {one + 1}" for one in range(number))
     ((noted,),) = there.pop("audit")
     assert (noted["action"], noted["subject"], noted["outcome"]) == ("platform.restore", "drill.backup", "done")
-    for name in ("sequences", "audit", "readings", "log_lines"):
+    assert there.pop("heartbeats") == []  # the program of that name runs where the backup was made
+    for name in ("sequences", "audit", "readings", "log_lines", "heartbeats"):
         here.pop(name)
     there.pop("sequences")
     assert there == here
     assert sum(len(rows) for name, rows in there.items() if name != "alembic_version") == sum(
-        rows for name, rows in told["rows"].items() if name not in ("audit", "readings", "log_lines")
+        rows for name, rows in told["rows"].items() if name not in ("audit", "readings", "log_lines", "heartbeats")
     )
     assert files(home / "sandbox/archive") == files(tmp_path / "sandbox/archive") != {}
 
