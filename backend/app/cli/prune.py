@@ -44,6 +44,8 @@ def prune(
     if dry_run or not some:
         if as_json:
             print_json({"found": _as_json(found), "removed": {}})
+        elif not some:
+            typer.echo("Nothing is older than its setting says.")
         return
     service.require_right_clock(context)
     if not yes:

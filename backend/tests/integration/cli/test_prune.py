@@ -57,6 +57,7 @@ def test_it_is_done_and_stands_in_the_audit(aged: Platform, run: Callable[..., R
     assert (row.action, row.subject, row.outcome) == ("history.prune", "readings, runs", "done")
     assert row.after == {"readings": 1, "runs": 1}
     assert json.loads(run("prune", "--yes", "--json").output)["removed"] == {}
+    assert run("prune").output.endswith("Nothing is older than its setting says.\n")
 
 
 def test_nobody_to_ask_is_no_yes(aged: Platform, run: Callable[..., Result]) -> None:
