@@ -286,7 +286,7 @@ class QuantLabTask(Task):
         counts = {name: number for name, number in report.counts.as_dict().items() if number is not None}
         level = "SUCCESS" if report.state == "SUCCESS" else "WARNING"
         text = " ".join(f"{name} {number:,}" for name, number in counts.items())
-        logger.log(level, "{} {} {}", report.state, text, report.reason or "")
+        logger.log(level, "{}", " ".join(filter(None, (report.state, text, str(report.reason or "")))))
         return answer
 
     def _give_back(self, lease: Lease, reason: str) -> None:
