@@ -3,6 +3,7 @@
  * is and what to do, in the page's language; on a second line what the server says, which names the very thing.
  */
 import { expired } from './session'
+import type { Health } from './types'
 import { maybe, t } from './words'
 
 export class ApiError extends Error {
@@ -51,6 +52,14 @@ async function call<T>(method: string, path: string, body?: unknown): Promise<T>
     return said as T
   }
   throw refused(reply, path, said)
+}
+
+/** How each server and program is. It is 503 while PostgreSQL or Redis is away, and says which: that is its answer. */
+export async function getHealth(): Promise<Health> {
+  const reply = await ask('GET', '/health', 'application/json')
+  const said = (await reply.json().catch(() => null)) as Partial<Health> | null
+  if (!said?.findings) throw refused(reply, '/health', said)
+  return said as Health
 }
 
 function refused(reply: Response, path: string, said: unknown): ApiError {

@@ -334,6 +334,21 @@ def test_whoever_is_no_admin_has_an_account_too(console: Console) -> None:
     expect(page.get_by_text("這個瀏覽器")).to_be_visible()
 
 
+def test_a_server_that_is_away_is_named_where_programs_are(console: Console) -> None:
+    page = console.page()
+    said = httpx.get(f"{console.url}/health").json()
+    (redis,) = [one for one in said["findings"] if one["name"] == "redis"]
+    redis |= {"level": "error", "detail": "Redis does not answer."}
+    page.route("**/health", lambda route: route.fulfill(status=503, json=said | {"status": "down"}))
+    for place in ("overview", "monitoring"):
+        console.open(page, place)
+        card = page.get_by_role("region", name="程序與伺服器")
+        expect(card.get_by_role("listitem").filter(has_text="Redis does not answer.")).to_contain_text("異常")
+        expect(card.get_by_role("listitem").filter(has_text="celery@")).to_have_count(1)
+        expect(page.get_by_text("伺服器回應 503")).to_have_count(0)
+    console.wrong = [one for one in console.wrong if "status of 503" not in one]
+
+
 def test_an_answer_that_was_cut_off_is_told_and_the_first_run_of_all_is_heard(console: Console) -> None:
     page = console.page()
     page.route("**/api/v1/sessions", lambda route: route.fulfill(status=200, body='{"sessions": [{"id"'))
@@ -423,6 +438,7 @@ def test_a_worker_is_drained_and_takes_again(console: Console) -> None:
     page = console.page()
     console.open(page, "monitoring")
     expect(page.get_by_role("img", name="記憶體")).to_be_visible(timeout=60_000)
+    expect(page.get_by_role("region", name="可用磁碟空間")).to_contain_text("最低")  # of what runs out
     page.get_by_role("button", name="排空").click()
     page.get_by_text("不再從佇列取新任務").wait_for()
     say_yes(page, "排空", presses=2)  # told once
