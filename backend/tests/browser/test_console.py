@@ -349,6 +349,21 @@ def test_a_server_that_is_away_is_named_where_programs_are(console: Console) -> 
     console.wrong = [one for one in console.wrong if "status of 503" not in one]
 
 
+def test_why_a_tasks_last_run_failed_stands_beside_it(console: Console) -> None:
+    page = console.page()
+
+    def failed(route: Route) -> None:
+        reply = route.fetch()
+        found = reply.json()
+        found["tasks"]["app.tasks.sync_stock_list"][0] |= {"id": "elsewhere", "state": "FAILED", "error": "No room."}
+        route.fulfill(response=reply, json=found)
+
+    page.route("**/api/v1/runs/by-task?*", failed)
+    console.open(page, "sync")
+    row = page.get_by_role("row").filter(has_text="sync_stock_list")
+    expect(row.get_by_role("link", name="No room.")).to_have_attribute("href", "/admin/runs/elsewhere")
+
+
 def test_an_answer_that_was_cut_off_is_told_and_the_first_run_of_all_is_heard(console: Console) -> None:
     page = console.page()
     page.route("**/api/v1/sessions", lambda route: route.fulfill(status=200, body='{"sessions": [{"id"'))
