@@ -15,6 +15,7 @@ from app.cli.changes import change
 from app.cli.output import AsJson, console, local, print_json, table
 from app.core.retention import keep_of
 from app.core.wiring import get_platform
+from app.market.sayings import say
 from app.services import clean as service
 from app.services.prunable import Keep
 from app.store.old_rows import Extent
@@ -45,7 +46,7 @@ def prune(
         if as_json:
             print_json({"found": _as_json(found), "removed": {}})
         elif not some:
-            typer.echo("Nothing is older than its setting says.")
+            typer.echo(say("nothing_old"))
         return
     service.require_right_clock(context)
     if not yes:

@@ -55,6 +55,8 @@ SAYINGS: Mapping[str, str] = {
         "{venue} has nothing of {day} yet. It publishes from about {clock} Taipei on; "
         "from {trusted} on the same answer means that there was no session."
     ),
+    "removed": "Removed {count:,}: {kinds}.",
+    "nothing_old": "Nothing is older than its setting says.",
     "asked_meanwhile": "another run has asked for it meanwhile.",
     "older_run": "The run {run} of {time} UTC has not ended and does the same.",
     "all_restarting": (
@@ -140,7 +142,21 @@ _FORMS = {
     "holes": ".*?",
     "among": ".*?",
 }
-_PLAIN = ("among", "asked", "by", "folder", "holes", "host", "length", "named", "others", "queues", "rule", "source")
+_PLAIN = (
+    "among",
+    "asked",
+    "by",
+    "folder",
+    "holes",
+    "host",
+    "kinds",
+    "length",
+    "named",
+    "others",
+    "queues",
+    "rule",
+    "source",
+)
 _WHOLE = frozenset((*_FORMS, *_PLAIN, "symbols", "version", "year"))
 """Facts of such a name are no sentences."""
 

@@ -9,12 +9,12 @@ from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
 
 from app.errors import ConfigurationError, InvalidParameter
+from app.market.sayings import say
 from app.services import prunable
 from app.services.context import Context
 from app.services.prunable import Keep, Kind, files, rows, rows_over
 from app.services.report import Report
 from app.store import login_failures
-from app.store.counts import Counts
 from app.store.engine import transaction
 from app.store.old_rows import Extent
 from app.store.schedules import instant
@@ -72,7 +72,10 @@ def clean(context: Context, keep: Keep, *, only: Collection[str] = ()) -> Report
             removed[name] += some
             context.pause_point()
     context.progress(len(kinds), len(kinds), "")
-    return Report(counts=Counts(stored=sum(removed.values())), details={"removed": removed})
+    some_went = {name: number for name, number in removed.items() if number}
+    listed = ", ".join(f"{name} {number:,}" for name, number in some_went.items())
+    reason = say("removed", count=sum(some_went.values()), kinds=listed) if some_went else say("nothing_old")
+    return Report(reason=reason, details={"removed": removed})
 
 
 def require_right_clock(context: Context) -> None:

@@ -18,6 +18,7 @@ from app.errors import ConfigurationError, InvalidParameter
 from app.export.publish import CURRENT, building, exclusive, publish
 from app.services.clean import KINDS, clean
 from app.services.prunable import Keep
+from app.services.report import Report
 from app.sources.archive import Archive
 from app.sources.base import Reply, Request, SessionQuery, Site
 from app.store import audit, leases, runs
@@ -27,6 +28,10 @@ from tests.integration.services.conftest import FRIDAY, NOW, Bench
 
 def keep(**other: Any) -> Keep:
     return keep_of(Settings(**other))
+
+
+def gone(report: Report) -> int:
+    return sum(report.details["removed"].values())
 
 
 def days_ago(days: float) -> datetime:
@@ -95,12 +100,12 @@ def test_every_kind_is_shown_and_removed_by_its_setting(bench: Bench) -> None:
 
     report = clean(context, keep())
     assert report.details["removed"] == {name: int(name in once) for name in KINDS}
-    assert report.counts.stored == len(once)
+    assert str(report.reason).startswith(f"Removed {len(once)}: ")
     assert [path.exists() for path in (quote, log, reply, other)] == [False, False, True, True]
     assert context.redis.ttl("celery-task-meta-x") > 0
     assert not context.redis.exists("quantlab:nobody")
     # Of the results one stays, which now has a life: nothing is left to do.
-    assert clean(context, keep()).counts.stored == 0
+    assert clean(context, keep()).reason == "Nothing is older than its setting says."
     assert [step[2] for step in bench.progress[: len(KINDS)]] == list(KINDS)
 
 
@@ -115,7 +120,7 @@ def test_replies_go_by_whole_months_with_their_notes_and_only_if_it_is_wished(be
     assert KINDS["replies"].look(context, keep()).rows == 0
     bench.at(datetime(2026, 11, 5, 12, tzinfo=UTC))  # 31 days before: 5 October
     assert KINDS["replies"].look(context, keep(archive_days=31)).rows == 2
-    assert clean(context, keep(archive_days=31), only=["replies"]).counts.stored == 2
+    assert gone(clean(context, keep(archive_days=31), only=["replies"])) == 2
     assert [one.received_at.month for one in kept.entries()] == [10]
 
 
@@ -131,9 +136,9 @@ def test_snapshots_beyond_the_newest_go_but_never_while_one_is_built(bench: Benc
     assert found.rows == 2
     assert found.bytes
     with exclusive(root):
-        assert clean(bench.context, keep(export_keep=1), only=["exports"]).counts.stored == 0
+        assert gone(clean(bench.context, keep(export_keep=1), only=["exports"])) == 0
     (root / ".building-dead").mkdir()
-    assert clean(bench.context, keep(export_keep=1), only=["exports"]).counts.stored == 2
+    assert gone(clean(bench.context, keep(export_keep=1), only=["exports"])) == 2
     assert sorted(path.name for path in root.glob("*")) == [".lock", CURRENT, names[-1]]
     assert not (root / ".building-dead").exists()
 
@@ -154,7 +159,7 @@ def test_by_a_clock_that_runs_ahead_nothing_is_removed(bench: Bench) -> None:
             clean(bench.context, keep())
     assert bench.number("SELECT count(*) FROM login_failures") == 1
     with time_machine.travel(datetime.now(UTC) + timedelta(minutes=50)):
-        assert clean(bench.context, keep(), only=["login_failures"]).counts.stored == 1
+        assert gone(clean(bench.context, keep(), only=["login_failures"])) == 1
 
 
 def test_many_runs_go_in_steps_while_another_writes(bench: Bench) -> None:
