@@ -135,5 +135,14 @@ def waiting_ids(client: Any, queues: Iterable[str]) -> list[str]:
         for key in keys:
             pipe.lrange(key, 0, -1)
         lists = pipe.execute()
-    headers = (json.loads(message).get("headers") or {} for messages in lists for message in messages)
-    return [one["id"] for one in headers if "id" in one]  # what others put there may have none
+    found = (_id_of(message) for messages in lists for message in messages)
+    return [one for one in found if one is not None]
+
+
+def _id_of(message: bytes | str) -> str | None:
+    """The id in a message; None in one that others put there: it may be anything, and must not hide the runs beside."""
+    try:
+        said = json.loads(message)["headers"]["id"]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return None
+    return said if isinstance(said, str) else None

@@ -127,6 +127,18 @@ def test_what_the_broker_lost_is_sent_again_and_only_once(platform: Platform) ->
     assert reaper.sweep() == 0, "it waits in its queue, however long"
 
 
+def test_what_others_put_into_a_queue_hides_no_run_and_can_be_purged(platform: Platform) -> None:
+    started = queue.start_task("sync_qlib", {}, trigger="api")
+    anything = ("no JSON", b"\xff\xfe\x00", "[" * 100_000, "null", "[]", '{"headers": 1}', '{"headers": {"id": ["x"]}}')
+    platform.redis.rpush("export", *anything)
+    look = look_at_broker(platform.redis, ["export"])
+    assert look is not None
+    assert list(look.waiting) == [started.id]
+    with app.connection_for_write() as connection:
+        assert connection.default_channel.queue_purge("export") == len(anything) + 1
+    assert make_reaper(platform).sweep() == 1
+
+
 def test_what_is_purged_ends_and_says_so(platform: Platform) -> None:
     started = queue.start_task("sync_qlib", {}, trigger="api")
     with app.connection_for_write() as connection:
