@@ -124,7 +124,7 @@ def get_cost(
     """The parameters are checked as for a start. On a database without securities lists, those are counted first."""
     try:
         given = json.loads(parameters)
-    except ValueError:
+    except (ValueError, RecursionError):
         given = None
     if not isinstance(given, dict):
         raise InvalidParameter('parameters is no JSON object, such as {"days": 30}.')

@@ -72,6 +72,7 @@ def test_every_task_says_what_it_asks_for(platform: Platform, web: Any) -> None:
         ("backfill_bars", "{}", (422, "'start' is missing")),
         ("sync_daily_prices", "[]", (422, "no JSON object")),
         ("sync_daily_prices", "{", (422, "no JSON object")),
+        ("sync_daily_prices", "[" * 5_000, (422, "no JSON object")),
         ("sync_everything", "{}", (404, "no task")),
     ],
 )
