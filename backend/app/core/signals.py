@@ -65,14 +65,17 @@ def _trace(program: Program | None) -> None:
         raise SystemExit(str(error)) from None
 
 
+def _import_what_tasks_need(**_: Any) -> None:
+    """As a worker begins, of any pool: not in each child anew, and not from code that has changed since."""
+    from app.core import exchanges  # noqa: F401, PLC0415 - wiring does when a task asks for it
+
+
 def _set_aside_what_stays(**_: Any) -> None:
     """Before a worker forks a child, keep what was imported out of garbage collections, here and in the child.
 
     Celery collects before each fork: with all that the platform imports that took longer than the fork, and in a child
     it copies every page that it looks at. Not each time: what is set aside is never collected, whatever becomes of it.
     """
-    from app.core import exchanges  # noqa: F401, PLC0415 - wiring does when a task asks for it: each child anew
-
     if len(gc.get_objects()) > _MANY:
         gc.collect()
         gc.freeze()
@@ -153,6 +156,7 @@ def connect_signals() -> None:
     signals.task_failure.connect(_on_failure, weak=False)
     signals.task_revoked.connect(_on_revoked, weak=False)
     signals.setup_logging.connect(_set_up_logging, weak=False)
+    signals.worker_init.connect(_import_what_tasks_need, weak=False)
     signals.worker_before_create_process.connect(_set_aside_what_stays, weak=False)
     signals.worker_process_init.connect(_after_fork, weak=False)
     signals.worker_ready.connect(_tell_supervisor, weak=False)
