@@ -74,7 +74,8 @@ def back_up(origin: Origin, path: Path, *, at: datetime, told: Told) -> Made:
         raise InvalidParameter(f"{path} cannot be written ({error.strerror}).") from error
     try:
         with os.fdopen(descriptor, "w+b") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+            with contextlib.suppress(OSError):  # a file system without locks; then nobody can lock it to remove it
+                fcntl.flock(file, fcntl.LOCK_EX)
             manifest, digest = _write(origin, backup_file.Writer(file), path.parent, at, told)
             file.flush()
             size = aside.stat().st_size
