@@ -21,7 +21,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,8 +32,6 @@ NEWEST_OF_QLIB = (3, 12)
 """pyqlib 0.9.7 has wheels up to here."""
 LINE_EVERY = 5.0
 """Seconds between two lines of progress where the output is no terminal."""
-
-
 UV_LOCK = BACKEND / "requirements-uv.lock"
 UV_OPTIONS = {"index-url": "--index-url", "extra-index-url": "--extra-index-url", "find-links": "--find-links"}
 """Settings of pip's that say where packages come from, and uv's word for each."""
@@ -210,7 +207,7 @@ def fill_by_uv(kind: Kind, total: int) -> bool:
     words = ["--quiet", "--require-hashes", "--no-deps", "--index-strategy", "unsafe-best-match", "--compile-bytecode"]
     words += ["--python", str(kind.python), *options]
     cache = subprocess.run([str(kind.uv), "cache", "dir"], capture_output=True, text=True, check=False).stdout.strip()
-    progress = Progress(kind.venv, total, fetched=lambda: sum(1 for _ in Path(cache).glob("archive-v*/*")))
+    progress = UvProgress(kind.venv, total, cache=Path(cache))
     command = [str(kind.uv), "pip", "install", *words, "-r", str(kind.lock)]
     if run("uv", command, progress, environment=environment):
         return True
@@ -285,9 +282,13 @@ def run(name: str, command: list[str], progress: Progress, *, environment: dict[
     try:
         with subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
-        ) as child:  # which is waited for, too, when Ctrl-C came: it got the same
-            complaints.extend(line.rstrip() for line in child.stdout or () if not progress.read(line))
-            code = child.wait()
+        ) as child:
+            try:
+                complaints.extend(line.rstrip() for line in child.stdout or () if not progress.read(line))
+            except KeyboardInterrupt:
+                child.wait()  # it got the same Ctrl-C; Popen itself would go on after a quarter of a second
+                raise
+        code = child.returncode
     finally:
         done.set()
         ticking.join()
@@ -299,22 +300,15 @@ def run(name: str, command: list[str], progress: Progress, *, environment: dict[
 
 
 class Progress:
-    """Follows pip by what it prints, and, while it unpacks in silence, by the packages that appear; uv by these alone.
-
-    *fetched* counts the packages in uv's cache.
-    """
+    """Follows pip by what it prints, and, while it unpacks in silence, by the packages that appear."""
 
     EXPECTED = re.compile(
         r"\s*(Collecting|Processing|Ignoring|Downloading|Using cached|Obtaining|Preparing|Building|Created|Stored|"
         r"Getting|Installing|Successfully|Requirement already|Looking in|Attempting|Found existing|Uninstalling|\x1b|$)"
     )
 
-    def __init__(
-        self, venv: Path, total: int, *, quiet: bool = False, fetched: Callable[[], int] | None = None
-    ) -> None:
+    def __init__(self, venv: Path, total: int, *, quiet: bool = False) -> None:
         self._venv = venv
-        self._fetched = fetched
-        self._fetched_before = fetched() if fetched else 0
         self._total = max(total, 1)
         self._quiet = quiet
         self._terminal = sys.stdout.isatty()
@@ -346,13 +340,12 @@ class Progress:
     def tick_until(self, done: threading.Event) -> None:
         """Show the state again and again until ``done``."""
         while not done.wait(0.2):
-            if self._fetched and self._unpacked() >= self._total:
-                self._phase, self._done = "step 2 of 2, compiling", self._total
-            elif self._fetched:
-                self._done = min(self._fetched() - self._fetched_before, self._total)
-            elif self._phase.endswith("unpacking"):
-                self._done = min(max(self._unpacked() - self._before, 0), self._total)
+            self._look()
             self._show()
+
+    def _look(self) -> None:
+        if self._phase.endswith("unpacking"):
+            self._done = min(max(self._unpacked() - self._before, 0), self._total)
 
     def end(self) -> None:
         """Leave the line."""
@@ -362,6 +355,9 @@ class Progress:
 
     def _unpacked(self) -> int:
         return sum(1 for _ in self._venv.glob("lib/python*/site-packages/*.dist-info/INSTALLER"))
+
+    def _far(self) -> str:
+        return f" {self._done}/{self._total}"
 
     def _left(self) -> str:
         spent = time.monotonic() - self._began
@@ -373,10 +369,7 @@ class Progress:
         now = time.monotonic()
         if self._quiet or (not self._terminal and now - self._shown_at < LINE_EVERY):
             return
-        # What uv has in its cache is not fetched, and of what it compiles it tells nothing.
-        known = not self._fetched or (self._done and not self._phase.endswith("compiling"))
-        far = f" {self._done}/{self._total}" if known else ""
-        text = f"{self._phase}{far} {self._name}".rstrip() + self._left()
+        text = f"{self._phase}{self._far()} {self._name}".rstrip() + self._left()
         if text == self._shown and self._terminal:
             return
         self._shown, self._shown_at = text, now
@@ -386,6 +379,28 @@ class Progress:
         else:
             sys.stdout.write(f"  {text}\n")
         sys.stdout.flush()
+
+
+class UvProgress(Progress):
+    """Follows uv, which prints nothing, by the packages that appear in its *cache*, then in the environment."""
+
+    def __init__(self, venv: Path, total: int, *, cache: Path) -> None:
+        super().__init__(venv, total)
+        self._cache = cache
+        self._before = self._fetched()
+
+    def _fetched(self) -> int:
+        return sum(1 for _ in self._cache.glob("archive-v*/*"))
+
+    def _look(self) -> None:
+        if self._unpacked() >= self._total:
+            self._phase, self._done = "step 2 of 2, compiling", self._total
+        else:
+            self._done = min(self._fetched() - self._before, self._total)
+
+    def _far(self) -> str:
+        # What the cache has already is not fetched, and of what it compiles uv tells nothing.
+        return super()._far() if self._done and not self._phase.endswith("compiling") else ""
 
 
 def say(text: str) -> None:

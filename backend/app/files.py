@@ -127,9 +127,9 @@ class ObjectFiles:
 
     def __init__(self, address: str) -> None:
         try:
-            # What is cached of a bucket is wrong as soon as another machine writes there.
             import fsspec  # type: ignore[import-untyped]  # noqa: PLC0415 - who has a folder does without
 
+            # What is cached of a bucket is wrong as soon as another machine writes there.
             self.storage, root = fsspec.url_to_fs(address, use_listings_cache=False, skip_instance_cache=True)
         except (ImportError, ValueError) as error:
             scheme = address.partition("://")[0]

@@ -20,10 +20,10 @@ from app.store import units
 from app.store.engine import transaction
 from app.store.runs import Run
 
+# `core.queue` and `core.retrying` bring Celery, for which who only looks at the ledger does not wait.
 if TYPE_CHECKING:
     from app.core.retrying import Remainder
 
-# `core.queue` and `core.retrying` bring Celery, for which who only looks at the ledger does not wait.
 _SHOWN = 20
 
 State = Literal["QUEUED", "STARTED", "RETRY", "SUCCESS", "PARTIAL", "FAILED", "SKIPPED", "CANCELLED", "LOST"]

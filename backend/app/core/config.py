@@ -458,19 +458,18 @@ def refuse_unknown(environment: Collection[str]) -> None:
 def get_settings() -> Settings:
     """The settings of this process, read once.
 
-    Raises ConfigurationError as ``load_settings``; in ``celery`` and the web, which would show it below a traceback,
-    the program ends with its sentence.
+    Raises ConfigurationError as ``load_settings``; programs that would show it below a traceback end with its sentence.
     """
     try:
         return load_settings()
     except ConfigurationError as error:
-        if Path(sys.argv[0]).parts[-2:] in _PROGRAMS or Path(sys.argv[0]).name == "celery":
+        if f"/{sys.argv[0]}".endswith(_NOT_OURS):
             raise SystemExit(f"Error: {error}") from None
         raise
 
 
-_PROGRAMS = (("celery", "__main__.py"), ("app", "main.py"))
-"""What ``python -m`` makes of them."""
+_NOT_OURS = ("/celery", "/celery/__main__.py", "/uvicorn", "/app/main.py")
+"""Programs that show whatever we raise as a traceback; the second and the last are what ``python -m`` makes of them."""
 
 
 @cache

@@ -16,11 +16,6 @@ from app.sources.base import Site
 from app.sources.http import Client
 
 
-def breaker_on(server: redis.Redis, *, clock: Callable[[], datetime]) -> SharedBreaker:
-    """The breakers of the sites."""
-    return SharedBreaker(server, clock=clock)
-
-
 def client_of(
     settings: Settings, server: redis.Redis, *, breaker: SharedBreaker, archive: Files, clock: Callable[[], datetime]
 ) -> Client:

@@ -112,9 +112,9 @@ class Platform:
     @cached_property
     def breaker(self) -> SharedBreaker:
         """The breakers of the sites."""
-        from app.core import exchanges  # noqa: PLC0415
+        from app.cache.breaker import SharedBreaker  # noqa: PLC0415
 
-        return exchanges.breaker_on(self.redis, clock=now)
+        return SharedBreaker(self.redis, clock=now)
 
     @cached_property
     def archive(self) -> Files:

@@ -49,6 +49,7 @@ def test_every_setting_with_its_source_and_no_secret(
         ("celery", "-A", "app.core.celery_app", "worker"),
         ("celery", "-A", "app.core.celery_app", "beat"),
         ("python", "-m", "app.main"),
+        ("uvicorn", "app.main:app", "--port", "1"),
     ],
     ids=" ".join,
 )
